@@ -1,0 +1,1 @@
+"""Who must act: the life of an alert, routing to a person, outbox, channels and inbox."""

@@ -1,0 +1,294 @@
+"""The transactional outbox: what the store queued is sent, at least once, the gravest first.
+
+Why not procrastinate: it fetches jobs by the database's own clock, while demos and tests run on a
+scaled or a manual one, and the notification row with its attempts exists anyway for the inbox and
+the reports, so its job row would be a second truth about the same delivery.
+
+NOTIFY only wakes; the query is the truth. A claim is a lease (`next_attempt_at` pushed forward), so
+that no lock is held while a channel is slow, and what a dead process held is due again. Each
+channel has its own lane: one that is slow or gone delays no other.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from alerts.backoff import LONGEST, next_attempt
+from alerts.channels.base import Channel, Delivered, Notification, Rejected, Result, Retry
+from alerts.model import AlertState
+from alerts.query import query
+from alerts.relevance import Dropped, reason_to_drop
+from alerts.trouble import Trouble
+from devices.cancelling import give_way
+from devices.instant import SECOND, Clock, Micros, to_datetime, to_micros
+from rules.model import Severity
+
+log = logging.getLogger(__name__)
+
+DATABASE_AWAY = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.ReadOnlySqlTransaction,
+    PoolTimeout,
+)
+"""Not there, or a standby that is not yet the master."""
+
+LONGEST_DETAIL = 1_000
+"""Characters of what a channel answered that are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """at_once: sends in flight per channel · lease: µs of the service's clock · the rest: real s.
+
+    poll: how often to look without being woken · patience: the longest a send may take. The lease
+    is how late a message may be that a killed process held, so it is little more than patience.
+    """
+
+    at_once: int = 16
+    lease: Micros = 20 * SECOND
+    poll: float = 1.0
+    patience: float = 15.0
+
+
+class Lane:
+    """Claims and sends the notifications of one channel."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        channel: Channel,
+        pool: AsyncConnectionPool,
+        clock: Clock,
+        limits: Limits,
+        jitter: Callable[[], float],
+    ) -> None:
+        self.name = name
+        self.wake = asyncio.Event()
+        self._channel = channel
+        self._pool = pool
+        self._clock = clock
+        self._limits = limits
+        self._jitter = jitter
+        self._sending: set[int] = set()
+        self._channel_trouble = Trouble("outbox.channel", name)
+        self._database_trouble = Trouble("outbox.database", name)
+
+    async def run(self) -> None:
+        """Send what is due, for ever; cancel to stop. What is in flight then is due again later."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                give_way()
+                self.wake.clear()
+                await self.start_due(tasks)
+                await self._pause()
+
+    async def drain(self) -> int:
+        """Send all that is due at this instant; how many were sent, whatever came of them."""
+        sent = 0
+        while True:
+            async with asyncio.TaskGroup() as tasks:
+                started = await self.start_due(tasks)
+            if not started:
+                return sent
+            sent += started
+
+    async def start_due(self, tasks: asyncio.TaskGroup) -> int:
+        """Claim as many as there are free places and start sending them; how many."""
+        free = self._limits.at_once - len(self._sending)
+        if not free:
+            return 0
+        try:
+            claimed = await self._claim(free)
+        except DATABASE_AWAY as error:
+            self._database_trouble.met(type(error).__name__)
+            return 0
+        self._database_trouble.over()
+        for notification, dropped in claimed:
+            self._sending.add(notification.id)
+            task = self._deliver(notification, dropped)
+            tasks.create_task(task, name=f"outbox.{self.name}.send")
+        return len(claimed)
+
+    async def _pause(self) -> None:
+        try:
+            async with asyncio.timeout(self._limits.poll):
+                await self.wake.wait()
+        except TimeoutError:
+            return
+
+    async def _claim(self, limit: int) -> list[tuple[Notification, Dropped | None]]:
+        now = self._clock.now()
+        parameters = {
+            "channel": self.name,
+            "now": to_datetime(now),
+            "lease_until": to_datetime(now + self._limits.lease),
+            "too_far": to_datetime(now + self._limits.lease + LONGEST),
+            "sending": list(self._sending),
+            "limit": limit,
+        }
+        async with self._pool.connection() as conn, conn.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(query("claim"), parameters)
+            return [(_notification(row), _dropped(row)) for row in await cursor.fetchall()]
+
+    async def _deliver(self, notification: Notification, dropped: Dropped | None) -> None:
+        try:
+            result = dropped or await self._send(notification)
+            await self._settle(notification, result)
+        except DATABASE_AWAY as error:
+            self._database_trouble.met(type(error).__name__)
+        finally:
+            self._sending.discard(notification.id)
+            self.wake.set()
+
+    async def _send(self, notification: Notification) -> Result:
+        try:
+            async with asyncio.timeout(self._limits.patience):
+                result = await self._channel.send(notification)
+        except TimeoutError:
+            result = Retry(f"no answer within {self._limits.patience:.2f} s")
+        except Exception as error:
+            log.exception("A channel broke.", extra={"action": "outbox.channel_broke"})
+            result = Retry(f"the channel broke: {type(error).__name__}")
+        if isinstance(result, Retry):
+            self._channel_trouble.met(result.reason)
+        else:
+            self._channel_trouble.over()
+        return result
+
+    async def _settle(self, notification: Notification, result: Result | Dropped) -> None:
+        now = self._clock.now()
+        state, outcome, detail = _verdict(result)
+        retry = next_attempt(notification.attempts + 1, now, self._jitter())
+        row = {
+            "id": notification.id,
+            "at": to_datetime(now),
+            "state": state,
+            "outcome": outcome,
+            "detail": detail,
+            "delivered_at": to_datetime(now) if state == "delivered" else None,
+            "next_attempt_at": to_datetime(retry) if state == "queued" else None,
+        }
+        async with self._pool.connection() as conn:
+            await conn.execute(query("settle"), row)
+            await conn.execute(query("write_attempt"), row)
+        self._report(notification, outcome, detail, now)
+
+    def _report(self, notification: Notification, outcome: str, detail: str, now: Micros) -> None:
+        extra = {
+            "action": f"notification.{outcome}",
+            "notification": notification.id,
+            "alert": notification.alert,
+            "channel": self.name,
+            "attempt": notification.attempts + 1,
+            "detail": detail,
+            "seconds_since_opened": (now - notification.opened_at) / 1e6,
+        }
+        level = {"delivered": logging.INFO, "rejected": logging.ERROR}.get(outcome, logging.DEBUG)
+        log.log(level, "A notification was tried.", extra=extra)
+
+
+async def dispatch(
+    pool: AsyncConnectionPool,
+    channels: Mapping[str, Channel],
+    clock: Clock,
+    *,
+    limits: Limits = Limits(),
+    jitter: Callable[[], float] = random.random,
+) -> None:
+    """Send what is queued for these channels, by name, until cancelled; then close them.
+
+    Survives outages of the database and of channels. Keeps one of the pool's connections to itself
+    for LISTEN. jitter: numbers in [0, 1).
+    """
+    lanes = [
+        Lane(name=name, channel=channel, pool=pool, clock=clock, limits=limits, jitter=jitter)
+        for name, channel in channels.items()
+    ]
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_listen(pool, lanes, limits), name="outbox.listen")
+            for lane in lanes:
+                tasks.create_task(lane.run(), name=f"outbox.{lane.name}")
+    finally:
+        for channel in channels.values():
+            await channel.close()
+
+
+async def _listen(pool: AsyncConnectionPool, lanes: list[Lane], limits: Limits) -> None:
+    trouble = Trouble("outbox.database", "listen")
+    while True:
+        give_way()
+        try:
+            await _hear(pool, lanes, trouble)
+        except DATABASE_AWAY as error:
+            trouble.met(type(error).__name__)
+        await asyncio.sleep(limits.poll)
+
+
+async def _hear(pool: AsyncConnectionPool, lanes: list[Lane], trouble: Trouble) -> None:
+    async with pool.connection() as conn:
+        try:
+            await conn.set_autocommit(True)
+            await conn.execute("LISTEN gridwarden_outbox")
+            trouble.over()
+            _wake(lanes)
+            give_way()
+            async for _ in conn.notifies():
+                _wake(lanes)
+        finally:
+            await conn.close()
+
+
+def _wake(lanes: list[Lane]) -> None:
+    for lane in lanes:
+        lane.wake.set()
+
+
+def _verdict(result: Result | Dropped) -> tuple[str, str, str]:
+    match result:
+        case Dropped():
+            return "dropped", "dropped", result.value
+        case Delivered(detail):
+            return "delivered", "delivered", _storable(detail)
+        case Retry(reason):
+            return "queued", "retry", _storable(reason)
+        case Rejected(reason):
+            return "rejected", "rejected", _storable(reason)
+
+
+def _storable(text: str) -> str:
+    """What PostgreSQL can keep of a far side's words: it has no text with NUL or half a pair."""
+    known = text[:LONGEST_DETAIL].encode("utf-8", "replace").decode("utf-8")
+    return known.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def _dropped(row: Mapping[str, Any]) -> Dropped | None:
+    return reason_to_drop(
+        AlertState(row["alert_state"]),
+        Severity(row["severity"]),
+        by_person=row["by_person"],
+        in_service=row["in_service"],
+    )
+
+
+def _notification(row: Mapping[str, Any]) -> Notification:
+    return Notification(
+        id=row["id"],
+        message=row["message_id"],
+        alert=row["alert_id"],
+        member=row["member_id"],
+        member_code=row["member_code"],
+        occasion=row["occasion"],
+        body={**row["body"], "state": row["alert_state"]},
+        attempts=row["attempts"],
+        opened_at=to_micros(row["opened_at"]),
+    )

@@ -1,0 +1,1 @@
+"""The grid member's inbox: pages and their edge; no decisions."""

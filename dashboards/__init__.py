@@ -1,0 +1,1 @@
+"""What duty staff see: Grafana pages generated from Python."""

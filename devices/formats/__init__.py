@@ -1,0 +1,27 @@
+"""Payload formats: one module per format, each turning bytes into observations or a FormatError."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from devices.errors import FormatError, RejectReason
+from devices.formats import native
+from devices.reading import Observation
+from devices.topic import UpTopic
+
+Format = Callable[[UpTopic, bytes], list[Observation]]
+"""Reads a payload; at least one observation, or FormatError(BAD_PAYLOAD)."""
+
+BY_NAME: Mapping[str, Format] = MappingProxyType({"native": native.decode})
+"""Format name, as it stands in the topic, to its decoder."""
+
+
+def decode(topic: UpTopic, payload: bytes) -> list[Observation]:
+    """What this payload says; FormatError if nobody speaks its format or it does not fit."""
+    try:
+        read = BY_NAME[topic.format]
+    except KeyError:
+        known = ", ".join(sorted(BY_NAME))
+        raise FormatError(
+            RejectReason.UNKNOWN_FORMAT, f"unknown format {topic.format!r}; known: {known}"
+        ) from None
+    return read(topic, payload)

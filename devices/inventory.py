@@ -1,0 +1,113 @@
+"""The inventory: an immutable picture of areas, households and devices at one moment.
+
+It answers, without any I/O, where a device is: device → household → grid → community → … . The
+registry (SQL) makes one after every change of the site; decoding, rules and routing only read it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from devices.instant import Micros
+from devices.kind import SILENT_AFTER_INTERVALS
+
+COMMUNITY = "community"
+"""The kind of area whose code stands in topics; each device lies in exactly one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A node of the tree of places. `name` maps 'zh' and 'en' to what people call it."""
+
+    id: int
+    code: str
+    kind: str
+    parent: int | None
+    name: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Household:
+    """A home. `care`: somebody here is looked after; `away`: nobody is at home for now."""
+
+    id: int
+    code: str
+    area: int
+    name: Mapping[str, str]
+    care: bool = False
+    away: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A sensor or reader in service.
+
+    area: where it is (its household's area where it is in a home) · interval: the longest it stays
+    silent when healthy, µs · metrics: names it reports · attributes: numbers that rules may use as
+    `device.NAME`, e.g. capacity.
+    """
+
+    id: int
+    code: str
+    community: str
+    kind: str
+    area: int
+    household: int | None
+    interval: Micros
+    metrics: tuple[str, ...]
+    name: Mapping[str, str]
+    attributes: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def silent_after(self) -> Micros:
+        """How long after its last reading the device counts as silent, µs."""
+        return SILENT_AFTER_INTERVALS * self.interval
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inventory:
+    """Areas, households and devices by id; `version` is the applied site's number."""
+
+    version: int
+    areas: Mapping[int, Area]
+    households: Mapping[int, Household]
+    devices: Mapping[int, Device]
+    _by_code: Mapping[tuple[str, str], Device] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        codes = {(d.community, d.code): d for d in self.devices.values()}
+        object.__setattr__(self, "_by_code", MappingProxyType(codes))
+
+    @classmethod
+    def of(
+        cls,
+        areas: Iterable[Area],
+        households: Iterable[Household],
+        devices: Iterable[Device],
+        *,
+        version: int = 0,
+    ) -> "Inventory":
+        """An inventory of these, by their ids."""
+        return cls(
+            version,
+            MappingProxyType({a.id: a for a in areas}),
+            MappingProxyType({h.id: h for h in households}),
+            MappingProxyType({d.id: d for d in devices}),
+        )
+
+    def find(self, community: str, code: str) -> Device | None:
+        """The device with this code in this community, as a topic names it."""
+        return self._by_code.get((community, code))
+
+    def path(self, area: int | None) -> tuple[int, ...]:
+        """Area ids from this one up to the root, the deepest first."""
+        path: list[int] = []
+        while area is not None:
+            path.append(area)
+            area = self.areas[area].parent
+        return tuple(path)
+
+    def community_of(self, area: int) -> Area | None:
+        """The community that this area is or lies in."""
+        above = (self.areas[a] for a in self.path(area))
+        return next((a for a in above if a.kind == COMMUNITY), None)

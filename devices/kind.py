@@ -1,0 +1,78 @@
+"""Kinds of device: what each reports, and how often it is expected to be heard.
+
+A site's device names its kind and may state other metrics or another interval. `interval` is the
+longest a healthy device of that kind stays silent; past three of them it counts as silent, and what
+it last said is unknown (3 × is this project's choice).
+"""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from devices.instant import HOUR, MINUTE, Micros
+
+SILENT_AFTER_INTERVALS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceKind:
+    """A kind of device. `metrics` are names of `devices.metric`; `interval` is in microseconds."""
+
+    name: str
+    metrics: tuple[str, ...]
+    interval: Micros
+    zh: str
+    en: str
+
+
+_ALL = (
+    DeviceKind("parking_bay", ("occupied", "battery"), HOUR, "车位检测器", "bay sensor"),
+    DeviceKind("car_park", ("parking_free",), 10 * MINUTE, "停车场", "car park"),
+    DeviceKind(
+        "barrier",
+        ("barrier_open", "vehicle_entry", "vehicle_exit", "heartbeat"),
+        10 * MINUTE,
+        "道闸",
+        "barrier",
+    ),
+    DeviceKind(
+        "door",
+        ("door_open", "access_granted", "access_denied", "door_forced", "heartbeat"),
+        10 * MINUTE,
+        "门禁",
+        "door controller",
+    ),
+    DeviceKind(
+        "card_reader", ("access_granted", "access_denied"), 24 * HOUR, "读卡器", "card reader"
+    ),
+    DeviceKind("sos_button", ("sos", "battery", "heartbeat"), 12 * HOUR, "紧急按钮", "SOS button"),
+    DeviceKind("motion_sensor", ("motion", "battery"), HOUR, "人体传感器", "motion sensor"),
+    DeviceKind("water_meter", ("water_volume", "battery"), HOUR, "智能水表", "water meter"),
+    DeviceKind(
+        "wearable", ("pulse", "spo2", "fall", "sos", "battery"), 10 * MINUTE, "手环", "wearable"
+    ),
+    DeviceKind(
+        "vital_signs",
+        (
+            "pulse",
+            "systolic",
+            "diastolic",
+            "body_temperature",
+            "skin_temperature",
+            "body_weight",
+            "body_water",
+            "muscle_mass",
+            "spo2",
+            "breathing_rate",
+        ),
+        24 * HOUR,
+        "健康监测仪",
+        "vital signs monitor",
+    ),
+    DeviceKind("smoke_detector", ("smoke", "battery"), 12 * HOUR, "烟感", "smoke detector"),
+    DeviceKind(
+        "gas_detector", ("gas", "gas_concentration", "battery"), HOUR, "燃气探测器", "gas detector"
+    ),
+    DeviceKind("leak_sensor", ("water_leak", "battery"), 12 * HOUR, "水浸传感器", "leak sensor"),
+)
+
+BY_NAME = MappingProxyType({k.name: k for k in _ALL})

@@ -1,0 +1,105 @@
+"""The metric dictionary: every quantity Gridwarden knows, with its unit and physical range.
+
+Ids are stored in the database and never change or get reused. `kind` says how a value behaves:
+a *gauge* is measured and holds roughly until the next one, a *state* is 0 or 1 (or a small code)
+and holds until it changes, a *counter* only grows, an *event* is momentary: it is true at its
+instant and says nothing of the next.
+"""
+
+import difflib
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from devices.errors import DeviceError
+
+
+class MetricKind(StrEnum):
+    """How a metric's value behaves between readings."""
+
+    GAUGE = "gauge"
+    STATE = "state"
+    COUNTER = "counter"
+    EVENT = "event"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A quantity: `low` and `high` bound what is physically possible, in `unit` (UCUM)."""
+
+    id: int
+    name: str
+    unit: str
+    kind: MetricKind
+    low: float
+    high: float
+    zh: str
+    en: str
+
+    @property
+    def momentary(self) -> bool:
+        """True where each reading is an occurrence of its own (a button press, a card read)."""
+        return self.kind is MetricKind.EVENT
+
+
+G, S, C, E = MetricKind.GAUGE, MetricKind.STATE, MetricKind.COUNTER, MetricKind.EVENT
+
+_ALL = (
+    # devices of every kind
+    Metric(1, "battery", "%", G, 0, 100, "电量", "battery"),
+    Metric(2, "heartbeat", "1", E, 0, 1, "心跳", "heartbeat"),
+    Metric(3, "tamper", "1", S, 0, 1, "防拆报警", "tamper"),
+    Metric(4, "attributes", "1", E, 0, 1, "附加信息", "attributes"),
+    # parking
+    Metric(10, "occupied", "1", S, 0, 1, "车位占用", "bay occupied"),
+    Metric(11, "parking_free", "{space}", G, 0, 100_000, "空余车位", "free spaces"),
+    Metric(12, "barrier_open", "1", S, 0, 1, "道闸开启", "barrier open"),
+    Metric(13, "vehicle_entry", "1", E, 0, 1, "车辆驶入", "vehicle entry"),
+    Metric(14, "vehicle_exit", "1", E, 0, 1, "车辆驶出", "vehicle exit"),
+    # access control
+    Metric(20, "door_open", "1", S, 0, 1, "门开启", "door open"),
+    Metric(21, "access_granted", "1", E, 0, 1, "刷卡通过", "access granted"),
+    Metric(22, "access_denied", "1", E, 0, 1, "刷卡被拒", "access denied"),
+    Metric(23, "door_forced", "1", E, 0, 1, "强行开门", "door forced open"),
+    # care at home
+    Metric(30, "sos", "1", E, 0, 1, "紧急呼叫", "SOS button"),
+    Metric(31, "fall", "1", E, 0, 1, "跌倒", "fall detected"),
+    Metric(32, "motion", "1", S, 0, 1, "人体活动", "motion"),
+    Metric(33, "water_volume", "m3", C, 0, 1_000_000, "用水量", "water meter"),
+    Metric(34, "spo2", "%", G, 50, 100, "血氧饱和度", "blood oxygen (SpO2)"),
+    Metric(35, "pulse", "/min", G, 20, 300, "脉搏", "pulse"),
+    Metric(36, "body_temperature", "Cel", G, 25, 45, "体温", "body temperature"),
+    Metric(37, "breathing_rate", "/min", G, 2, 80, "呼吸频率", "breathing rate"),
+    Metric(38, "systolic", "mm[Hg]", G, 40, 300, "收缩压", "systolic blood pressure"),
+    Metric(39, "diastolic", "mm[Hg]", G, 20, 200, "舒张压", "diastolic blood pressure"),
+    Metric(40, "body_weight", "kg", G, 1, 400, "体重", "body weight"),
+    Metric(41, "body_water", "%", G, 10, 90, "体水分率", "body water"),
+    Metric(42, "muscle_mass", "kg", G, 1, 200, "肌肉量", "muscle mass"),
+    # safety and surroundings
+    Metric(50, "smoke", "1", S, 0, 1, "烟雾报警", "smoke"),
+    Metric(51, "gas", "1", S, 0, 1, "燃气报警", "gas"),
+    Metric(52, "gas_concentration", "[ppm]", G, 0, 1_000_000, "气体浓度", "gas concentration"),
+    Metric(53, "water_leak", "1", S, 0, 1, "漏水", "water on the floor"),
+    Metric(54, "temperature", "Cel", G, -60, 100, "温度", "temperature"),
+    Metric(55, "skin_temperature", "Cel", G, 10, 45, "皮肤温度", "skin temperature"),
+)
+
+BY_NAME = MappingProxyType({m.name: m for m in _ALL})
+BY_ID = MappingProxyType({m.id: m for m in _ALL})
+
+
+class UnknownMetricError(DeviceError, KeyError):
+    """No such metric in the dictionary."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+def metric(name: str) -> Metric:
+    """The metric of this name; UnknownMetricError, with the nearest name, where there is none."""
+    try:
+        return BY_NAME[name]
+    except KeyError:
+        near = difflib.get_close_matches(name, BY_NAME, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise UnknownMetricError(f"unknown metric {name!r}{hint}") from None

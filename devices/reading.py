@@ -1,0 +1,118 @@
+"""Readings: what a sensor said, when. One as a value, many as columns.
+
+A *reading* is one number of one metric of one device at one instant. An *event* is a reading of a
+momentary metric (a card read, a button press) with the facts that are not numbers: credential,
+reason, direction. Both are rows of a `Batch`; an event's attributes travel beside it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from devices.instant import Micros
+
+I64: TypeAlias = npt.NDArray[np.int64]
+I32: TypeAlias = npt.NDArray[np.int32]
+I16: TypeAlias = npt.NDArray[np.int16]
+F64: TypeAlias = npt.NDArray[np.float64]
+Bool: TypeAlias = npt.NDArray[np.bool_]
+Index: TypeAlias = npt.NDArray[np.intp] | Bool
+Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
+
+
+class Reading(NamedTuple):
+    """One number of one device. `time` is the device's clock, `arrival` the server's; µs, UTC."""
+
+    time: Micros
+    arrival: Micros
+    device: int
+    metric: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Readings as columns of one length n, in the order in which they were received.
+
+    time, arrival: int64, microseconds since the Unix epoch, UTC (device's and server's clock)
+    device: int32, the registry's id · metric: int16, `devices.metric` id · value: float64, in the
+    metric's own unit. A zero-length batch is a timer tick.
+    """
+
+    time: I64
+    arrival: I64
+    device: I32
+    metric: I16
+    value: F64
+
+    def __post_init__(self) -> None:
+        lengths = {len(self.time), len(self.arrival), len(self.device), len(self.metric)}
+        if lengths != {len(self.value)}:
+            raise ValueError(f"columns of a batch differ in length: {sorted(lengths)}")
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    @classmethod
+    def of(cls, readings: Iterable[Reading]) -> "Batch":
+        """The columns of these readings, in their order."""
+        rows = list(readings)
+        columns = tuple(zip(*rows, strict=True)) if rows else ((), (), (), (), ())
+        return cls(
+            time=np.array(columns[0], np.int64),
+            arrival=np.array(columns[1], np.int64),
+            device=np.array(columns[2], np.int32),
+            metric=np.array(columns[3], np.int16),
+            value=np.array(columns[4], np.float64),
+        )
+
+    @classmethod
+    def empty(cls) -> "Batch":
+        """No readings: what a timer tick hands to the rules."""
+        return cls.of(())
+
+    def take(self, rows: Index) -> "Batch":
+        """These rows, by index or by mask."""
+        return Batch(
+            self.time[rows],
+            self.arrival[rows],
+            self.device[rows],
+            self.metric[rows],
+            self.value[rows],
+        )
+
+    def rows(self) -> list[Reading]:
+        """Every row as a `Reading` of plain Python numbers."""
+        columns = (self.time, self.arrival, self.device, self.metric, self.value)
+        return [Reading(*row) for row in zip(*(c.tolist() for c in columns), strict=True)]
+
+
+def concatenate(batches: Sequence[Batch]) -> Batch:
+    """One batch holding the rows of all of these, in order."""
+    if not batches:
+        return Batch.empty()
+    return Batch(
+        np.concatenate([b.time for b in batches]),
+        np.concatenate([b.arrival for b in batches]),
+        np.concatenate([b.device for b in batches]),
+        np.concatenate([b.metric for b in batches]),
+        np.concatenate([b.value for b in batches]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a payload format understood, by name: values of one device at one instant.
+
+    device: the code in the topic, or the one a gateway's payload names · time: µs since epoch, UTC,
+    None where the payload has no time of its own · values: metric name to number, in the metric's
+    unit · attributes: facts that are not numbers.
+    """
+
+    device: str
+    time: Micros | None
+    values: Mapping[str, float]
+    attributes: Mapping[str, Json] = field(default_factory=dict)

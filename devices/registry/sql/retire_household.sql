@@ -1,0 +1,1 @@
+UPDATE households SET retired_at = %(now)s WHERE code = ANY(%(codes)s)

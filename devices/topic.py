@@ -1,0 +1,74 @@
+"""The MQTT contract of device makers, version 1: which topic says what.
+
+gw/v1/{community}/{device}/up                      device to service: readings, native JSON
+gw/v1/{community}/{device}/status                  device to service: online or offline, retained
+gw/v1/{community}/{device}/down                    service to device
+gw/v1/{community}/ext/{format}/{original topic…}   gateway to service: a vendor's format unchanged
+gw/v1/{community}/alerts/{member}                  service to a grid member's app
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from devices.errors import FormatError, RejectReason
+
+PREFIX = "gw/v1"
+CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+"""What a community's, device's or member's code may be: it stands as one level of a topic."""
+
+RESERVED = frozenset({"ext", "alerts"})
+"""Second levels that are not devices."""
+
+
+class Direction(StrEnum):
+    """What the last level of a device's topic means."""
+
+    UP = "up"
+    STATUS = "status"
+
+
+@dataclass(frozen=True, slots=True)
+class UpTopic:
+    """Where a message came from. `device` is None where the payload names it, as `format` says."""
+
+    community: str
+    device: str | None
+    direction: Direction
+    format: str
+    original: str = ""
+
+
+def parse(topic: str) -> UpTopic:
+    """What a topic that devices publish on says; FormatError(BAD_TOPIC) for any other."""
+    parts = topic.split("/")
+    if parts[:2] != PREFIX.split("/") or len(parts) < 5:
+        raise _bad(topic, f"does not have the form {PREFIX}/{{community}}/{{device}}/up")
+    community, rest = parts[2], parts[3:]
+    if not CODE.fullmatch(community):
+        raise _bad(topic, f"has no valid community code: {community!r}")
+    if rest[0] == "ext":
+        return UpTopic(community, None, Direction.UP, rest[1], "/".join(rest[2:]))
+    if len(rest) != 2 or rest[0] in RESERVED or not CODE.fullmatch(rest[0]):
+        raise _bad(topic, f"has no valid device code: {'/'.join(rest[:-1])!r}")
+    if rest[1] not in set(Direction):
+        raise _bad(topic, f"ends in {rest[1]!r}, not in 'up' or 'status'")
+    return UpTopic(community, rest[0], Direction(rest[1]), "native")
+
+
+def up(community: str, device: str) -> str:
+    """Where a device publishes its readings."""
+    return f"{PREFIX}/{community}/{device}/up"
+
+
+def alerts(community: str, member: str) -> str:
+    """Where a grid member's app hears of alerts."""
+    return f"{PREFIX}/{community}/alerts/{member}"
+
+
+SUBSCRIPTIONS = (f"{PREFIX}/+/+/up", f"{PREFIX}/+/+/status", f"{PREFIX}/+/ext/#")
+"""What the collecting session subscribes to, at QoS 1."""
+
+
+def _bad(topic: str, why: str) -> FormatError:
+    return FormatError(RejectReason.BAD_TOPIC, f"topic {topic!r} {why}")

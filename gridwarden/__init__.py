@@ -1,0 +1,1 @@
+"""Composition: settings, clock, migrations, the pipeline, the service and the command line."""

@@ -1,0 +1,5 @@
+"""`python -m gridwarden` is `gridwarden`."""
+
+from gridwarden.cli import app
+
+app()

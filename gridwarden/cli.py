@@ -1,0 +1,82 @@
+"""The command line: `gridwarden --help`."""
+
+import asyncio
+import signal
+from typing import Annotated
+
+import typer
+
+from gridwarden.cli_demo import demo
+from gridwarden.cli_errors import explained
+from gridwarden.cli_replay import replay
+from gridwarden.cli_rules import rules_app
+from gridwarden.cli_settings import read_settings
+from gridwarden.cli_simulate import simulate
+from gridwarden.cli_site import site_app
+
+app = typer.Typer(
+    name="gridwarden",
+    help="Smart-community warnings: sensor readings in, the responsible grid member told.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+app.add_typer(site_app, name="site", help="Check and apply the folder that describes a community.")
+app.add_typer(rules_app, name="rules", help="Check rule files.")
+app.command("demo")(demo)
+app.command("replay")(replay)
+app.command("simulate")(simulate)
+
+
+@app.command()
+def run() -> None:
+    """Run the service: collect, judge, deliver, and serve the inbox, until Ctrl-C or SIGTERM."""
+    from gridwarden import log, service
+
+    settings = read_settings()
+    log.configure(settings.log_level)
+
+    async def until_stopped() -> None:
+        stop = asyncio.Event()
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(signum, stop.set)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, log.tasks)
+        await service.run(settings, stop=stop)
+
+    with explained():
+        asyncio.run(until_stopped())
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database's schema up to date; safe to run twice and from two places at once."""
+    from gridwarden.migrate import migrate as apply_migrations
+
+    settings = read_settings()
+    with explained():
+        applied = apply_migrations(settings.database_url.get_secret_value())
+    typer.echo("\n".join(f"applied {name}" for name in applied) or "nothing to do")
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is wrong with broker, database, time and settings, and how to mend it."""
+    from gridwarden.doctor import examine
+
+    findings = asyncio.run(examine(read_settings()))
+    for finding in findings:
+        typer.echo(finding.line())
+    raise typer.Exit(1 if any(not f.well for f in findings) else 0)
+
+
+@app.command("set-password")
+def set_password(
+    member: Annotated[str, typer.Argument(help="The member's code, as in members.yaml.")],
+) -> None:
+    """Set the password with which a member signs in to the inbox (asked twice, never shown)."""
+    from gridwarden.passwords import change
+
+    url = read_settings().database_url.get_secret_value()
+    password = typer.prompt("New password", hide_input=True, confirmation_prompt=True)
+    with explained():
+        asyncio.run(change(url, member, password))
+    typer.echo(f"{member} can sign in.")

@@ -1,0 +1,141 @@
+"""`gridwarden site`: check a site folder, and apply it to the database."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import psycopg
+import typer
+
+from devices.errors import Problem
+from devices.instant import Micros
+from devices.registry import RuleText, SiteChange, apply_site, lock_site, plan_changes
+from devices.site import Site, SiteError
+from gridwarden.cli_settings import read_settings
+from gridwarden.clock import clock_of
+from gridwarden.settings import Settings
+from gridwarden.site import check, rule_texts
+from gridwarden.site_warnings import find_warnings
+
+site_app = typer.Typer(no_args_is_help=True, help="A community described as data.")
+
+_SHOWN = 20
+
+Folder = Annotated[Path, typer.Argument(help="The site folder, which holds site.yaml.")]
+
+
+class _Wanted(NamedTuple):
+    """What is to be in force, dated `now`."""
+
+    site: Site
+    rules: Sequence[RuleText]
+    now: Micros
+
+
+@site_app.command("check")
+def check_command(folder: Folder) -> None:
+    """Tell every mistake in a site folder, with file, line and hint."""
+    _checked(folder, read_settings())
+
+
+@site_app.command("apply")
+def apply_command(
+    folder: Folder,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the changes.")] = False,
+) -> None:
+    """Show what a site folder would change in the database, ask, and change it.
+
+    Nothing is ever deleted: what vanishes from the folder is retired and keeps its history.
+    """
+    settings = read_settings()
+    wanted = _checked(folder, settings)
+    url = settings.database_url.get_secret_value()
+    try:
+        changes = asyncio.run(_plan(url, wanted))
+        _show(changes)
+        if dry_run or not changes:
+            return
+        if not yes:
+            typer.confirm("Apply these changes?", abort=True)
+        version = asyncio.run(_apply(url, wanted, changes))
+    except psycopg.errors.UndefinedTable:
+        raise _failed("The database has no Gridwarden tables: run `gridwarden migrate`.") from None
+    except psycopg.OperationalError as error:
+        hint = "Is GRIDWARDEN_DATABASE_URL right, and the server up?"
+        raise _failed(f"The database cannot be used: {error}\n{hint}") from None
+    if version is None:
+        raise _failed("Somebody else applied a site meanwhile: run this again. Nothing changed.")
+    typer.echo(f"Applied as version {version}: {_counted(changes)}.")
+
+
+def _checked(folder: Path, settings: Settings) -> _Wanted:
+    """The site and its rules; ends the command where they are wrong."""
+    now = clock_of(settings).now()
+    try:
+        site, rules = check(folder)
+    except SiteError as error:
+        _tell(folder, error.problems)
+        raise _failed(f"{folder}: problems {len(error.problems)}") from None
+    warnings = find_warnings(site, rules, now)
+    _tell(folder, warnings, "warning: ")
+    typer.echo(f"{site.name['en']} is sound: {_contents(site)}, rules {len(rules)}.")
+    if warnings:
+        typer.echo(f"Warnings: {len(warnings)}; see above.", err=True)
+    return _Wanted(site, rule_texts(rules), now)
+
+
+def _contents(site: Site) -> str:
+    sections = ("areas", "households", "devices", "members", "duties")
+    return ", ".join(f"{section} {len(getattr(site, section))}" for section in sections)
+
+
+def _tell(folder: Path, problems: Iterable[Problem], before: str = "") -> None:
+    for problem in problems:
+        hint = f"\n    {problem.hint}" if problem.hint else ""
+        place = problem.source if problem.source == str(folder) else folder / problem.source
+        typer.echo(f"{place}:{problem.line}: {before}{problem.what}{hint}", err=True)
+
+
+def _failed(message: str) -> typer.Exit:
+    typer.echo(message, err=True)
+    return typer.Exit(1)
+
+
+async def _plan(url: str, wanted: _Wanted) -> list[SiteChange]:
+    async with await psycopg.AsyncConnection.connect(url) as conn:
+        return await plan_changes(conn, wanted.site, wanted.now, rules=wanted.rules)
+
+
+async def _apply(url: str, wanted: _Wanted, agreed: Sequence[SiteChange]) -> int | None:
+    """The new version; None, and nothing done, where the changes are not those agreed to."""
+    site, rules, now = wanted
+    async with await psycopg.AsyncConnection.connect(url) as conn:
+        await lock_site(conn)
+        if await plan_changes(conn, site, now, rules=rules) != list(agreed):
+            return None
+        return await apply_site(conn, site, now, rules=rules)
+
+
+def _show(changes: Sequence[SiteChange]) -> None:
+    if not changes:
+        typer.echo("Nothing to change: the database says what the folder says.")
+    groups: dict[str, list[SiteChange]] = defaultdict(list)
+    for change in changes:
+        groups[f"{change.section} {change.kind}"].append(change)
+    for title, group in groups.items():
+        typer.echo(f"{title}: {len(group)}")
+        for change in group[:_SHOWN]:
+            details = "".join(f"; {field}" for field in change.fields)
+            typer.echo(f"    {change.code}{details}")
+        if len(group) > _SHOWN:
+            typer.echo(f"    … and {len(group) - _SHOWN} more")
+
+
+def _counted(changes: Iterable[SiteChange]) -> str:
+    counts: dict[str, int] = defaultdict(int)
+    for change in changes:
+        counts[change.kind] += 1
+    return ", ".join(f"{number} {kind}" for kind, number in counts.items())

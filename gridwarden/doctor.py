@@ -1,0 +1,177 @@
+"""`gridwarden doctor`: what is wrong with settings, database, time, site, broker, and the cure."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import Connection
+
+from devices.instant import SECOND, Micros, format_duration, to_micros
+from gridwarden.broker_probe import BrokerReport, probe
+from gridwarden.clock import clock_of
+from gridwarden.edition import server
+from gridwarden.errors import MigrationError
+from gridwarden.migrate import missing
+from gridwarden.settings import MIN_KEY, Settings
+
+MAX_SKEW: Micros = 2 * SECOND
+"""How far the database's clock may be from ours: half of the 5 s limit of GB 50396 for an alarm."""
+
+FEWEST_IN_FLIGHT = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at. `mend` says what to do where it is not well."""
+
+    what: str
+    well: bool
+    detail: str
+    mend: str = ""
+
+    def line(self) -> str:
+        """The finding as printed: one line, and the cure on a second."""
+        cure = f"\n       → {self.mend}" if self.mend and not self.well else ""
+        return f"{'ok   ' if self.well else 'WRONG'}  {self.what}: {self.detail}{cure}"
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Look at everything; a part that cannot be reached is a finding, never an exception."""
+    broker = asyncio.create_task(asyncio.to_thread(probe, settings.mqtt_url, settings.mqtt_version))
+    findings = [*judge_settings(settings), *await asyncio.to_thread(_examine_database, settings)]
+    return [*findings, *judge_broker(await broker, settings.receive_window)]
+
+
+def judge_settings(settings: Settings) -> Iterator[Finding]:
+    """What the settings alone tell."""
+    length = len(settings.secret_key.get_secret_value())
+    detail = f"{length} characters" if length else "not set: every restart signs everybody out"
+    yield Finding(
+        "secret key",
+        length > 0,
+        detail,
+        f"set GRIDWARDEN_SECRET_KEY to {MIN_KEY} random characters or more",
+    )
+    real_time = settings.clock_origin is None and settings.clock_speed == 1
+    yield Finding(
+        "service clock",
+        real_time,
+        "real time" if real_time else f"scaled: {settings.clock_speed:g} × real time",
+        "unset GRIDWARDEN_CLOCK_ORIGIN and GRIDWARDEN_CLOCK_SPEED; they are for demos and tests",
+    )
+
+
+def judge_broker(report: BrokerReport, window: int) -> Iterator[Finding]:
+    """What the probe of the broker tells."""
+    if report.error:
+        yield Finding("broker", False, report.error, "check GRIDWARDEN_MQTT_URL, user and password")
+        return
+    yield Finding("broker", True, f"answers at {report.address} with MQTT {report.version}")
+    wanted = min(window, FEWEST_IN_FLIGHT)
+    yield Finding(
+        "broker window",
+        report.in_flight >= wanted,
+        f"sends {report.in_flight} of {report.published} messages ahead of our PUBACKs",
+        "set max_inflight_messages 0 and max_queued_messages 0 (deploy/mosquitto/mosquitto.conf)",
+    )
+    yield Finding(
+        "broker session",
+        report.session_kept,
+        "kept while we are away" if report.session_kept else "forgotten when we disconnect",
+        "allow persistent sessions (persistence true, no persistent_client_expiration)",
+    )
+
+
+def _examine_database(settings: Settings) -> list[Finding]:
+    url = settings.database_url.get_secret_value()
+    try:
+        with psycopg.connect(url, connect_timeout=5) as conn:
+            findings = [_server(conn)]
+            schema = _schema(url)
+            findings.append(schema)
+            findings.append(_skew(conn, settings))
+            findings.append(_durability(conn))
+            if schema.well:
+                findings += [_site(conn), _people(conn), _ledger(conn)]
+            return findings
+    except psycopg.Error as error:
+        first = str(error).strip().splitlines()[0]
+        return [Finding("database", False, first, "check GRIDWARDEN_DATABASE_URL and the server")]
+
+
+def _server(conn: Connection) -> Finding:
+    found = server(conn)
+    timescale = f", TimescaleDB {found.timescaledb}" if found.timescaledb else ""
+    detail = f"PostgreSQL {found.postgresql}{timescale}, {found.edition.value} edition"
+    return Finding("database", True, detail)
+
+
+def _schema(url: str) -> Finding:
+    try:
+        lacking = missing(url)
+    except MigrationError as error:
+        return Finding("schema", False, str(error), "run the version of gridwarden that fits")
+    detail = f"lacks {', '.join(lacking)}" if lacking else "up to date"
+    return Finding("schema", not lacking, detail, "run `gridwarden migrate`")
+
+
+def _skew(conn: Connection, settings: Settings) -> Finding:
+    row = conn.execute("SELECT clock_timestamp()").fetchone()
+    ours = clock_of(settings).now()
+    skew = abs(ours - to_micros(row[0])) if row else 0
+    return Finding(
+        "time",
+        skew <= MAX_SKEW,
+        f"our clock and the database's differ by {format_duration(skew)}",
+        "keep both machines on NTP (chrony or systemd-timesyncd)",
+    )
+
+
+def _durability(conn: Connection) -> Finding:
+    query = """
+    SELECT string_agg(name || '=' || setting, ', ') FROM pg_settings
+    WHERE name IN ('fsync', 'synchronous_commit', 'full_page_writes') AND setting = 'off'
+    """
+    row = conn.execute(query).fetchone()
+    wrong = row[0] if row else None
+    detail = wrong or "a commit is on disk when it returns"
+    mend = "switch them on: a commit must survive a power cut before we acknowledge its messages"
+    return Finding("durability", wrong is None, detail, mend)
+
+
+def _site(conn: Connection) -> Finding:
+    devices = _count(conn, "SELECT count(*) FROM devices WHERE retired_at IS NULL")
+    rules = _count(conn, "SELECT count(*) FROM rules WHERE valid_to IS NULL")
+    detail = f"{devices} devices, {rules} rules"
+    return Finding("site", bool(devices and rules), detail, "run `gridwarden site apply DIR`")
+
+
+def _people(conn: Connection) -> Finding:
+    query = """
+    SELECT string_agg(m.code, ', ' ORDER BY m.code) FROM members m
+    WHERE m.retired_at IS NULL AND m.password_hash IS NULL
+      AND EXISTS (SELECT FROM duties d WHERE d.member_id = m.id AND d.valid_to IS NULL)
+    """
+    row = conn.execute(query).fetchone()
+    without = row[0] if row else None
+    detail = f"cannot sign in, no password: {without}" if without else "all on duty can sign in"
+    return Finding("members", without is None, detail, "run `gridwarden set-password MEMBER`")
+
+
+def _ledger(conn: Connection) -> Finding:
+    query = """
+    SELECT (SELECT coalesce(sum(received), 0) FROM ledger),
+           (SELECT coalesce(sum(messages), 0) FROM batches)
+    """
+    row = conn.execute(query).fetchone()
+    by_device, by_batch = row or (0, 0)
+    detail = f"{by_device} messages by device, {by_batch} by batch"
+    return Finding(
+        "ledger", by_device == by_batch, detail, "report it: a message is unaccounted for"
+    )
+
+
+def _count(conn: Connection, query: str) -> int:
+    row = conn.execute(query.encode()).fetchone()
+    return int(row[0]) if row else 0

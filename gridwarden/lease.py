@@ -1,0 +1,104 @@
+"""One worker per shard: a lock in the database, held for as long as the worker lives.
+
+The second worker of a shard says so and stands by. A lock dies with its connection, so after a
+database restart the holder takes it again; if another has it by then, this worker stops.
+"""
+
+import asyncio
+import logging
+from typing import TypeAlias
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+from devices.cancelling import give_way
+from gridwarden.errors import GridwardenError
+from ingest.store import claim_shard
+
+log = logging.getLogger(__name__)
+
+RETRY_S = 1.0
+LOOK_EVERY_S = 2.0
+CONNECT_TIMEOUT_S = 5
+
+Connection: TypeAlias = AsyncConnection[TupleRow]
+
+
+class LeaseLostError(GridwardenError):
+    """Another worker took this shard while the database was away."""
+
+
+async def take(database_url: str, shard: int) -> Connection:
+    """A connection that holds the shard's lock; waits, and says so, while another holds it."""
+    told = ""
+    while True:
+        give_way()
+        try:
+            conn = await _claim(database_url, shard)
+        except psycopg.OperationalError as error:
+            conn, why = None, f"the database is away: {error}"
+        else:
+            why = "another worker has this shard"
+        if conn is not None:
+            return conn
+        if why != told:
+            log.warning(
+                "The service cannot begin yet; standing by.",
+                extra={"action": "lease.standing_by", "shard": shard, "reason": why},
+            )
+        told = why
+        await asyncio.sleep(RETRY_S)
+
+
+async def keep(database_url: str, shard: int, conn: Connection) -> None:
+    """Hold the shard until cancelled; LeaseLostError if another worker has taken it."""
+    try:
+        while True:
+            give_way()
+            await asyncio.sleep(LOOK_EVERY_S)
+            if not await _alive(conn):
+                await conn.close()
+                conn = await _retake(database_url, shard)
+    finally:
+        await conn.close()
+
+
+async def _retake(database_url: str, shard: int) -> Connection:
+    while True:
+        give_way()
+        try:
+            conn = await _claim(database_url, shard)
+        except psycopg.OperationalError:
+            await asyncio.sleep(RETRY_S)
+            continue
+        if conn is None:
+            raise LeaseLostError(
+                f"another worker took shard {shard} while the database was away; this one stops, "
+                "start it again to stand by"
+            )
+        return conn
+
+
+async def _claim(database_url: str, shard: int) -> Connection | None:
+    """A connection that holds the shard's lock; None if another holds it."""
+    conn = await AsyncConnection.connect(
+        database_url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S
+    )
+    try:
+        claimed = await claim_shard(conn, shard)
+    except BaseException:
+        await conn.close()
+        raise
+    if claimed:
+        return conn
+    await conn.close()
+    return None
+
+
+async def _alive(conn: Connection) -> bool:
+    try:
+        await conn.execute("SELECT 1")
+    except psycopg.OperationalError:
+        return False
+    return True

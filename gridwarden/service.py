@@ -1,0 +1,244 @@
+"""The running service: pipeline, inbox, shard lease and the watch over the site, as named tasks.
+
+`run` returns when all of it has stopped: the batch in hand is finished, judged and saved first.
+"""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import AsyncIterator, Coroutine
+
+from psycopg_pool import AsyncConnectionPool
+
+from alerts.channels.mqtt import Broker, MqttChannel
+from alerts.channels.web import WebChannel
+from alerts.web.app import create_app
+from alerts.web.config import WebConfig
+from alerts.web.serve import InboxServer
+from devices.instant import SECOND, Clock, to_micros
+from gridwarden import lease
+from gridwarden.clock import clock_of
+from gridwarden.errors import InboxPortError, NotMigratedError
+from gridwarden.judge import Judge
+from gridwarden.migrate import missing
+from gridwarden.pipeline import Pipeline, Pool
+from gridwarden.settings import Settings
+from gridwarden.watch import watch_site
+from ingest.address import parse_address
+from ingest.batch import BatchPolicy
+from ingest.decode import Limits
+from ingest.source import Source
+from ingest.store import last_heard, undated
+
+log = logging.getLogger(__name__)
+
+SHARD = 0
+
+CONNECTION_S = 5.0
+"""Real seconds to wait for a free connection to the database before it counts as away."""
+
+STOP_GRACE_S = 20.0
+"""Real seconds the pipeline is given to finish its batch; what is left comes again later."""
+
+
+async def run(
+    settings: Settings,
+    *,
+    ready: asyncio.Event | None = None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Run the service until `stop` is set; `ready` is set once it collects, judges and serves.
+
+    Raises, alone or in a group, NotMigratedError, MigrationError, InboxPortError, LeaseLostError
+    and psycopg.OperationalError where the database goes away while the service starts.
+    """
+    stop = stop or asyncio.Event()
+    held = await _unless(stop, lease.take(settings.database_url.get_secret_value(), SHARD))
+    if held is not None:
+        try:
+            await _work(settings, held, ready or asyncio.Event(), stop)
+        finally:
+            await held.close()
+    log.info("The service has stopped.", extra={"action": "service.stopped"})
+
+
+async def _work(
+    settings: Settings, held: lease.Connection, ready: asyncio.Event, stop: asyncio.Event
+) -> None:
+    """The worker's life while its lease is held."""
+    url = settings.database_url.get_secret_value()
+    lacking = await asyncio.to_thread(missing, url)
+    if lacking:
+        raise NotMigratedError(f"the database lacks {', '.join(lacking)}; run `gridwarden migrate`")
+    async with open_pool(settings) as pool:
+        service = await Service.resume(settings, pool)
+        async with asyncio.TaskGroup() as parts:
+            keeping = parts.create_task(lease.keep(url, SHARD, held), name="lease")
+            await service.run(parts, ready, stop)
+            keeping.cancel()
+
+
+class Service:
+    """The parts of one worker, wired from settings."""
+
+    def __init__(self, settings: Settings, pool: Pool, clock: Clock, judge: Judge) -> None:
+        self._settings = settings
+        self._pool = pool
+        self._clock = clock
+        self._judge = judge
+        self._site_changed = asyncio.Event()
+        self._inbox = _inbox(settings, pool, clock)
+
+    @classmethod
+    async def resume(cls, settings: Settings, pool: Pool) -> "Service":
+        """A worker that goes on where the last one stopped."""
+        clock = clock_of(settings)
+        every = round(settings.snapshot_every_s * SECOND)
+        judge = await Judge.resume(pool, clock, shard=SHARD, snapshot_every=every)
+        return cls(settings, pool, clock, judge)
+
+    async def run(
+        self, parts: asyncio.TaskGroup, ready: asyncio.Event, stop: asyncio.Event
+    ) -> None:
+        """Run until `stop`; then finish what is in hand, in the order of the flow."""
+        url = self._settings.database_url.get_secret_value()
+        watching = parts.create_task(
+            watch_site(url, lambda: self._judge.site.version, self._site_changed), name="watch site"
+        )
+        serving = parts.create_task(self._inbox.serve(), name="inbox")
+        mqtt = MqttChannel(_broker(self._settings))
+        # The last questions whose failure ends the start: the database may go away from here on.
+        newest = await self._judge.last_committed()
+        async with await self._open_source() as source:
+            stations = self._pipeline(source, mqtt, newest)
+            pipeline = parts.create_task(stations.run(), name="pipeline")
+            await _listening(self._inbox, serving)
+            ready.set()
+            self._say_running()
+            await stop.wait()
+            source.stop()
+            await _finish(pipeline)
+        await mqtt.close()
+        watching.cancel()
+        self._inbox.stop()
+
+    def _say_running(self) -> None:
+        host = self._settings.web_host
+        log.info(
+            "The service is running.",
+            extra={
+                "action": "service.running",
+                "inbox": f"http://{host}:{self._inbox.port}",
+                "seq": self._judge.seq,
+            },
+        )
+
+    async def _open_source(self) -> Source:
+        settings = self._settings
+        async with self._pool.connection() as conn:
+            heard = await last_heard(conn, SHARD)
+            stored = await undated(conn, SHARD)
+        return Source(
+            url=settings.mqtt_url.get_secret_value(),
+            client_id=settings.mqtt_client_id,
+            policy=BatchPolicy(settings.batch_messages, settings.batch_age_ms / 1_000),
+            clock=self._clock,
+            version=settings.mqtt_version,
+            receive_window=settings.receive_window,
+            heard=heard,
+            stored=stored,
+        )
+
+    def _pipeline(self, source: Source, mqtt: MqttChannel, newest: int) -> Pipeline:
+        settings = self._settings
+        return Pipeline(
+            pool=self._pool,
+            source=source,
+            judge=self._judge,
+            channels={"web": WebChannel(self._pool), "mqtt": mqtt},
+            clock=self._clock,
+            limits=Limits(
+                earliest=to_micros(settings.earliest_time),
+                max_ahead=round(settings.max_ahead_s * SECOND),
+            ),
+            tick_s=settings.tick_ms / 1_000,
+            site_changed=self._site_changed,
+            newest=newest,
+        )
+
+
+@contextlib.asynccontextmanager
+async def open_pool(settings: Settings) -> AsyncIterator[Pool]:
+    """Connections to the database, opened when the database answers, closed at the end."""
+    pool: Pool = AsyncConnectionPool(
+        settings.database_url.get_secret_value(),
+        min_size=2,
+        max_size=10,
+        timeout=CONNECTION_S,
+        open=False,
+        check=AsyncConnectionPool.check_connection,
+        name="gridwarden",
+    )
+    async with pool:
+        yield pool
+
+
+async def _unless(
+    stop: asyncio.Event, waiting: Coroutine[object, object, lease.Connection]
+) -> lease.Connection | None:
+    """What is waited for; None, and no longer waited for, once `stop` is set."""
+    stopped = asyncio.create_task(stop.wait(), name="stop")
+    taking = asyncio.create_task(waiting, name="take lease")
+    try:
+        await asyncio.wait([stopped, taking], return_when=asyncio.FIRST_COMPLETED)
+        return await taking if taking.done() else None
+    finally:
+        stopped.cancel()
+        taking.cancel()
+
+
+async def _listening(inbox: InboxServer, serving: asyncio.Task[None]) -> None:
+    """Return once the inbox listens; InboxPortError if its port cannot be had."""
+    ready = asyncio.create_task(inbox.ready.wait())
+    await asyncio.wait([ready, serving], return_when=asyncio.FIRST_COMPLETED)
+    if not ready.done():
+        ready.cancel()
+        host, port = inbox.config.host, inbox.config.port
+        raise InboxPortError(
+            f"the inbox cannot listen on {host}:{port}; set GRIDWARDEN_WEB_HOST and "
+            "GRIDWARDEN_WEB_PORT to an address of this machine and a port that is free"
+        )
+
+
+async def _finish(pipeline: asyncio.Task[None]) -> None:
+    """Wait for the pipeline to finish its batch; cancel it when that takes too long."""
+    _done, late = await asyncio.wait([pipeline], timeout=STOP_GRACE_S)
+    if late:
+        log.warning(
+            "The last batch was not finished in time; the broker will deliver it again.",
+            extra={"action": "service.stop_cut_short", "waited_s": STOP_GRACE_S},
+        )
+        pipeline.cancel()
+
+
+def _broker(settings: Settings) -> Broker:
+    address = parse_address(settings.mqtt_url.get_secret_value())
+    return Broker(
+        address.host,
+        address.port,
+        address.username,
+        address.password,
+        settings.mqtt_version,
+        f"{settings.mqtt_client_id}-alerts",
+    )
+
+
+def _inbox(settings: Settings, pool: Pool, clock: Clock) -> InboxServer:
+    """The inbox's server. Without a key of our own a fresh one is made: it signs everybody out."""
+    config = WebConfig(
+        secret_key=settings.secret_key.get_secret_value() or secrets.token_urlsafe(32),
+        public_url=settings.public_url,
+        secure_cookies=settings.public_url.startswith("https:"),
+    )
+    return InboxServer(create_app(pool, clock, config), settings.web_host, settings.web_port)

@@ -1,0 +1,117 @@
+"""Settings: one typed object, read once from the environment (GRIDWARDEN_…) at the command's start.
+
+Secrets are `SecretStr` and render as ********** wherever they are printed or logged.
+"""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import AwareDatetime, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ingest.address import parse_address
+from ingest.errors import SourceError
+
+MIN_KEY = 16
+"""Characters that a secret key has at least."""
+
+
+class Settings(BaseSettings):
+    """Everything that can be set; each field's description is its documentation."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="GRIDWARDEN_", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
+
+    database_url: SecretStr = Field(
+        SecretStr("postgresql://gridwarden@127.0.0.1:5432/gridwarden"),
+        description="PostgreSQL or TimescaleDB, as a libpq URL.",
+    )
+    mqtt_url: SecretStr = Field(
+        SecretStr("mqtt://127.0.0.1:1883"),
+        description="The broker: mqtt://[user:password@]host[:port].",
+    )
+    mqtt_version: Literal["5", "3.1.1"] = Field(
+        "5", description="MQTT protocol version to speak with the broker."
+    )
+    mqtt_client_id: str = Field(
+        "gridwarden-ingest",
+        description="Client id of the persistent session; one per shard.",
+    )
+    receive_window: int = Field(
+        20_000, ge=1, le=65_535, description="Messages the broker may send ahead of our PUBACKs."
+    )
+    batch_messages: int = Field(
+        5_000, ge=1, description="A batch is committed at this many messages …"
+    )
+    batch_age_ms: int = Field(
+        50, ge=1, description="… or when its oldest message is this old (ms)."
+    )
+    earliest_time: AwareDatetime = Field(
+        datetime.fromisoformat("2000-01-01T00:00:00Z"),
+        description="A reading dated before this is rejected: the device's clock is unset.",
+    )
+    max_ahead_s: float = Field(
+        600,
+        ge=0,
+        description="A reading dated further than this ahead of its arrival is rejected (s).",
+    )
+    snapshot_every_s: float = Field(
+        60, gt=0, description="How often the rules' state is saved (s)."
+    )
+    tick_ms: int = Field(200, ge=1, description="How often the rules' timers are looked at (ms).")
+    web_host: str = Field("127.0.0.1", description="Address the web inbox listens on.")
+    web_port: int = Field(8080, ge=0, le=65_535, description="Port of the web inbox; 0 takes any.")
+    public_url: str = Field(
+        "", description="Address at which members reach the inbox; empty: http://web_host:web_port."
+    )
+    secret_key: SecretStr = Field(
+        SecretStr(""),
+        description="Signs sessions; at least 16 characters. Empty: a new one at each start.",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least severity that is logged."
+    )
+    clock_speed: float = Field(
+        1.0,
+        gt=0,
+        description="Service seconds per real second; other than 1 only in demos and tests.",
+    )
+    clock_origin: AwareDatetime | None = Field(
+        None, description="Service time at clock_real_origin; unset: the real time."
+    )
+    clock_real_origin: AwareDatetime | None = Field(
+        None, description="Real time at which the service's clock showed clock_origin."
+    )
+    state_dir: Path = Field(
+        Path(".gridwarden"), description="Where `gridwarden demo` keeps its database and logs."
+    )
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_libpq_url(cls, url: SecretStr) -> SecretStr:
+        try:
+            conninfo_to_dict(url.get_secret_value())
+        except psycopg.ProgrammingError:  # its text repeats the URL
+            raise ValueError("is not postgresql://[user:password@]host[:port]/database") from None
+        return url
+
+    @field_validator("mqtt_url")
+    @classmethod
+    def _is_broker(cls, url: SecretStr) -> SecretStr:
+        try:
+            parse_address(url.get_secret_value())
+        except SourceError as error:
+            raise ValueError(str(error)) from None
+        return url
+
+    @field_validator("secret_key")
+    @classmethod
+    def _is_long(cls, key: SecretStr) -> SecretStr:
+        length = len(key.get_secret_value())
+        if 0 < length < MIN_KEY:
+            raise ValueError(f"has {length} characters, fewer than {MIN_KEY}")
+        return key

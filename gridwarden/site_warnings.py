@@ -1,0 +1,149 @@
+"""What a sound site still lacks: nobody on duty, a rule that sees nothing, a category of no rule.
+
+Responsibility is asked of the same code that routes alerts, over the inventory that the site would
+give, so that what is told here is what would happen.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import count
+
+from alerts.model import Duty
+from alerts.routing import route
+from devices.errors import Problem
+from devices.instant import NEVER, Micros
+from devices.inventory import Area, Device, Household, Inventory
+from devices.site import DeviceEntry, Site
+from devices.suggest import did_you_mean
+from rules.model import Rule, SubjectKind
+from rules.plan import Plan, RulePlan, make_plan
+from rules.transition import Subject
+
+_NAMED = 5
+
+
+def find_warnings(site: Site, rules: Sequence[Rule], now: Micros) -> list[Problem]:
+    """What is missing at `now` (µs since the Unix epoch, UTC), in the order of the files."""
+    inventory = provisional_inventory(site)
+    plan = make_plan(rules, inventory)
+    found = [*_holes(site, plan, inventory, now), *_idle_rules(plan, inventory)]
+    return sorted([*found, *_idle_categories(site, rules)])
+
+
+def provisional_inventory(site: Site) -> Inventory:
+    """The inventory that this site would give, with ids made up."""
+    ids = {code: id_ for id_, code in enumerate(site.areas, 1)}
+    homes = {code: id_ for id_, code in enumerate(site.households, 1)}
+    return Inventory.of(
+        [
+            Area(ids[a.code], a.code, a.kind, ids[a.parent] if a.parent else None, a.name)
+            for a in site.areas.values()
+        ],
+        [
+            Household(homes[h.code], h.code, ids[h.area], h.name, h.care, h.away)
+            for h in site.households.values()
+        ],
+        [
+            _device(id_, d, ids[d.area], homes[d.household] if d.household else None)
+            for id_, d in zip(count(1), site.devices.values(), strict=False)
+        ],
+    )
+
+
+def _device(id_: int, device: DeviceEntry, area: int, household: int | None) -> Device:
+    return Device(
+        id=id_,
+        code=device.code,
+        community=device.community,
+        kind=device.kind,
+        area=area,
+        household=household,
+        interval=device.interval,
+        metrics=device.metrics,
+        name=device.name,
+        attributes=device.attributes,
+    )
+
+
+def _holes(site: Site, plan: Plan, inventory: Inventory, now: Micros) -> Iterator[Problem]:
+    """Places where an alert of a category would find nobody."""
+    duties = _duties(site, inventory)
+    places: dict[str, set[int]] = defaultdict(set)
+    for rule in plan.rules:
+        places[rule.rule.category] |= {_area_of(s, inventory) for s in rule.subjects}
+    for category, areas in places.items():
+        holes = [
+            inventory.areas[area].code
+            for area in sorted(areas)
+            if not route(inventory.path(area), category, duties, now).recipients
+        ]
+        if holes:
+            what = f"nobody is on duty for {category!r} at {_listed(holes)}"
+            hint = f"add a duty for {category!r} there or at an area around"
+            yield Problem("duties.yaml", 1, what, hint)
+
+
+def _duties(site: Site, inventory: Inventory) -> list[Duty]:
+    members = {code: id_ for id_, code in enumerate(site.members, 1)}
+    ids = {area.code: area.id for area in inventory.areas.values()}
+    return [
+        Duty(
+            members[duty.member],
+            ids[duty.area],
+            duty.role,
+            duty.categories,
+            NEVER if duty.valid_from is None else duty.valid_from,
+            duty.valid_to,
+        )
+        for duty in site.duties
+    ]
+
+
+def _area_of(subject: Subject, inventory: Inventory) -> int:
+    if subject.kind is SubjectKind.DEVICE:
+        return inventory.devices[subject.id].area
+    if subject.kind is SubjectKind.HOUSEHOLD:
+        return inventory.households[subject.id].area
+    return subject.id
+
+
+def _idle_rules(plan: Plan, inventory: Inventory) -> Iterator[Problem]:
+    for bound in plan.rules:
+        rule = bound.rule
+        if _forgotten(bound):
+            hint = "give them the attribute, or narrow the rule's 'watch'"
+            yield Problem(rule.source, rule.line, _lacking(bound, inventory), hint)
+        elif not bound.subjects:
+            what = f"rule {rule.code} watches no device of this site"
+            yield Problem(rule.source, rule.line, what, "leave it out, or widen its 'watch'")
+
+
+def _forgotten(bound: RulePlan) -> bool:
+    """True if an attribute was forgotten, not left out to mark devices that are not meant.
+
+    An attribute of the fewer ones is taken for a mark: the fire lane among the parking bays.
+    """
+    lacking = len({device for device, _ in bound.inapplicable})
+    return lacking > 0 and (len(bound.devices) == 0 or lacking <= len(bound.devices))
+
+
+def _lacking(bound: RulePlan, inventory: Inventory) -> str:
+    names = sorted({attribute for _, attribute in bound.inapplicable})
+    codes = sorted({inventory.devices[device].code for device, _ in bound.inapplicable})
+    return f"rule {bound.rule.code} needs {', '.join(names)}, not given for {_listed(codes)}"
+
+
+def _idle_categories(site: Site, rules: Sequence[Rule]) -> Iterator[Problem]:
+    known = {rule.category for rule in rules}
+    if not rules:
+        yield Problem("rules/", 1, "there are no rules", "write some, so that alerts are raised")
+        return
+    for duty in site.duties:
+        for category in sorted((duty.categories or frozenset()) - known):
+            what = f"no rule has the category {category!r}"
+            yield Problem(*duty.origin, what, did_you_mean(category, known))
+
+
+def _listed(codes: Sequence[str]) -> str:
+    more = f" and {len(codes) - _NAMED} more" if len(codes) > _NAMED else ""
+    return ", ".join(codes[:_NAMED]) + more

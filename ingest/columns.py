@@ -1,0 +1,67 @@
+"""Whole columns at once: physical ranges, distinct keys, digests. Pure."""
+
+import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import orjson
+
+from devices.inventory import Inventory
+from devices.metric import BY_ID, BY_NAME
+from devices.reading import F64, I64, Batch, Bool
+
+_LOW: F64 = np.full(max(BY_ID) + 1, np.nan)
+_HIGH: F64 = np.full(max(BY_ID) + 1, np.nan)
+_MOMENTARY: Bool = np.zeros(max(BY_ID) + 1, np.bool_)
+for _metric in BY_ID.values():
+    _LOW[_metric.id], _HIGH[_metric.id] = _metric.low, _metric.high
+    _MOMENTARY[_metric.id] = _metric.momentary
+
+_PARKING_FREE = BY_NAME["parking_free"].id
+
+
+def highest(batch: Batch, inventory: Inventory) -> F64:
+    """The greatest possible value of each row (n,); a car park's is its capacity if known."""
+    high = _HIGH[batch.metric]
+    for row in np.flatnonzero(batch.metric == _PARKING_FREE).tolist():
+        attributes = inventory.devices[int(batch.device[row])].attributes
+        high[row] = attributes.get("capacity", high[row])
+    return high
+
+
+def possible(batch: Batch, high: F64) -> Bool:
+    """True (n,) where the value lies in its metric's physical range; NaN never does."""
+    return (batch.value >= _LOW[batch.metric]) & (batch.value <= high)
+
+
+def momentary(batch: Batch) -> Bool:
+    """True (n,) where the row is an event."""
+    return _MOMENTARY[batch.metric]
+
+
+def distinct(batch: Batch, digest: I64 | None = None) -> Bool:
+    """True (n,) at the first row of each key: device, metric, time, and digest where given."""
+    key = (batch.time, batch.metric, batch.device) + (() if digest is None else (digest,))
+    order = np.lexsort(key)
+    new = np.zeros(len(order), np.bool_)
+    new[:1] = True
+    for column in key:
+        ordered = column[order]
+        new[1:] |= ordered[1:] != ordered[:-1]
+    first = np.zeros(len(order), np.bool_)
+    first[order[new]] = True
+    return first
+
+
+def digests(values: F64, attributes: Sequence[bytes]) -> I64:
+    """64 bits (n,) that tell apart occurrences of one device, metric and instant."""
+    return np.array(
+        [_digest(v, a) for v, a in zip(values.tolist(), attributes, strict=True)], np.int64
+    )
+
+
+@lru_cache(maxsize=8_192)
+def _digest(value: float, attributes: bytes) -> int:
+    text = b'{"attributes":%b,"value":%b}' % (attributes, orjson.dumps(value))
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big", signed=True)

@@ -1,0 +1,202 @@
+"""Messages in, columns out: what can be stored, and what cannot with the reason. Pure.
+
+A message's good parts are stored even where another part of it is bad; the whole payload is then
+kept as rejected too, marked partial. A reading without a time of its own is dated by its arrival.
+Attributes beside no momentary metric become one event of the metric `attributes`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import orjson
+
+from devices import formats
+from devices.errors import FormatError, RejectReason
+from devices.instant import SECOND, Micros, to_datetime
+from devices.inventory import Device, Inventory
+from devices.metric import BY_ID, BY_NAME, UnknownMetricError, metric
+from devices.reading import F64, I32, Batch, Json, Observation
+from devices.topic import UpTopic, parse
+from ingest.columns import digests, distinct, highest, momentary, possible
+from ingest.decoded import DETAIL, Decoded, Rejection
+from ingest.message import RawMessage
+
+_IDS = {name: m.id for name, m in BY_NAME.items()}
+_MOMENTARY = frozenset(name for name, m in BY_NAME.items() if m.momentary)
+_ATTRIBUTES = BY_NAME["attributes"].id
+_NOTHING = b"{}"
+_PROBLEMS = 8
+"""Unknown metrics of one message that are explained: looking for the nearest name takes time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Which times are possible. earliest: µs since the Unix epoch, UTC · max_ahead: µs."""
+
+    earliest: Micros
+    max_ahead: Micros
+
+
+def decode(messages: Sequence[RawMessage], inventory: Inventory, limits: Limits) -> Decoded:
+    """What these messages say, checked against the inventory, the metrics and the limits."""
+    rows = _Rows(inventory, limits)
+    for message in messages:
+        rows.add(message)
+    return rows.columns(messages)
+
+
+class _Rows:
+    """Rows while they are gathered, message by message, and what is wrong with each message."""
+
+    def __init__(self, inventory: Inventory, limits: Limits) -> None:
+        self._inventory = inventory
+        self._limits = limits
+        self._device: list[int] = []
+        self._rows: list[tuple[Micros, Micros, int, int, float, int, bytes]] = []
+        self._problems: dict[int, list[FormatError]] = {}
+
+    def add(self, message: RawMessage) -> None:
+        index = len(self._device)
+        self._device.append(0)
+        try:
+            self._read(index, message)
+        except FormatError as error:
+            self._reject(index, error)
+
+    def columns(self, messages: Sequence[RawMessage]) -> Decoded:
+        time, arrival, device, number, value, message, attributes = (
+            zip(*self._rows, strict=True) if self._rows else ((),) * 7
+        )
+        batch = Batch(
+            np.array(time, np.int64),
+            np.array(arrival, np.int64),
+            np.array(device, np.int32),
+            np.array(number, np.int16),
+            np.array(value, np.float64),
+        )
+        return self._sort_out(messages, batch, np.array(message, np.int32), attributes)
+
+    def _read(self, index: int, message: RawMessage) -> None:
+        topic = parse(message.topic)
+        device = None
+        if topic.device is not None:
+            device = self._find(topic.community, topic.device)
+            self._device[index] = device.id
+        for seen in formats.decode(topic, message.payload):
+            try:
+                self._observe(
+                    index, message.arrival, self._source(index, topic, device, seen), seen
+                )
+            except FormatError as error:
+                self._reject(index, error)
+
+    def _source(
+        self, index: int, topic: UpTopic, device: Device | None, seen: Observation
+    ) -> Device:
+        if device is None:
+            device = self._find(topic.community, seen.device)
+            self._device[index] = self._device[index] or device.id
+        elif seen.device != device.code:
+            what = f"payload names device {seen.device!r}, the topic {device.code!r}"
+            raise FormatError(RejectReason.TOPIC_MISMATCH, what)
+        return device
+
+    def _find(self, community: str, code: str) -> Device:
+        device = self._inventory.find(community, code)
+        if device is None:
+            what = f"no device {code!r} in community {community!r}"
+            raise FormatError(RejectReason.UNKNOWN_DEVICE, what)
+        return device
+
+    def _observe(self, index: int, arrival: Micros, device: Device, seen: Observation) -> None:
+        time = arrival if seen.time is None else seen.time
+        _check_time(time, arrival, self._limits)
+        attributes = _canonical(seen.attributes) if seen.attributes else _NOTHING
+        for name, value in seen.values.items():
+            number = _IDS.get(name)
+            if number is None:
+                self._reject_metric(index, name)
+            else:
+                self._rows.append((time, arrival, device.id, number, value, index, attributes))
+        if seen.attributes and _MOMENTARY.isdisjoint(seen.values):
+            self._rows.append((time, arrival, device.id, _ATTRIBUTES, 1.0, index, attributes))
+
+    def _sort_out(
+        self, messages: Sequence[RawMessage], rows: Batch, message: I32, attributes: Sequence[bytes]
+    ) -> Decoded:
+        high = highest(rows, self._inventory)
+        good = possible(rows, high)
+        self._reject_values(rows, high, message, np.flatnonzero(~good).tolist())
+        usable = np.bincount(message[good], minlength=len(messages)) > 0
+        reading, event = (
+            np.flatnonzero(good & ~momentary(rows)),
+            np.flatnonzero(good & momentary(rows)),
+        )
+        reading = reading[distinct(rows.take(reading))]
+        digest = digests(rows.value[event], [attributes[i] for i in event.tolist()])
+        first = distinct(rows.take(event), digest)
+        event, digest = event[first], digest[first]
+        return Decoded(
+            messages=messages,
+            device=np.array(self._device, np.int32),
+            usable=usable,
+            readings=rows.take(reading),
+            reading_message=message[reading],
+            events=rows.take(event),
+            event_message=message[event],
+            attributes=tuple(attributes[i] for i in event.tolist()),
+            digest=digest,
+            rejections=self._rejections(usable.tolist()),
+        )
+
+    def _reject(self, message: int, error: FormatError) -> None:
+        self._problems.setdefault(message, []).append(error)
+
+    def _reject_metric(self, message: int, name: str) -> None:
+        if len(self._problems.get(message, ())) < _PROBLEMS:
+            try:
+                metric(name[:64])
+            except UnknownMetricError as error:
+                self._reject(message, FormatError(RejectReason.UNKNOWN_METRIC, str(error)))
+
+    def _reject_values(self, rows: Batch, high: F64, message: I32, bad: Sequence[int]) -> None:
+        for row in bad:
+            known = BY_ID[int(rows.metric[row])]
+            what = (
+                f"{known.name} {rows.value[row]:g} is outside"
+                f" {known.low:g} to {high[row]:g} {known.unit}"
+            )
+            self._reject(int(message[row]), FormatError(RejectReason.OUT_OF_RANGE, what))
+
+    def _rejections(self, usable: Sequence[bool]) -> tuple[Rejection, ...]:
+        return tuple(
+            Rejection(
+                message,
+                problems[0].reason,
+                "; ".join(p.detail for p in problems)[:DETAIL],
+                partial=usable[message],
+            )
+            for message, problems in sorted(self._problems.items())
+        )
+
+
+def _canonical(attributes: Mapping[str, Json]) -> bytes:
+    return orjson.dumps(attributes, option=orjson.OPT_SORT_KEYS)
+
+
+def _check_time(time: Micros, arrival: Micros, limits: Limits) -> None:
+    if time < limits.earliest:
+        limit = f"before {_instant(limits.earliest)}; 'ts' counts milliseconds"
+    elif time > arrival + limits.max_ahead:
+        limit = f"more than {limits.max_ahead / SECOND:g} s after its arrival {_instant(arrival)}"
+    else:
+        return
+    raise FormatError(RejectReason.IMPOSSIBLE_TIME, f"time {_instant(time)} is {limit}")
+
+
+def _instant(time: Micros) -> str:
+    try:
+        return to_datetime(time).isoformat()
+    except OverflowError:
+        return f"{time} µs"

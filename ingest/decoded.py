@@ -1,0 +1,75 @@
+"""What decoding a batch of messages gives: rows as columns, and what was refused and why. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from devices.errors import RejectReason
+from devices.instant import DAY
+from devices.reading import I32, I64, Batch, Bool
+from ingest.message import RawMessage
+
+DETAIL = 1_000
+"""Characters of explanation kept with a rejected message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why a message, or (partial) one part of it, is not stored. message: its index."""
+
+    message: int
+    reason: RejectReason
+    detail: str
+    partial: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decoded:
+    """Messages understood, as columns.
+
+    device: int32, one per message, 0 where none could be told · usable: bool, one per message,
+    True where it said at least one storable thing · readings, events: rows of distinct keys, in the
+    order of receipt · reading_message, event_message: int32, the message each row came in ·
+    attributes: canonical JSON, one per event · digest: int64, one per event, over its value and
+    attributes · rejections: at most one per message.
+    """
+
+    messages: Sequence[RawMessage]
+    device: I32
+    usable: Bool
+    readings: Batch
+    reading_message: I32
+    events: Batch
+    event_message: I32
+    attributes: tuple[bytes, ...]
+    digest: I64
+    rejections: tuple[Rejection, ...]
+
+    def days(self) -> int:
+        """How many different days, UTC, its readings are of."""
+        return len(np.unique(self.readings.time // DAY))
+
+    def undated(self) -> list[RawMessage]:
+        """The messages with a row that was dated by its arrival, for want of a time of its own."""
+        rows = (
+            self.reading_message[self.readings.time == self.readings.arrival],
+            self.event_message[self.events.time == self.events.arrival],
+        )
+        return [self.messages[i] for i in np.unique(np.concatenate(rows)).tolist()]
+
+
+def refused(message: RawMessage, device: int, reason: RejectReason, detail: str) -> Decoded:
+    """One message kept as rejected as a whole, for a reason found after it was decoded."""
+    return Decoded(
+        messages=(message,),
+        device=np.array([device], np.int32),
+        usable=np.array([False]),
+        readings=Batch.empty(),
+        reading_message=np.empty(0, np.int32),
+        events=Batch.empty(),
+        event_message=np.empty(0, np.int32),
+        attributes=(),
+        digest=np.empty(0, np.int64),
+        rejections=(Rejection(0, reason, detail[:DETAIL], partial=False),),
+    )

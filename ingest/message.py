@@ -1,0 +1,24 @@
+"""A message as it came from the broker, before anybody has understood it."""
+
+from dataclasses import dataclass
+
+from devices.instant import Micros
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What the source needs to acknowledge a message: valid only on the connection it came by."""
+
+    packet_id: int
+    connection: int
+    qos: int
+
+
+@dataclass(frozen=True, slots=True)
+class RawMessage:
+    """One PUBLISH. arrival: the server's clock at receipt, µs since the Unix epoch, UTC."""
+
+    topic: str
+    payload: bytes
+    arrival: Micros
+    ticket: Ticket

@@ -1,0 +1,120 @@
+"""Which messages are in our hands unacknowledged, and when each arrived. No I/O, no clock.
+
+After a reconnect the broker sends again what it holds for unacknowledged: what we never settled,
+and what we did but whose acknowledgement was lost, in this process or in one that has died. Such a
+message keeps its first arrival, so that a reading without a time of its own is recognised as the
+one already stored.
+
+A packet id names the same message only until the broker uses it again. Brokers count ids up, so
+none of the last `REMEMBERED` settled messages can have given its id to another one yet.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from devices.instant import SECOND, Micros
+from ingest.message import RawMessage, Ticket
+
+REMEMBERED = 40_000
+"""Settled messages of which the arrival is kept. With the receive window (at most 20 000 unless set
+otherwise) it must stay below the 65 535 packet ids that there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A message that a process before us stored. digest: of topic and payload (`fingerprint`)."""
+
+    digest: bytes
+    arrival: Micros
+
+
+def fingerprint(topic: str, payload: bytes) -> bytes:
+    """16 bytes that tell messages apart."""
+    return hashlib.blake2b(topic.encode() + b"\0" + payload, digest_size=16).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A PUBLISH as it came. redelivered: the broker says that it may have sent it before."""
+
+    topic: str
+    payload: bytes
+    packet_id: int
+    qos: int
+    redelivered: bool
+
+
+class Receipts:
+    """The messages of the current connection, and those that earlier ones left unacknowledged."""
+
+    def __init__(self, stored: Mapping[int, Earlier] = MappingProxyType({})) -> None:
+        """stored: by packet id, what an earlier process stored and may not have acknowledged."""
+        self.connection = 0
+        self._stored = dict(stored)
+        self._open: dict[int, RawMessage] = {}
+        self._before: dict[int, RawMessage] = {}
+        self._settled: dict[int, tuple[int, RawMessage]] = {}
+        self._settlements = 0
+        self._last: Micros = 0
+
+    def reconnect(self) -> None:
+        """A new connection begins: no earlier message can be acknowledged on it."""
+        self.connection += 1
+        self._before |= self._open
+        self._open = {}
+
+    def receive(self, published: Published, now: Micros) -> RawMessage:
+        """The message, dated by its arrival at `now` or, if it came before, by its first one."""
+        message = RawMessage(
+            published.topic,
+            published.payload,
+            self._first_arrival(published) or self._next_arrival(now),
+            Ticket(published.packet_id, self.connection, published.qos),
+        )
+        if published.qos:
+            self._open[published.packet_id] = message
+        return message
+
+    def settle(self, messages: Sequence[RawMessage]) -> list[tuple[int, int]]:
+        """(packet id, QoS) of those of these that the current connection can acknowledge.
+
+        A packet id stands for the last message that came with it, and only that one settles it: an
+        earlier copy of a message must not acknowledge what has taken its number since.
+        """
+        settled = []
+        for message in messages:
+            packet_id, qos = message.ticket.packet_id, message.ticket.qos
+            if qos:
+                self._settlements += 1
+                self._settled[packet_id] = (self._settlements, message)
+            if self._open.get(packet_id) is message:
+                del self._open[packet_id]
+                settled.append((packet_id, qos))
+        return settled
+
+    def _first_arrival(self, published: Published) -> Micros | None:
+        """When this very message came first; None if it is new. What had its id is forgotten."""
+        open_before = self._before.pop(published.packet_id, None)
+        number, settled = self._settled.pop(published.packet_id, (0, None))
+        stored = self._stored.pop(published.packet_id, None)
+        if not published.redelivered:
+            return None
+        if settled is not None and self._settlements - number >= REMEMBERED:
+            settled = None
+        for earlier in (open_before, settled):
+            if earlier is not None and _same(earlier, published):
+                return earlier.arrival
+        digest = fingerprint(published.topic, published.payload) if stored else b""
+        return stored.arrival if stored and stored.digest == digest else None
+
+    def _next_arrival(self, now: Micros) -> Micros:
+        # Two messages of one device at one microsecond would pass for one reading.
+        ahead = 0 <= self._last - now < SECOND
+        self._last = self._last + 1 if ahead else now
+        return self._last
+
+
+def _same(earlier: RawMessage, published: Published) -> bool:
+    return (earlier.topic, earlier.payload) == (published.topic, published.payload)

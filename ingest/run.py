@@ -1,0 +1,198 @@
+"""The collecting loop: receive, decode, commit, acknowledge, hand over.
+
+A database that is away stops the loop, not the service: the batch in hand is tried again, nothing
+is acknowledged, and the broker's queue holds the rest. A commit of which the answer was lost is
+tried again too; its rows are then recognised as duplicates. A message on which decoding breaks, or
+that the database refuses, is found by halving its batch and kept as rejected.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from random import SystemRandom
+from typing import Any
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool
+
+from devices.cancelling import give_way
+from devices.errors import RejectReason
+from devices.instant import Clock
+from devices.inventory import Inventory
+from ingest.backoff import Backoff
+from ingest.decode import Limits, decode
+from ingest.decoded import Decoded, refused
+from ingest.errors import TooManyDaysError, UndecodableError
+from ingest.fate import Counts
+from ingest.ledger import balance, total
+from ingest.message import RawMessage
+from ingest.source import Source
+from ingest.store import CommittedBatch, store
+
+log = logging.getLogger(__name__)
+
+HandOver = Callable[[CommittedBatch], Awaitable[None]]
+Pool = AsyncConnectionPool[psycopg.AsyncConnection[Any]]
+
+_POISON = (psycopg.DataError, ValueError, ArithmeticError, UndecodableError, TooManyDaysError)
+"""What a message can cause by what it says; every other error is the database's trouble."""
+
+_MANY_DAYS = 100
+"""A transaction over more days than this may take more locks than the database has: each day is a
+table of its own."""
+
+_CONNECTION_TIMEOUT = 5.0
+
+
+@dataclass(kw_only=True)
+class Collector:
+    """One shard's loop.
+
+    inventory: gives the present one for each batch · hand_over: awaited for each committed batch,
+    in order · limits: which times are possible · backoff: between tries of a failing database.
+    """
+
+    source: Source
+    pool: Pool
+    inventory: Callable[[], Inventory]
+    clock: Clock
+    hand_over: HandOver
+    limits: Limits
+    shard: int = 0
+    backoff: Backoff = field(default_factory=lambda: Backoff(first=0.1, longest=5.0))
+    failures: int = 0
+    """Tries in a row that the database has failed."""
+    committed: Counts = field(default_factory=lambda: total(()))
+    """Messages committed since the start."""
+
+    async def run(self) -> None:
+        """Collect until the source is stopped; ends after the batch in hand."""
+        while messages := await self.source.receive():
+            async for part, batch in self._commit(messages):
+                self.committed = total((self.committed, batch.counts))
+                self.source.acknowledge(part)
+                await self.hand_over(batch)
+        self._report_balance()
+
+    async def _commit(
+        self, messages: Sequence[RawMessage]
+    ) -> AsyncIterator[tuple[Sequence[RawMessage], CommittedBatch]]:
+        """Commit these in as many parts as it takes, in order; ends early if stopped."""
+        parts = [messages]
+        while parts:
+            part = parts.pop()
+            try:
+                batch = await self._store(self._decode(part), last=not parts)
+            except _POISON as error:
+                if len(part) > 1:
+                    middle = len(part) // 2
+                    parts += (part[middle:], part[:middle])
+                    continue
+                batch = await self._store(self._refuse(part[0], error), last=not parts)
+            if batch is None:
+                return
+            yield part, batch
+
+    async def _store(self, decoded: Decoded, *, last: bool) -> CommittedBatch | None:
+        """Try until the database has an answer; None if the source is stopped before that."""
+        while True:
+            give_way()
+            try:
+                batch = await self._transaction(decoded, last=last)
+            except _POISON:
+                raise
+            except psycopg.Error as error:
+                if isinstance(error, psycopg.errors.OutOfMemory) and decoded.days() > _MANY_DAYS:
+                    raise TooManyDaysError(f"it spans {decoded.days()} days: {error}") from error
+                self._fail(error)
+                if self.source.stopping:
+                    return None
+                await asyncio.sleep(self.backoff.delay(self.failures, SystemRandom().random()))
+            else:
+                self._recover()
+                return batch
+
+    async def _transaction(self, decoded: Decoded, *, last: bool) -> CommittedBatch:
+        now = self.clock.now()
+        heard = self.source.heard_with_batch if last else self.source.heard_until
+        async with self.pool.connection(_CONNECTION_TIMEOUT) as conn:
+            return await store(conn, decoded, shard=self.shard, now=now, heard_until=heard(now))
+
+    def _decode(self, messages: Sequence[RawMessage]) -> Decoded:
+        try:
+            return decode(messages, self.inventory(), self.limits)
+        except Exception as error:
+            raise UndecodableError(f"decoding broke: {type(error).__name__}: {error}") from error
+
+    def _refuse(self, message: RawMessage, error: Exception) -> Decoded:
+        log.error(
+            "A message cannot be stored; it is kept as rejected.",
+            extra={"action": "ingest.unstorable", "topic": message.topic, "reason": str(error)},
+        )
+        return refused(message, self._device_of(message), RejectReason.UNSTORABLE, str(error))
+
+    def _device_of(self, message: RawMessage) -> int:
+        """The id of the device that sent it; 0 where that cannot be told."""
+        try:
+            return int(self._decode([message]).device[0])
+        except UndecodableError:
+            return 0
+
+    def _fail(self, error: psycopg.Error) -> None:
+        self.failures += 1
+        if self.failures == 1:
+            log.error(
+                "The database does not take the batch; trying again.",
+                extra={"action": "ingest.database_away", "reason": str(error)},
+            )
+
+    def _recover(self) -> None:
+        if self.failures:
+            log.info(
+                "The database takes batches again.",
+                extra={"action": "ingest.database_back", "failures": self.failures},
+            )
+        self.failures = 0
+
+    def _report_balance(self) -> None:
+        """Say what became of everything that was received, and whether it adds up."""
+        received, in_flight, fates = self.source.received, self.source.in_flight, self.committed
+        lost = balance(fates, received=received, in_flight=in_flight)
+        log.log(
+            logging.ERROR if lost else logging.INFO,
+            "Collecting has stopped; received = stored + duplicate + rejected + in flight"
+            " + unaccounted.",
+            extra={
+                "action": "ledger.balance",
+                "received": received,
+                "stored": fates.stored,
+                "duplicate": fates.duplicate,
+                "rejected": fates.rejected,
+                "in_flight": in_flight,
+                "unaccounted": lost,
+            },
+        )
+
+
+async def collect(
+    source: Source,
+    pool: Pool,
+    inventory: Callable[[], Inventory],
+    clock: Clock,
+    hand_over: HandOver,
+    *,
+    limits: Limits,
+    shard: int = 0,
+) -> None:
+    """Bring messages into the database until the source is stopped; see `Collector`."""
+    collector = Collector(
+        source=source,
+        pool=pool,
+        inventory=inventory,
+        clock=clock,
+        hand_over=hand_over,
+        limits=limits,
+        shard=shard,
+    )
+    await collector.run()

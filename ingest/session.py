@@ -1,0 +1,226 @@
+"""One MQTT connection of the persistent session: the only place that knows paho-mqtt.
+
+Everything here runs in the network thread of `ingest.network`. A connection is used once: after it
+ends another is made, so nothing of a dead one can be mistaken for the living.
+"""
+
+import select
+import socket
+import ssl
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from devices.topic import SUBSCRIPTIONS
+from ingest.address import Address
+from ingest.receipts import Published
+
+Version = Literal["5", "3.1.1"]
+
+_QOS = 1
+_FOREVER = 0xFFFF_FFFF
+_TAKEN_OVER = 0x8E
+_BURST = 1_000
+_GOODBYE = 2_000
+"""Milliseconds that the last acknowledgements may take when stopping."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOptions:
+    """How the session is opened. keepalive: s · receive_window: unacknowledged messages."""
+
+    address: Address
+    client_id: str
+    version: Version
+    receive_window: int
+    keepalive: int = 30
+
+
+class Connection:
+    """Connects at once, OSError if nobody answers; tells when the broker has granted all."""
+
+    def __init__(
+        self,
+        options: SessionOptions,
+        on_serving: Callable[[], None],
+        on_message: Callable[[Published], None],
+    ) -> None:
+        self.taken_over = False
+        self.ended_because = ""
+        self._on_serving = on_serving
+        self._on_published = on_message
+        self._seen = 0
+        self._client = _client(options)
+        self._client.on_connect = self._on_connect
+        self._client.on_subscribe = self._on_subscribe
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_message = self._on_message
+        # Having this callback keeps paho from writing each packet as it is queued.
+        self._client.on_socket_register_write = lambda *_: None
+        _connect(self._client, options)
+
+    @property
+    def socket(self) -> socket.socket | None:
+        """The open socket; None after the connection has ended."""
+        sock = self._client.socket()
+        return sock if isinstance(sock, socket.socket) and sock.fileno() >= 0 else None
+
+    @property
+    def wants_to_write(self) -> bool:
+        return self._client.want_write()
+
+    def read(self, crowded: Callable[[], bool]) -> None:
+        """Read what the socket holds, up to a bound, while not crowded."""
+        for _ in range(_BURST):
+            seen = self._seen
+            self._client.loop_read()
+            if self._seen == seen or self.socket is None or crowded():
+                return
+
+    def drained(self) -> bool:
+        """True if the socket is open and holds nothing unread."""
+        sock = self.socket
+        if sock is None or (isinstance(sock, ssl.SSLSocket) and sock.pending()):
+            return False
+        poll = select.poll()
+        poll.register(sock, select.POLLIN)
+        return not poll.poll(0)
+
+    def acknowledge(self, packets: Iterable[tuple[int, int]]) -> None:
+        """Queue the acknowledgement of each (packet id, QoS), in this order, and send."""
+        for packet_id, qos in packets:
+            self._client.ack(packet_id, qos)
+        self._client.loop_write()
+
+    def keep_alive(self) -> None:
+        """Send what is due; end the connection if the broker does not answer any more."""
+        if self.wants_to_write:
+            self._client.loop_write()
+        self._client.loop_misc()
+
+    def leave(self) -> None:
+        """Send what is queued, then DISCONNECT; the broker keeps the session."""
+        self._client.disconnect()
+        while (sock := self.socket) is not None and self.wants_to_write:
+            poll = select.poll()
+            poll.register(sock, select.POLLOUT)
+            if [event for _, event in poll.poll(_GOODBYE)] != [select.POLLOUT]:
+                break
+            self._client.loop_write()
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the socket, whatever state it is in."""
+        sock = self.socket
+        if sock is not None:
+            sock.close()
+
+    def _on_connect(
+        self, client: Client, _data: Any, _flags: ConnectFlags, reason: ReasonCode, _more: Any
+    ) -> None:
+        if reason.is_failure:
+            self.ended_because = f"the broker refuses the connection: {reason}"
+            return
+        # Also where the session was kept: an earlier run may have died before it subscribed.
+        code, _ = client.subscribe(_subscriptions(client))
+        if code != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            self.close()
+
+    def _on_subscribe(
+        self, client: Client, _data: Any, _mid: int, reasons: list[ReasonCode], _more: Any
+    ) -> None:
+        refused = [
+            f"{topic} ({reason})"
+            for topic, reason in zip(SUBSCRIPTIONS, reasons, strict=False)
+            if reason.is_failure or reason.value < _QOS
+        ]
+        if refused:
+            self.ended_because = f"the broker refuses to subscribe us to {', '.join(refused)}"
+            client.disconnect()
+            return
+        self._on_serving()
+
+    def _on_disconnect(
+        self, _client: Client, _data: Any, flags: DisconnectFlags, reason: ReasonCode, _more: Any
+    ) -> None:
+        by_broker = flags.is_disconnect_packet_from_server
+        self.taken_over = by_broker and reason.value == _TAKEN_OVER
+        who = "the broker ended the connection" if by_broker else "the connection was lost"
+        self.ended_because = self.ended_because or f"{who}: {reason}"
+
+    def _on_message(self, client: Client, _data: Any, message: MQTTMessage) -> None:
+        self._seen += 1
+        if message.retain:
+            # A copy of something said before we subscribed (MQTT 3.1.1 has no way to decline it).
+            client.ack(message.mid, message.qos)
+            return
+        self._on_published(
+            Published(
+                _topic(message), bytes(message.payload), message.mid, message.qos, message.dup
+            )
+        )
+
+
+class _Reader(Client):
+    """A client whose connection ends where reading finds the end, never by a failed write.
+
+    A broker that dies leaves messages in the socket that it had passed on before it acknowledged
+    them to their devices; paho closes the socket over a failed write, and they would be lost.
+    """
+
+    def _sock_send(self, buf: bytes | bytearray) -> int:
+        try:
+            return super()._sock_send(buf)
+        except OSError as error:
+            # What cannot be sent now stays queued, and goes with the connection.
+            raise BlockingIOError from error
+
+
+def _client(options: SessionOptions) -> Client:
+    version5 = options.version == "5"
+    client = _Reader(
+        CallbackAPIVersion.VERSION2,
+        client_id=options.client_id,
+        clean_session=None if version5 else False,
+        protocol=MQTTProtocolVersion.MQTTv5 if version5 else MQTTProtocolVersion.MQTTv311,
+        reconnect_on_failure=False,
+        manual_ack=True,
+    )
+    client.username_pw_set(options.address.username, options.address.password)
+    if options.address.tls:
+        client.tls_set()
+    return client
+
+
+def _connect(client: Client, options: SessionOptions) -> None:
+    address = options.address
+    if options.version == "3.1.1":
+        client.connect(address.host, address.port, options.keepalive)
+        return
+    wanted = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    wanted.SessionExpiryInterval = _FOREVER
+    wanted.ReceiveMaximum = options.receive_window
+    client.connect(
+        address.host, address.port, options.keepalive, clean_start=False, properties=wanted
+    )
+
+
+def _subscriptions(client: Client) -> Any:
+    if client.protocol != MQTTProtocolVersion.MQTTv5:
+        return [(topic, _QOS) for topic in SUBSCRIPTIONS]
+    options = SubscribeOptions(_QOS, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
+    return [(topic, options) for topic in SUBSCRIPTIONS]
+
+
+def _topic(message: MQTTMessage) -> str:
+    try:
+        return message.topic
+    except UnicodeDecodeError:
+        return "\ufffd"

@@ -1,0 +1,274 @@
+"""Batches into the database, and back out of it after a restart.
+
+Everything here runs in the caller's transaction, so that a batch is there as a whole or not at all.
+Rows go by binary COPY into staging tables of the connection and from there to where they belong;
+what is there already is left alone, and counted as duplicate.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from psycopg import AsyncConnection, AsyncCursor
+from psycopg.rows import TupleRow, tuple_row
+
+from devices.instant import Micros, to_datetime, to_micros
+from devices.reading import I64, Batch, Bool, concatenate
+from ingest.binary_copy import (
+    FLOAT8,
+    INT2,
+    INT4,
+    INT8,
+    TIMESTAMP,
+    Column,
+    decode,
+    encode,
+    encode_with_json,
+    from_timestamp,
+    to_timestamp,
+)
+from ingest.decoded import Decoded
+from ingest.fate import Counts, fates, ledger_columns
+from ingest.receipts import REMEMBERED, Earlier, fingerprint
+
+_SQL = {file.stem: file.read_bytes() for file in (Path(__file__).parent / "sql").glob("*.sql")}
+_CLAIMS = 0x67726964
+"""First half of the advisory lock of a shard; the shard is the second."""
+
+Connection = AsyncConnection[Any]
+Cursor = AsyncCursor[TupleRow]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CommittedBatch:
+    """A batch as committed by a shard. It follows the shard's batch `prev_seq` (0: none).
+
+    heard_until: up to then all that the broker accepted had been heard, µs since the Unix epoch,
+    UTC · readings: the rows that were new, readings and events alike, in the order of receipt.
+    """
+
+    seq: int
+    prev_seq: int
+    heard_until: Micros
+    readings: Batch
+    counts: Counts
+
+
+async def claim_shard(conn: Connection, shard: int) -> bool:
+    """True if no other session works on this shard; the claim ends with this connection."""
+    async with conn.cursor(row_factory=tuple_row) as cursor:
+        await cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", (_CLAIMS, shard))
+        row = await cursor.fetchone()
+    return row is not None and bool(row[0])
+
+
+async def last_heard(conn: Connection, shard: int) -> Micros:
+    """heard_until of the shard's last batch, µs since the Unix epoch, UTC; 0 if there is none."""
+    async with conn.cursor(row_factory=tuple_row) as cursor:
+        await cursor.execute(_SQL["last_heard"], {"shard": shard})
+        row = await cursor.fetchone()
+    return 0 if row is None else to_micros(row[0])
+
+
+async def undated(conn: Connection, shard: int) -> dict[int, Earlier]:
+    """By packet id, lately stored messages without a time of their own: they may come again."""
+    async with conn.cursor(row_factory=tuple_row) as cursor:
+        await cursor.execute(_SQL["undated"], {"shard": shard, "messages": REMEMBERED})
+        rows = await cursor.fetchall()
+    return {packet_id: Earlier(digest, to_micros(arrival)) for packet_id, digest, arrival in rows}
+
+
+async def store(
+    conn: Connection, decoded: Decoded, *, shard: int, now: Micros, heard_until: Micros
+) -> CommittedBatch:
+    """Write a batch, its rejected messages and its share of the ledger.
+
+    now, heard_until: µs since the Unix epoch, UTC. A second writer of the same shard waits until
+    this transaction ends. psycopg.Error if the database refuses; nothing is then written.
+    """
+    async with conn.cursor(row_factory=tuple_row) as cursor:
+        await cursor.execute(_SQL["stage"])
+        prev_seq, seq = await _open(cursor, shard)
+        new_readings = await _store_readings(cursor, decoded, seq)
+        new_events = await _store_events(cursor, decoded, seq)
+        await cursor.execute(_SQL["upsert_latest"])
+        await _store_rejected(cursor, decoded, seq)
+        await _remember_undated(cursor, decoded, shard, seq)
+        fate = fates(decoded, new_readings, new_events)
+        await _copy(cursor, "staged_ledger", encode(ledger_columns(decoded, fate)))
+        await cursor.execute(_SQL["upsert_ledger"])
+        batch = CommittedBatch(
+            seq, prev_seq, heard_until, _new_rows(decoded, new_readings, new_events), fate.counts()
+        )
+        await _close(cursor, batch, shard, now, int(new_events.sum()))
+    return batch
+
+
+async def read_back(
+    conn: Connection, shard: int, after: int, limit: int = 100
+) -> list[CommittedBatch]:
+    """At most `limit` batches that this shard committed after batch `after`, in order."""
+    async with conn.cursor(row_factory=tuple_row) as cursor:
+        wanted = {"shard": shard, "after": after, "limit": limit}
+        await cursor.execute(_SQL["batches_after"], wanted)
+        heads = await cursor.fetchall()
+        if not heads:
+            return []
+        seqs = [head[0] for head in heads]
+        span = {"first": seqs[0], "last": seqs[-1], "seqs": seqs}
+        async with cursor.copy(_SQL["copy_batches"], span) as copy:
+            stream = b"".join([bytes(block) async for block in copy])
+    return _batches(heads, stream)
+
+
+async def _open(cursor: Cursor, shard: int) -> tuple[int, int]:
+    await cursor.execute(_SQL["open_shard"], {"shard": shard})
+    prev = await cursor.fetchone()
+    await cursor.execute("SELECT nextval('batch_seq')")
+    seq = await cursor.fetchone()
+    assert prev is not None  # noqa: S101 - both statements always return a row
+    assert seq is not None  # noqa: S101
+    return prev[0], seq[0]
+
+
+async def _store_readings(cursor: Cursor, decoded: Decoded, seq: int) -> Bool:
+    rows = decoded.readings
+    if not len(rows):
+        return np.zeros(0, np.bool_)
+    await _copy(cursor, "staged_readings", encode([*_row_columns(rows), _arrivals(rows)]))
+    await cursor.execute(_SQL["insert_readings"], {"seq": seq})
+    return await _new(cursor, "new_readings", rows, seq)
+
+
+async def _store_events(cursor: Cursor, decoded: Decoded, seq: int) -> Bool:
+    rows = decoded.events
+    if not len(rows):
+        return np.zeros(0, np.bool_)
+    columns = [*_row_columns(rows), (INT8, decoded.digest), _arrivals(rows)]
+    await _copy(cursor, "staged_events", encode_with_json(columns, decoded.attributes))
+    await cursor.execute(_SQL["insert_events"], {"seq": seq})
+    return await _new(cursor, "new_events", rows, seq)
+
+
+async def _new(cursor: Cursor, query: str, rows: Batch, seq: int) -> Bool:
+    """Which staged rows the INSERT just executed by this cursor has added."""
+    if cursor.rowcount == len(rows):
+        return np.ones(len(rows), np.bool_)
+    new = np.zeros(len(rows), np.bool_)
+    span = {"first": to_datetime(int(rows.time.min())), "last": to_datetime(int(rows.time.max()))}
+    await cursor.execute(_SQL[query], {**span, "seq": seq})
+    new[[row for (row,) in await cursor.fetchall()]] = True
+    return new
+
+
+async def _store_rejected(cursor: Cursor, decoded: Decoded, seq: int) -> None:
+    if not decoded.rejections:
+        return
+    statement = (
+        "COPY rejected_messages (seq, arrival, topic, payload, reason, detail, device_id, partial)"
+        " FROM STDIN"
+    )
+    async with cursor.copy(statement) as copy:
+        for rejection in decoded.rejections:
+            message = decoded.messages[rejection.message]
+            device = int(decoded.device[rejection.message]) or None
+            await copy.write_row(
+                (
+                    seq,
+                    to_datetime(message.arrival),
+                    _text(message.topic),
+                    message.payload,
+                    rejection.reason.value,
+                    _text(rejection.detail),
+                    device,
+                    rejection.partial,
+                )
+            )
+
+
+async def _remember_undated(cursor: Cursor, decoded: Decoded, shard: int, seq: int) -> None:
+    """Keep the arrival of messages that were dated by it."""
+    messages = {m.ticket.packet_id: m for m in decoded.undated()}
+    if not messages:
+        return
+    values = {
+        "shard": shard,
+        "seq": seq,
+        "packet_ids": list(messages),
+        "digests": [fingerprint(m.topic, m.payload) for m in messages.values()],
+        "arrivals": [to_datetime(m.arrival) for m in messages.values()],
+    }
+    await cursor.execute(_SQL["remember_undated"], values)
+
+
+async def _close(
+    cursor: Cursor, batch: CommittedBatch, shard: int, now: Micros, events: int
+) -> None:
+    values = {
+        "seq": batch.seq,
+        "shard": shard,
+        "prev_seq": batch.prev_seq,
+        "now": to_datetime(now),
+        "heard_until": to_datetime(batch.heard_until),
+        "messages": batch.counts.messages,
+        "stored": batch.counts.stored,
+        "duplicate": batch.counts.duplicate,
+        "rejected": batch.counts.rejected,
+        "readings": len(batch.readings) - events,
+        "events": events,
+    }
+    await cursor.execute(_SQL["close_batch"], values)
+
+
+async def _copy(cursor: Cursor, table: str, stream: bytes) -> None:
+    async with cursor.copy(f"COPY {table} FROM STDIN (FORMAT binary)".encode()) as copy:
+        await copy.write(stream)
+
+
+def _row_columns(rows: Batch) -> list[tuple[str, Column]]:
+    return [
+        (INT4, np.arange(len(rows))),
+        (TIMESTAMP, to_timestamp(rows.time)),
+        (INT4, rows.device),
+        (INT2, rows.metric),
+        (FLOAT8, rows.value),
+    ]
+
+
+def _arrivals(rows: Batch) -> tuple[str, Column]:
+    return TIMESTAMP, to_timestamp(rows.arrival)
+
+
+def _new_rows(decoded: Decoded, new_readings: Bool, new_events: Bool) -> Batch:
+    message = np.concatenate(
+        (decoded.reading_message[new_readings], decoded.event_message[new_events])
+    )
+    rows = concatenate((decoded.readings.take(new_readings), decoded.events.take(new_events)))
+    return rows.take(np.argsort(message, kind="stable"))
+
+
+def _batches(heads: list[TupleRow], stream: bytes) -> list[CommittedBatch]:
+    layouts = (INT8, TIMESTAMP, TIMESTAMP, INT4, INT2, FLOAT8)
+    seq, time, arrival, device, metric, value = decode(stream, layouts)
+    rows = Batch(from_timestamp(time), from_timestamp(arrival), device, metric, value)
+    seqs: I64 = seq
+    return [
+        CommittedBatch(
+            head[0],
+            head[1],
+            to_micros(head[2]),
+            rows.take(
+                np.arange(
+                    np.searchsorted(seqs, head[0], "left"), np.searchsorted(seqs, head[0], "right")
+                )
+            ),
+            Counts(*head[3:]),
+        )
+        for head in heads
+    ]
+
+
+def _text(value: str) -> str:
+    """Text that PostgreSQL can hold: without the character U+0000 and lone surrogates."""
+    return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()

@@ -1,0 +1,80 @@
+"""Absence rules: true when no qualifying reading was heard for `lasting`.
+
+What counts is when a reading was heard by the server's clock, not its own time. An absence is
+never concluded from readings, only from `now`, up to which everything has been heard: readings that
+wait in a queue are not absent. With a `when`, silence of all of the subject's devices is unknown,
+not absence: at least one must have been heard within its silence limit of the deadline, or since.
+"""
+
+from typing import cast
+
+import numpy as np
+
+from devices.instant import FOREVER, Micros
+from devices.reading import I32, I64
+from rules.hearing import Rows
+from rules.memory import AbsenceMemory
+from rules.model import Absence
+from rules.transition import Cause, Change
+from rules.turn import Slots, Turn
+
+
+def fold(turn: Turn, memory: AbsenceMemory, rows: Rows) -> None:
+    """Take note of these rows of the rule's metric; `memory` is changed in place."""
+    own, hearing = turn.own, turn.hearing
+    rows = _qualifying(turn, rows)
+    slot = own.slot[hearing.device[rows]]
+    heard = hearing.heard[rows]
+    later = (heard > memory.last[slot]) & ~own.away[slot]
+    rows, slot, heard = rows[later], slot[later], heard[later]
+    firing = np.flatnonzero(memory.firing[slot])
+    _end(turn, memory, rows[firing], slot[firing], heard[firing])
+    np.maximum.at(memory.last, slot, heard)
+
+
+def _qualifying(turn: Turn, rows: Rows) -> Rows:
+    rows = rows[turn.own.slot[turn.hearing.device[rows]] >= 0]
+    when = cast("Absence", turn.own.rule.condition).when
+    if when is None:
+        return rows
+    attributes = turn.attributes(turn.hearing.device[rows])
+    return rows[when.evaluate(turn.hearing.value[rows], attributes)]
+
+
+def _end(turn: Turn, memory: AbsenceMemory, rows: Rows, slot: I32, heard: I64) -> None:
+    """Clear these firing slots, each at the earliest of its readings."""
+    device = turn.hearing.device[rows]
+    order = np.lexsort((device, heard, slot))
+    ended, first = np.unique(slot[order], return_index=True)
+    chosen = order[first]
+    turn.tell(
+        Change.CLEARED,
+        Cause.HEARD,
+        ended,
+        since=memory.last[ended],
+        at=heard[chosen],
+        value=turn.hearing.value[rows[chosen]],
+        devices=[(one,) for one in device[chosen].tolist()],
+    )
+    memory.firing[ended] = False
+    lasting = cast("Absence", turn.own.rule.condition).lasting
+    memory.earliest = min(memory.earliest, int(heard.min(initial=FOREVER - lasting)) + lasting)
+
+
+def tick(turn: Turn, memory: AbsenceMemory, now: Micros) -> None:
+    """Fire what has been absent for long enough by `now`; `memory` is changed in place."""
+    if memory.earliest > now:
+        return
+    own, condition = turn.own, cast("Absence", turn.own.rule.condition)
+    waiting = ~memory.firing & ~own.away
+    slot: Slots = np.flatnonzero(waiting & (memory.last <= now - condition.lasting))
+    if condition.when is not None and len(slot):
+        alive = np.maximum.reduceat(turn.silence.alive_until(own.devices), own.starts[:-1])
+        slot = slot[alive[slot] >= memory.last[slot] + condition.lasting]
+    since = memory.last[slot]
+    at = since + condition.lasting
+    turn.tell(Change.FIRED, Cause.NOTHING_HEARD, slot, since=since, at=at)
+    memory.firing[slot] = True
+    waiting[slot] = False
+    oldest = int(memory.last[waiting].min(initial=FOREVER - condition.lasting))
+    memory.earliest = oldest + condition.lasting

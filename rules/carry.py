@@ -1,0 +1,111 @@
+"""From one plan to the next: what is remembered of an unchanged rule's subjects goes along."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from devices.instant import FOREVER, Micros
+from devices.reading import I32, Bool
+from rules.memory import (
+    AbsenceMemory,
+    Memory,
+    ThresholdMemory,
+    arrays_of,
+    fresh_memory,
+    since_of,
+)
+from rules.model import Rule, SubjectKind
+from rules.plan import Plan, RulePlan, per_of
+from rules.transition import Cause, Change, Subject, Transition
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Remembered:
+    """One rule's memory with the ids of its subjects, ascending, int32 (n,), and who was away."""
+
+    rule: Rule
+    subject_ids: I32
+    away: Bool
+    memory: Memory
+
+
+def remembered(plan: Plan, memories: Sequence[Memory]) -> list[Remembered]:
+    """The memories of a plan's rules, each with whom it is about."""
+    return [
+        Remembered(own.rule, own.subject_ids, own.away, memory)
+        for own, memory in zip(plan.rules, memories, strict=True)
+    ]
+
+
+def carry(
+    old: Iterable[Remembered], plan: Plan, now: Micros
+) -> tuple[tuple[Memory, ...], list[Transition]]:
+    """The memories for a new plan, and WITHDRAWN at `now` for what was firing and is left behind.
+
+    A rule is unchanged if its code and its fingerprint are.
+    """
+    new = {own.rule.code: own for own in plan.rules}
+    memories: dict[str, Memory] = {}
+    withdrawn: list[Transition] = []
+    for past in old:
+        own = new.get(past.rule.code)
+        if own is None:
+            withdrawn += _withdraw(past, Cause.RULE_REMOVED, now)
+        elif own.rule.fingerprint != past.rule.fingerprint:
+            withdrawn += _withdraw(past, Cause.RULE_CHANGED, now)
+        else:
+            memories[past.rule.code] = _moved(past, own, now)
+            left = ~np.isin(past.subject_ids, own.subject_ids)
+            withdrawn += _withdraw(past, Cause.SUBJECT_REMOVED, now, left)
+    return _in_order(plan, memories, now), withdrawn
+
+
+def _in_order(plan: Plan, memories: Mapping[str, Memory], now: Micros) -> tuple[Memory, ...]:
+    return tuple(
+        memories.get(own.rule.code) or fresh_memory(own.rule, len(own.subjects), now)
+        for own in plan.rules
+    )
+
+
+def _moved(past: Remembered, own: RulePlan, now: Micros) -> Memory:
+    memory = fresh_memory(own.rule, len(own.subjects), now)
+    _, source, target = np.intersect1d(past.subject_ids, own.subject_ids, return_indices=True)
+    old = arrays_of(past.memory)
+    for name, array in arrays_of(memory).items():
+        array[target] = old[name][source]
+    _restart_timers(memory, target[past.away[source] != own.away[target]], own.away, now)
+    return memory
+
+
+def _restart_timers(memory: Memory, turned: object, away: Bool, now: Micros) -> None:
+    """Nobody's timer runs while they are away: it begins anew when they are back."""
+    slots = np.asarray(turned, np.intp)
+    if isinstance(memory, ThresholdMemory):
+        memory.pending[slots] = FOREVER
+    elif isinstance(memory, AbsenceMemory):
+        back = slots[~away[slots] & ~memory.firing[slots]]
+        memory.last[back] = np.maximum(memory.last[back], now)
+
+
+def _withdraw(
+    past: Remembered, cause: Cause, now: Micros, which: Bool | None = None
+) -> list[Transition]:
+    kind = per_of(past.rule).subject
+    since = since_of(past.memory)
+    firing = past.memory.firing if which is None else past.memory.firing & which
+    told = []
+    for slot in np.flatnonzero(firing).tolist():
+        subject = Subject(kind, int(past.subject_ids[slot]))
+        devices = (subject.id,) if kind is SubjectKind.DEVICE else ()
+        begun, value = int(since[slot]), _value(past.memory, slot)
+        told.append(
+            Transition(past.rule, subject, Change.WITHDRAWN, cause, begun, now, devices, value)
+        )
+    return told
+
+
+def _value(memory: Memory, slot: int) -> float | None:
+    if not isinstance(memory, ThresholdMemory) or np.isnan(memory.value[slot]):
+        return None
+    return float(memory.value[slot])

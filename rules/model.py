@@ -1,0 +1,119 @@
+"""A rule as a value: what it watches, when it is true, when it clears, what silence means.
+
+`rules.loader` makes these from YAML; `rules.plan` binds them to the devices of an inventory.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from devices.instant import Micros
+from rules.expression import Expression
+
+
+class Severity(StrEnum):
+    """The four national warning colours, the gravest first."""
+
+    RED = "red"
+    ORANGE = "orange"
+    YELLOW = "yellow"
+    BLUE = "blue"
+
+
+class NoData(StrEnum):
+    """What a rule does when its sensor falls silent. Nothing here ever clears an alert."""
+
+    HOLD = "hold"
+    ALERT = "alert"
+
+
+class SubjectKind(StrEnum):
+    """What an alert is about: one device, one household, or one area."""
+
+    DEVICE = "device"
+    HOUSEHOLD = "household"
+    AREA = "area"
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Which readings a rule looks at: one metric, of the devices that pass every given filter.
+
+    care: only households with (True) or without (False) care · kinds: device kinds · areas: codes
+    of areas, each with all below it · devices: device codes. Empty or None: no restriction.
+    """
+
+    metric: str
+    care: bool | None = None
+    kinds: frozenset[str] = frozenset()
+    areas: frozenset[str] = frozenset()
+    devices: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Per:
+    """Whose readings are judged together. `area_kind` is set only for areas, e.g. 'building'."""
+
+    subject: SubjectKind
+    area_kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """True while `when` holds without a break for `lasting` µs; cleared when `clear` holds.
+
+    `clear` None means: when `when` no longer holds. On a momentary metric each reading for which
+    `when` holds is an occurrence of its own and nothing clears it but a person.
+    """
+
+    when: Expression
+    clear: Expression | None
+    lasting: Micros
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """True when no reading for which `when` holds (any, if None) came for `lasting` µs.
+
+    With a `when`, a sensor that is silent altogether is unknown, not absent.
+    """
+
+    when: Expression | None
+    lasting: Micros
+    per: Per
+
+
+@dataclass(frozen=True, slots=True)
+class CountInWindow:
+    """True when `count` readings for which `when` holds (any, if None) lie within `within` µs."""
+
+    count: int
+    within: Micros
+    when: Expression | None
+    per: Per
+
+
+Condition: TypeAlias = Threshold | Absence | CountInWindow
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule. `title` maps 'zh' and 'en' to text; `text` is its YAML as written at source:line.
+
+    fingerprint: changes when the meaning may have changed, so that old state is not reused.
+    """
+
+    code: str
+    category: str
+    watch: Watch
+    condition: Condition
+    severity: Severity
+    no_data: NoData
+    unless_away: bool
+    title: Mapping[str, str]
+    advice: Mapping[str, str]
+    fingerprint: str
+    source: str
+    line: int
+    text: str

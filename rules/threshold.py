@@ -1,0 +1,232 @@
+"""Threshold rules: true while `when` holds without a break for `lasting`, until `clear` holds.
+
+Readings of one subject are folded in the order of their time, those of many subjects at once.
+Before a reading is applied, its subject's timer is advanced to it, so that what was due by then has
+fired, whatever the reading says. A device's silence is a step of its own: it ends what was pending
+(after firing what was due before the device counted as silent) and never ends what is firing.
+
+A reading not later than the last one judged of the same device is late and ignored. On a momentary
+metric that is so among those only for which `when` holds: a press is not undone by another report
+of its device that overtook it.
+"""
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+
+from devices.instant import FOREVER, Micros
+from devices.metric import BY_ID
+from devices.reading import F64, I32, I64
+from rules.hearing import Rows, rounds
+from rules.memory import FORGOTTEN, ThresholdMemory
+from rules.model import NoData, Threshold
+from rules.steps import (
+    CLEAR,
+    NO_GAP,
+    SILENCE,
+    TRUE,
+    Judged,
+    Steps,
+    ends_of_silence,
+    judge,
+    steps_of,
+)
+from rules.transition import Cause, Change
+from rules.turn import Turn
+
+
+def fold(turn: Turn, memory: ThresholdMemory, rows: Rows) -> None:
+    """Judge these rows of the rule's metric, changing `memory` in place and telling transitions."""
+    momentary = BY_ID[turn.own.metric].momentary
+    judged = judge(turn, memory, _occurring(turn, rows) if momentary else rows)
+    away = turn.own.away
+    here = judged.take(~away[judged.slot]) if away.any() else judged
+    if momentary:
+        _tell_occurrences(turn, here)
+    else:
+        _Fold(turn, memory, here).run()
+    memory.judged[judged.slot] = judged.time
+    memory.value[judged.slot] = judged.value
+
+
+def tick(turn: Turn, memory: ThresholdMemory, now: Micros) -> None:
+    """Fire what is due by `now` and say who has fallen silent before it; `memory` in place."""
+    if BY_ID[turn.own.metric].momentary:
+        return
+    lasting = cast("Threshold", turn.own.rule.condition).lasting
+    if memory.earliest + lasting <= now:
+        _tick_pending(turn, memory, now, lasting)
+    if memory.quiet < now:
+        _tick_silence(turn, memory, now)
+
+
+def _occurring(turn: Turn, rows: Rows) -> Rows:
+    """Those of these rows for which `when` holds."""
+    attributes = turn.attributes(turn.hearing.device[rows])
+    when = cast("Threshold", turn.own.rule.condition).when
+    return rows[when.evaluate(turn.hearing.value[rows], attributes)]
+
+
+def _tell_occurrences(turn: Turn, judged: Judged) -> None:
+    time, value = judged.time, judged.value
+    turn.tell(Change.FIRED, Cause.OCCURRED, judged.slot, since=time, at=time, value=value)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fold:
+    """One fold of one rule; `judged` has no readings of people who are away."""
+
+    turn: Turn
+    memory: ThresholdMemory
+    judged: Judged
+
+    @property
+    def lasting(self) -> Micros:
+        return cast("Threshold", self.turn.own.rule.condition).lasting
+
+    def run(self) -> None:
+        ends = ends_of_silence(self.turn, self.memory)
+        if not len(ends) and self._idle():
+            return
+        steps = steps_of(self.turn, self.judged, ends)
+        before = len(self.turn.said)
+        for rows in rounds(steps.slot):
+            self._apply(steps.take(rows))
+        true = steps.time[steps.verdict == TRUE]
+        self.memory.earliest = min(self.memory.earliest, int(true.min(initial=FOREVER)))
+        if len(self.turn.said) > before:
+            self.memory.quiet = FORGOTTEN
+
+    def _idle(self) -> bool:
+        """True where these readings cannot change anything: all is well, as it was."""
+        slot, memory = self.judged.slot, self.memory
+        restless = self.judged.verdict == TRUE
+        restless |= memory.firing[slot] | (memory.pending[slot] != FOREVER)
+        return not restless.any()
+
+    def _apply(self, steps: Steps) -> None:
+        """One step of each of these slots, which are all different."""
+        self._fire_due(steps)
+        silence = steps.verdict == SILENCE
+        if silence.any():
+            self._apply_silence(steps.take(silence))
+        true = steps.verdict == TRUE
+        if true.any():
+            self._apply_true(steps.take(true))
+        other = ~(silence | true)
+        if other.any():
+            self._apply_other(steps.take(other))
+
+    def _fire_due(self, steps: Steps) -> None:
+        memory, slot = self.memory, steps.slot
+        due = (memory.pending[slot] <= steps.until - self.lasting) & ~memory.firing[slot]
+        if due.any():
+            slot = slot[due]
+            at = memory.pending[slot] + self.lasting
+            _fire(self.turn, memory, slot, at, self._value_before(slot, at))
+
+    def _apply_true(self, steps: Steps) -> None:
+        memory, slot = self.memory, steps.slot
+        if memory.by_silence[slot].any():
+            memory.by_silence[slot] = False
+            memory.quiet = FORGOTTEN
+        memory.pending[slot] = np.minimum(memory.pending[slot], steps.time)
+        if self.lasting == 0:
+            at_once = steps.take(~memory.firing[slot])
+            _fire(self.turn, memory, at_once.slot, at_once.time, at_once.value)
+
+    def _apply_other(self, steps: Steps) -> None:
+        memory, slot = self.memory, steps.slot
+        memory.pending[slot] = FOREVER
+        by_silence = memory.by_silence[slot]
+        cleared = memory.firing[slot] & ((steps.verdict == CLEAR) | by_silence)
+        self._tell_cleared(steps.take(cleared & by_silence), Cause.HEARD)
+        self._tell_cleared(steps.take(cleared & ~by_silence), Cause.CONDITION_ENDED)
+        for flags in (memory.firing, memory.silent, memory.by_silence):
+            flags[slot[cleared]] = False
+
+    def _tell_cleared(self, steps: Steps, cause: Cause) -> None:
+        since = self.memory.since[steps.slot]
+        self.turn.tell(
+            Change.CLEARED, cause, steps.slot, since=since, at=steps.time, value=steps.value
+        )
+
+    def _apply_silence(self, steps: Steps) -> None:
+        memory = self.memory
+        gone = steps.take(steps.until > NO_GAP)
+        last = self._value_before(gone.slot, gone.until + 1)
+        _fall_silent(self.turn, memory, gone.slot, gone.until, last)
+        memory.pending[gone.slot] = FOREVER
+        back = steps.take(memory.silent[steps.slot])
+        memory.silent[back.slot] = False
+        self.turn.tell(
+            Change.HEARD_AGAIN,
+            Cause.HEARD,
+            back.slot,
+            since=memory.since[back.slot],
+            at=back.time,
+            value=self._value_before(back.slot, back.time),
+        )
+
+    def _value_before(self, slots: I32, times: I64) -> F64:
+        return self.judged.last_before(slots, times, self.memory.value[slots])
+
+
+def _tick_pending(turn: Turn, memory: ThresholdMemory, now: Micros, lasting: Micros) -> None:
+    """Fire what has been pending for long enough, where the device was not silent before."""
+    theirs = now - turn.silence.lag[turn.own.devices]
+    due = (memory.pending <= theirs - lasting) & ~memory.firing & ~turn.own.away
+    slot = np.flatnonzero(due).astype(np.int32)
+    at = memory.pending[slot] + lasting
+    alive = at <= turn.silence.silent_at(turn.own.devices[slot])
+    if alive.any():
+        slot = slot[alive]
+        _fire(turn, memory, slot, at[alive], memory.value[slot])
+        memory.quiet = FORGOTTEN
+    memory.earliest = int(memory.pending[~memory.firing].min(initial=FOREVER))
+
+
+def _tick_silence(turn: Turn, memory: ThresholdMemory, now: Micros) -> None:
+    watched = ~(memory.silent | memory.by_silence | turn.own.away)
+    if turn.own.rule.no_data is not NoData.ALERT:
+        watched &= memory.firing
+    slot = np.flatnonzero(watched).astype(np.int32)
+    device = turn.own.devices[slot]
+    silent_at = turn.silence.silent_at(device)
+    gone = silent_at < now - turn.silence.lag[device]
+    memory.quiet = int(silent_at[~gone].min(initial=FOREVER))
+    _fall_silent(turn, memory, slot[gone], silent_at[gone], memory.value[slot[gone]])
+
+
+def _fire(turn: Turn, memory: ThresholdMemory, slot: I32, at: I64, value: F64) -> None:
+    since = memory.pending[slot]
+    memory.firing[slot] = True
+    memory.since[slot] = since
+    turn.tell(Change.FIRED, Cause.CONDITION_HELD, slot, since=since, at=at, value=value)
+
+
+def _fall_silent(turn: Turn, memory: ThresholdMemory, slot: I32, at: I64, value: F64) -> None:
+    """Say what silence from `at` on means: an alert is unknown, or is raised for the silence."""
+    firing = memory.firing[slot]
+    held = firing & ~memory.silent[slot] & ~memory.by_silence[slot]
+    went = slot[held]
+    memory.silent[went] = True
+    turn.tell(
+        Change.WENT_SILENT,
+        Cause.SENSOR_SILENT,
+        went,
+        since=memory.since[went],
+        at=at[held],
+        value=value[held],
+    )
+    if turn.own.rule.no_data is NoData.ALERT:
+        _fire_for_silence(turn, memory, slot[~firing], at[~firing], value[~firing])
+
+
+def _fire_for_silence(turn: Turn, memory: ThresholdMemory, slot: I32, at: I64, value: F64) -> None:
+    since = at - turn.plan.silent_after[turn.own.devices[slot]]
+    memory.firing[slot] = True
+    memory.by_silence[slot] = True
+    memory.since[slot] = since
+    turn.tell(Change.FIRED, Cause.SENSOR_SILENT, slot, since=since, at=at, value=value)

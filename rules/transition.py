@@ -1,0 +1,61 @@
+"""What the evaluator says: a rule became true, or false, or unknown, at a subject."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from devices.instant import Micros
+from rules.model import Rule, SubjectKind
+
+
+class Change(StrEnum):
+    """The kinds of transition."""
+
+    FIRED = "fired"
+    CLEARED = "cleared"
+    WENT_SILENT = "went_silent"
+    HEARD_AGAIN = "heard_again"
+    WITHDRAWN = "withdrawn"
+
+
+class Cause(StrEnum):
+    """Why; stored with the alert and shown to people."""
+
+    CONDITION_HELD = "condition_held"
+    OCCURRED = "occurred"
+    NOTHING_HEARD = "nothing_heard"
+    COUNT_REACHED = "count_reached"
+    SENSOR_SILENT = "sensor_silent"
+    CONDITION_ENDED = "condition_ended"
+    HEARD = "heard"
+    COUNT_FELL = "count_fell"
+    RULE_CHANGED = "rule_changed"
+    RULE_REMOVED = "rule_removed"
+    SUBJECT_REMOVED = "subject_removed"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What an alert is about: `id` is a device's, household's or area's, by `kind`."""
+
+    kind: SubjectKind
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A change of one rule at one subject.
+
+    since: when the span began (with rule and subject: the alert's identity) · at: when the change
+    took effect; both µs since epoch, UTC, and computed from the readings, so that the same readings
+    give the same numbers again after a crash · devices: ids whose readings caused it · value: the
+    last value seen, in the metric's unit (a count for windows), None where nothing was heard.
+    """
+
+    rule: Rule
+    subject: Subject
+    change: Change
+    cause: Cause
+    since: Micros
+    at: Micros
+    devices: tuple[int, ...]
+    value: float | None

@@ -1,0 +1,77 @@
+"""A rule back as data, as a rule file would have it; and the fingerprint of its meaning."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+import orjson
+
+from devices.instant import format_duration
+from rules.expression import Expression
+from rules.model import Absence, CountInWindow, Per, Rule, SubjectKind, Threshold, Watch
+
+_Render: TypeAlias = Callable[[Expression], str]
+_Fields: TypeAlias = dict[str, object]
+
+FINGERPRINT_BYTES = 16
+
+
+def write(rule: Rule) -> str:
+    """A rule file (JSON, which is YAML) with this rule alone; `rules.loader` reads it back."""
+    fields = _meaning(rule, lambda expression: expression.text)
+    fields["title"] = dict(rule.title)
+    if rule.advice:
+        fields["advice"] = dict(rule.advice)
+    return orjson.dumps([fields]).decode()
+
+
+def fingerprint(rule: Rule) -> str:
+    """Hex digits that stay the same while the rule means the same.
+
+    Titles, advice, comments, order and spaces do not count; category and severity do.
+    """
+    meaning = _meaning(rule, lambda expression: repr(expression.root))
+    text = orjson.dumps(meaning, option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(text, digest_size=FINGERPRINT_BYTES).hexdigest()
+
+
+def _meaning(rule: Rule, render: _Render) -> _Fields:
+    fields: _Fields = {
+        "id": rule.code,
+        "category": rule.category,
+        "watch": _watch(rule.watch),
+        "severity": str(rule.severity),
+        "no_data": str(rule.no_data),
+    }
+    if rule.unless_away:
+        fields["unless"] = "household.away"
+    return fields | _condition(rule.condition, render)
+
+
+def _watch(watch: Watch) -> Mapping[str, object]:
+    fields: _Fields = {"metric": watch.metric}
+    if watch.care is not None:
+        fields["household"] = {"care": watch.care}
+    lists = {"kind": watch.kinds, "area": watch.areas, "device": watch.devices}
+    return fields | {key: sorted(words) for key, words in lists.items() if words}
+
+
+def _condition(condition: Threshold | Absence | CountInWindow, render: _Render) -> _Fields:
+    if isinstance(condition, Threshold):
+        lasting = condition.lasting
+        fields: _Fields = {"for": format_duration(lasting)} if lasting else {}
+        return fields | _texts(render, when=condition.when, clear=condition.clear)
+    if isinstance(condition, Absence):
+        fields = {"absent": format_duration(condition.lasting), "per": _per(condition.per)}
+        return fields | _texts(render, when=condition.when)
+    fields = {"within": format_duration(condition.within), "per": _per(condition.per)}
+    fields["when"] = f"count >= {condition.count}"
+    return fields | _texts(render, where=condition.when)
+
+
+def _per(per: Per) -> str:
+    return per.area_kind if per.subject is SubjectKind.AREA else str(per.subject)
+
+
+def _texts(render: _Render, **conditions: Expression | None) -> _Fields:
+    return {key: render(e) for key, e in conditions.items() if e is not None}

@@ -1,0 +1,224 @@
+"""The MQTT session against a real broker: what it receives, acknowledges, and gets again."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from gridwarden.clock import WallClock
+from ingest.backoff import Backoff
+from ingest.batch import BatchPolicy
+from ingest.errors import SourceError
+from ingest.hearing import SETTLE
+from ingest.message import RawMessage
+from ingest.session import Version
+from ingest.source import Source
+from tests.ingest.publisher import Publisher
+from tests.services.server import Provider, Server
+
+QUICK = Backoff(first=0.01, longest=0.05)
+
+
+def source(
+    url: str, client_id: str, *, version: Version = "5", window: int = 100, batch: int = 10
+) -> Source:
+    return Source(
+        url=url,
+        client_id=client_id,
+        policy=BatchPolicy(messages=batch, age=0.01),
+        clock=WallClock(),
+        version=version,
+        receive_window=window,
+        backoff=QUICK,
+    )
+
+
+async def take(session: Source, count: int) -> list[RawMessage]:
+    """This many messages, unacknowledged."""
+    taken: list[RawMessage] = []
+    while len(taken) < count:
+        taken += await session.receive()
+    return taken
+
+
+def payloads(messages: list[RawMessage]) -> list[bytes]:
+    return [m.payload for m in messages]
+
+
+def numbered(topic: str, count: int) -> list[tuple[str, bytes]]:
+    return [(topic, b"%d" % n) for n in range(count)]
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+async def test_what_is_not_acknowledged_comes_again_and_the_rest_does_not(
+    own_broker: Server, version: Version
+) -> None:
+    client_id, topic = "session", "gw/v1/c1/w1/up"
+    async with source(own_broker.url, client_id, version=version) as session:
+        await session.wait_connected()
+        with Publisher(own_broker.url) as publisher:
+            await asyncio.to_thread(publisher.publish, numbered(topic, 25))
+        first = await take(session, 25)
+        assert payloads(first) == [b"%d" % n for n in range(25)]
+        assert {m.topic for m in first} == {topic}
+        session.acknowledge(first[:15])
+        assert (session.received, session.acknowledged, session.in_flight) == (25, 15, 10)
+    async with source(own_broker.url, client_id, version=version) as session:
+        again = await take(session, 10)
+        assert payloads(again) == [b"%d" % n for n in range(15, 25)]
+        session.acknowledge(again)
+
+
+async def test_what_is_published_while_we_are_away_waits(own_broker: Server) -> None:
+    client_id, topic = "session", "gw/v1/c1/w1/up"
+    async with source(own_broker.url, client_id) as session:
+        await session.wait_connected()
+    with Publisher(own_broker.url) as publisher:
+        await asyncio.to_thread(publisher.publish, numbered(topic, 5))
+    async with source(own_broker.url, client_id) as session:
+        assert payloads(await take(session, 5)) == [b"0", b"1", b"2", b"3", b"4"]
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+async def test_a_retained_message_from_before_is_no_news(
+    own_broker: Server, version: Version
+) -> None:
+    topic = "gw/v1/c1/w1/status"
+    with Publisher(own_broker.url) as publisher:
+        await asyncio.to_thread(publisher.publish, [(topic, b"online")], retain=True)
+        async with source(own_broker.url, "session", version=version) as session:
+            await session.wait_connected()
+            await asyncio.to_thread(publisher.publish, [(topic, b"offline")], retain=True)
+            assert payloads(await take(session, 1)) == [b"offline"]
+        await asyncio.to_thread(publisher.publish, [(topic, b"")], retain=True)
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+async def test_no_more_than_the_window_is_held_unacknowledged(
+    own_broker: Server, version: Version
+) -> None:
+    topic = "gw/v1/c1/w1/up"
+    async with source(own_broker.url, "session", version=version, window=20) as session:
+        await session.wait_connected()
+        with Publisher(own_broker.url) as publisher:
+            await asyncio.to_thread(publisher.publish, numbered(topic, 200))
+        taken: list[RawMessage] = []
+        while len(taken) < 200:
+            batch = await session.receive()
+            assert session.in_flight <= 21
+            assert not session.settled
+            session.acknowledge(batch)
+            taken += batch
+        assert payloads(taken) == [b"%d" % n for n in range(200)]
+
+
+@pytest.mark.parametrize(("version", "ahead"), [("5", 100), ("3.1.1", 20)])
+async def test_a_broker_that_sends_little_ahead_does_not_stall_large_batches(
+    services: Callable[[], Provider], version: Version, ahead: int
+) -> None:
+    """Mosquitto's default: 20 messages unacknowledged, unless an MQTT 5 client asks for more."""
+    broker = services().mosquitto(max_inflight_messages="20")
+    topic = "gw/v1/c1/w1/up"
+    async with source(broker.url, "session", version=version, batch=5_000) as session:
+        await session.wait_connected()
+        with Publisher(broker.url) as publisher:
+            await asyncio.to_thread(publisher.publish, numbered(topic, 200))
+        taken = await take(session, ahead)
+        assert session.in_flight == ahead
+        session.acknowledge(taken)
+        while len(taken) < 200:
+            batch = await session.receive()
+            assert session.in_flight <= ahead
+            session.acknowledge(batch)
+            taken += batch
+        assert payloads(taken) == [b"%d" % n for n in range(200)]
+    broker.remove()
+
+
+async def test_a_broker_killed_and_started_again_is_found_again(
+    own_broker: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    topic = "gw/v1/c1/w1/up"
+    caplog.set_level("INFO", "ingest")
+    async with source(own_broker.url, "session") as session:
+        await session.wait_connected()
+        with Publisher(own_broker.url) as publisher:
+            await asyncio.to_thread(publisher.publish, numbered(topic, 3))
+        before = await take(session, 3)
+        await asyncio.to_thread(own_broker.kill)
+        await session.wait_disconnected()
+        assert not session.connected
+        await asyncio.to_thread(own_broker.start)
+        await session.wait_connected()
+        session.acknowledge(before)
+        with Publisher(own_broker.url) as publisher:
+            await asyncio.to_thread(publisher.publish, [(topic, b"after")])
+        while (await session.receive())[-1].payload != b"after":
+            pass
+        assert session.connections >= 2
+    actions = [getattr(record, "action", "") for record in caplog.records]
+    assert actions[0] == actions[-1] == "source.connected"
+    assert "source.disconnected" in actions
+
+
+async def test_a_redelivered_message_keeps_its_arrival(
+    own_broker: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The broker is told to drop the session's connection by a second one of the same name."""
+    topic = "gw/v1/c1/w1/up"
+    async with source(own_broker.url, "session") as session:
+        await session.wait_connected()
+        with Publisher(own_broker.url) as publisher:
+            await asyncio.to_thread(publisher.publish, numbered(topic, 3))
+            first = await take(session, 3)
+            async with source(own_broker.url, "session") as thief:
+                stolen = await take(thief, 3)
+            again = await take(session, 3)
+        assert payloads(first) == payloads(stolen) == payloads(again)
+        assert [m.arrival for m in again] == [m.arrival for m in first]
+        assert {m.ticket.connection for m in first} != {m.ticket.connection for m in again}
+        session.acknowledge(first)
+        session.acknowledge(again)
+        assert session.in_flight == 0
+    reasons = [getattr(record, "reason", "") for record in caplog.records]
+    assert "the broker ended the connection: Session taken over" in reasons
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1", "mqtt://", "mqtt://host:port", ""])
+def test_an_address_that_is_none_is_told_so(url: str) -> None:
+    with pytest.raises(SourceError, match="broker's URL"):
+        source(url, "session")
+
+
+async def test_a_stopped_source_gives_no_more_batches(own_broker: Server) -> None:
+    async with source(own_broker.url, "session") as session:
+        waiting = asyncio.create_task(session.receive())
+        await session.wait_connected()
+        session.stop()
+        assert await waiting == []
+        assert await session.receive() == []
+
+
+async def test_timers_are_held_until_all_is_committed_and_handed_on(
+    own_broker: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = [100.0]
+    clock = WallClock()
+    async with source(own_broker.url, "session", batch=1) as session:
+        monkeypatch.setattr(session, "_at", lambda: seconds[0])
+        await session.wait_connected()
+        assert session.heard_until(clock.now()) == 0
+        seconds[0] += SETTLE
+        with Publisher(own_broker.url) as publisher:
+            await asyncio.to_thread(publisher.publish, [("gw/v1/c1/w1/up", b"one")])
+            (one,) = await session.receive()
+            assert session.settled
+            assert session.heard_until(clock.now()) == one.arrival
+            promised = session.heard_with_batch(clock.now())
+            assert promised > one.arrival
+            session.acknowledge([one])
+            assert session.heard_until(clock.now()) == one.arrival
+            following = asyncio.create_task(session.receive())
+            await asyncio.to_thread(publisher.publish, [("gw/v1/c1/w1/up", b"two")])
+            (two,) = await following
+        assert session.heard_until(clock.now()) == two.arrival > promised

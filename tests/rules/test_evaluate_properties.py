@@ -1,0 +1,160 @@
+"""The evaluator against a plain loop, and against itself: cut, repeated, killed and restored."""
+
+from itertools import pairwise
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from devices.metric import metric
+from devices.reading import Batch, Reading
+from rules.evaluate import evaluate
+from rules.model import Absence
+from rules.plan import make_plan
+from rules.state import dump, fresh, restore
+from rules.transition import Transition
+from tests.rules.community import (
+    AWAY_WEARABLE,
+    CAR_PARK,
+    DOOR,
+    MOTION,
+    MOTION_TOO,
+    OTHER_DOOR,
+    RULES,
+    WEARABLE,
+    inventory,
+    seconds,
+)
+from tests.rules.oracle import Oracle, by_subject
+
+PLAN = make_plan(RULES, inventory())
+WITHOUT_ABSENCE = make_plan([r for r in RULES if not isinstance(r.condition, Absence)], inventory())
+
+SOURCES = st.sampled_from(
+    [
+        (device, name, value)
+        for devices, name, values in (
+            ((WEARABLE, AWAY_WEARABLE), "spo2", (90.0, 92.0, 93.0, 96.0)),
+            ((WEARABLE,), "pulse", (80.0, 130.0)),
+            ((WEARABLE, AWAY_WEARABLE), "sos", (0.0, 1.0)),
+            ((MOTION, MOTION_TOO), "motion", (0.0, 1.0)),
+            ((DOOR, OTHER_DOOR), "access_denied", (1.0, 1.0, 1.0)),
+            ((DOOR, OTHER_DOOR), "heartbeat", (1.0,)),
+            ((CAR_PARK,), "parking_free", (0.0, 1.0, 8.0)),
+        )
+        for device in devices
+        for value in values
+    ]
+)
+STEPS = st.sampled_from([1, 1, 2, 2, 3, 5, 5, 10, 20, 31, 45, 100])
+
+
+@st.composite
+def timed(draw: st.DrawFn, size: int = 60) -> list[Reading]:
+    """Readings at different times, ascending, that arrive at once."""
+    rows, now = [], 0
+    for device, name, value in draw(st.lists(SOURCES, max_size=size)):
+        now += seconds(draw(STEPS))
+        rows.append(Reading(now, now, device, metric(name).id, value))
+    return rows
+
+
+@st.composite
+def scattered(draw: st.DrawFn) -> list[tuple[list[Reading], int]]:
+    """Batches, each with the `now` after it: late, repeated, early and simultaneous readings."""
+    batches, now = [], 0
+    for sources in draw(st.lists(st.lists(SOURCES, max_size=12), max_size=10)):
+        rows = []
+        for device, name, value in sources:
+            time = seconds(now + draw(st.integers(-20, 40)))
+            arrival = seconds(now + draw(st.integers(-5, 45)))
+            rows.append(Reading(time, arrival, device, metric(name).id, value))
+        now += draw(STEPS)
+        batches.append((rows, seconds(now)))
+    return batches
+
+
+@given(scattered(), st.data())
+@settings(max_examples=100, deadline=None)
+def test_agrees_with_the_plain_loop_also_when_killed_anywhere(
+    batches: list[tuple[list[Reading], int]], data: st.DataObject
+) -> None:
+    state, oracle = fresh(PLAN, 0), Oracle(PLAN, 0)
+    for rows, now in batches:
+        done = evaluate(PLAN, Batch.of(rows), state, now)
+        expected = oracle.evaluate(rows, now)
+        assert by_subject(done.transitions) == by_subject(expected)
+        assert not done.failures
+        state = done.state
+        if data.draw(st.booleans()):
+            state, withdrawn = restore(dump(state, PLAN), PLAN, now)
+            assert withdrawn == []
+
+
+def run(rows: list[Reading], cuts: set[int], end: int) -> list[Transition]:
+    """Deliver the rows in batches that end at these places, then a tick at `end`."""
+    state = fresh(WITHOUT_ABSENCE, 0)
+    said: list[Transition] = []
+    for start, stop in pairwise(sorted({0, len(rows), *cuts})):
+        part = rows[start:stop]
+        done = evaluate(WITHOUT_ABSENCE, Batch.of(part), state, part[-1].time)
+        state, said = done.state, said + done.transitions
+    return said + evaluate(WITHOUT_ABSENCE, Batch.empty(), state, end).transitions
+
+
+@given(timed(), st.data(), st.integers(0, 200))
+@settings(max_examples=100, deadline=None)
+def test_says_the_same_in_whatever_batches_readings_come(
+    rows: list[Reading], data: st.DataObject, rest: int
+) -> None:
+    end = (rows[-1].time if rows else 0) + seconds(rest)
+    cuts = data.draw(st.sets(st.integers(0, len(rows)))) if rows else set()
+    whole = by_subject(run(rows, set(), end))
+    assert whole == by_subject(run(rows, set(range(len(rows))), end))
+    assert whole == by_subject(run(rows, cuts, end))
+
+
+@given(scattered())
+@settings(max_examples=50, deadline=None)
+def test_hearing_a_batch_again_says_nothing_more(
+    batches: list[tuple[list[Reading], int]],
+) -> None:
+    state = fresh(PLAN, 0)
+    for rows, now in batches:
+        state = evaluate(PLAN, Batch.of(rows), state, now).state
+        again = evaluate(PLAN, Batch.of(rows), state, now)
+        assert again.transitions == []
+        assert same(dump(again.state, PLAN), dump(state, PLAN))
+
+
+@given(scattered())
+@settings(max_examples=40, deadline=None)
+def test_changes_nothing_of_the_state_given(batches: list[tuple[list[Reading], int]]) -> None:
+    state = fresh(PLAN, 0)
+    for rows, now in batches:
+        before = dump(state, PLAN)
+        after = evaluate(PLAN, Batch.of(rows), state, now).state
+        assert same(dump(state, PLAN), before)
+        state = after
+
+
+@given(scattered())
+@settings(max_examples=60, deadline=None)
+def test_a_span_has_one_beginning_and_one_end(
+    batches: list[tuple[list[Reading], int]],
+) -> None:
+    state = fresh(PLAN, 0)
+    said: list[Transition] = []
+    for rows, now in batches:
+        done = evaluate(PLAN, Batch.of(rows), state, now)
+        state, said = done.state, said + done.transitions
+    for spells in by_subject(said).values():
+        begun = [t.since for t in spells if t.change == "fired"]
+        assert len(set(begun)) == len(begun)
+        ended = [t.since for t in spells if t.change == "cleared"]
+        assert len(set(ended)) == len(ended)
+        assert set(ended) <= set(begun)
+
+
+def same(one: bytes, other: bytes) -> bool:
+    return bool(np.array_equal(np.frombuffer(one, np.uint8), np.frombuffer(other, np.uint8)))
