@@ -40,6 +40,7 @@ def fold(turn: Turn, memory: WindowMemory, rows: Rows) -> None:
     counted = _counted(turn, rows)
     for places in rounds(counted.slot):
         step = counted.take(places)
+        step = step.take(~_known(memory, step))
         _expire(turn, memory, step)
         step = step.take(step.time > memory.spent[step.slot])
         _insert(memory, step)
@@ -101,12 +102,17 @@ def _clear(turn: Turn, memory: WindowMemory, slot: Slots) -> None:
     )
 
 
+def _known(memory: WindowMemory, step: _Counted) -> Bool:
+    """Which are counted already: heard again, they say nothing new, not even that time went on."""
+    times, devices = memory.times[step.slot], memory.devices[step.slot]
+    known: Bool = ((times == step.time[:, None]) & (devices == step.device[:, None])).any(axis=1)
+    return known
+
+
 def _insert(memory: WindowMemory, step: _Counted) -> None:
     """Put each reading in its place among its slot's, and drop the oldest there."""
+    step = step.take(step.time > memory.times[step.slot, 0])
     times, devices = memory.times[step.slot], memory.devices[step.slot]
-    same = (times == step.time[:, None]) & (devices == step.device[:, None])
-    fits = (step.time > times[:, 0]) & ~same.any(axis=1)
-    times, devices, step = times[fits], devices[fits], step.take(fits)
     times[:, 0], devices[:, 0] = step.time, step.device
     order = np.lexsort((devices, times), axis=1)
     memory.times[step.slot] = np.take_along_axis(times, order, axis=1)

@@ -335,12 +335,14 @@ class WindowTrack(Track):
         subject = self.subject.get(row.device)
         if subject is None or subject in self.away or not self.holds(self.condition.when, row):
             return
+        if (row.time, row.device) in self.kept[subject]:
+            return
         self._expire(subject, row.time)
         if subject in self.spent and row.time <= self.spent[subject]:
             return
         kept, count = self.kept[subject], self.condition.count
         full = len(kept) == count
-        if (row.time, row.device) in kept or (full and row.time <= kept[0][0]):
+        if full and row.time <= kept[0][0]:
             return
         self.kept[subject] = kept = sorted([*kept, (row.time, row.device)])[-count:]
         self._fire(subject, kept)

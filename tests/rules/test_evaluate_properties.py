@@ -12,7 +12,7 @@ from rules.evaluate import evaluate
 from rules.model import Absence
 from rules.plan import make_plan
 from rules.state import dump, fresh, restore
-from rules.transition import Transition
+from rules.transition import Change, Transition
 from tests.rules.community import (
     AWAY_WEARABLE,
     CAR_PARK,
@@ -125,6 +125,17 @@ def test_hearing_a_batch_again_says_nothing_more(
         again = evaluate(PLAN, Batch.of(rows), state, now)
         assert again.transitions == []
         assert same(dump(again.state, PLAN), dump(state, PLAN))
+
+
+def test_a_counted_reading_heard_again_ends_no_count() -> None:
+    """The other door was silent when the count ran out; hearing it twice does not change that."""
+    state = fresh(PLAN, 0)
+    denied = metric("access_denied").id
+    rows = [Reading(seconds(t), seconds(t), DOOR, denied, 1.0) for t in (19, 20, 21, 22)]
+    late = Reading(seconds(41), seconds(41), OTHER_DOOR, denied, 1.0)
+    first = evaluate(PLAN, Batch.of([*rows, late]), state, seconds(25))
+    assert [t.change for t in first.transitions if t.rule.code == "w.building"] == [Change.FIRED]
+    assert evaluate(PLAN, Batch.of([late]), first.state, seconds(25)).transitions == []
 
 
 @given(scattered())
