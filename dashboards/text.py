@@ -158,6 +158,7 @@ _VALUES = {
     "reason.bad_topic": ("主题不合规", "bad topic"),
     "reason.unknown_format": ("未知格式", "unknown format"),
     "reason.bad_payload": ("内容无法解析", "bad payload"),
+    "reason.no_reading": ("无读数", "no reading"),
     "reason.unknown_device": ("未登记设备", "unknown device"),
     "reason.topic_mismatch": ("主题与登记不符", "topic mismatch"),
     "reason.unknown_metric": ("未知指标", "unknown metric"),

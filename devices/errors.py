@@ -11,6 +11,7 @@ class RejectReason(StrEnum):
     BAD_TOPIC = "bad_topic"
     UNKNOWN_FORMAT = "unknown_format"
     BAD_PAYLOAD = "bad_payload"
+    NO_READING = "no_reading"
     UNKNOWN_DEVICE = "unknown_device"
     TOPIC_MISMATCH = "topic_mismatch"
     UNKNOWN_METRIC = "unknown_metric"

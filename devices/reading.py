@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from devices.errors import FormatError
 from devices.instant import Micros
 
 I64: TypeAlias = npt.NDArray[np.int64]
@@ -109,10 +110,11 @@ class Observation:
 
     device: the code in the topic, or the one a gateway's payload names · time: µs since epoch, UTC,
     None where the payload has no time of its own · values: metric name to number, in the metric's
-    unit · attributes: facts that are not numbers.
+    unit · attributes: facts that are not numbers · problems: what else it said and cannot be kept.
     """
 
     device: str
     time: Micros | None
     values: Mapping[str, float]
     attributes: Mapping[str, Json] = field(default_factory=dict)
+    problems: tuple[FormatError, ...] = ()

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gridwarden.cli_decode import decode
 from gridwarden.cli_demo import demo
 from gridwarden.cli_errors import explained
 from gridwarden.cli_replay import replay
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 app.add_typer(site_app, name="site", help="Check and apply the folder that describes a community.")
 app.add_typer(rules_app, name="rules", help="Check rule files.")
+app.command("decode")(decode)
 app.command("demo")(demo)
 app.command("replay")(replay)
 app.command("simulate")(simulate)

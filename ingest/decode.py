@@ -84,6 +84,8 @@ class _Rows:
             device = self._find(topic.community, topic.device)
             self._device[index] = device.id
         for seen in formats.decode(topic, message.payload):
+            for problem in seen.problems:
+                self._reject(index, problem)
             try:
                 self._observe(
                     index, message.arrival, self._source(index, topic, device, seen), seen

@@ -3,6 +3,7 @@ SELECT
     count(*) FILTER (WHERE reason = 'bad_topic') AS bad_topic,
     count(*) FILTER (WHERE reason = 'unknown_format') AS unknown_format,
     count(*) FILTER (WHERE reason = 'bad_payload') AS bad_payload,
+    count(*) FILTER (WHERE reason = 'no_reading') AS no_reading,
     count(*) FILTER (WHERE reason = 'unknown_device') AS unknown_device,
     count(*) FILTER (WHERE reason = 'topic_mismatch') AS topic_mismatch,
     count(*) FILTER (WHERE reason = 'unknown_metric') AS unknown_metric,

@@ -1,17 +1,26 @@
-"""Payload formats: one module per format, each turning bytes into observations or a FormatError."""
+"""Payload formats: one module per format, each turning bytes into observations or a FormatError.
+
+A format is pure: the topic and the bytes in, observations out. What it cannot read beside what it
+can is a problem of the observation; where it can read nothing, it raises FormatError.
+"""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from devices.errors import FormatError, RejectReason
-from devices.formats import native
+from devices.formats import native, zigbee2mqtt
 from devices.reading import Observation
 from devices.topic import UpTopic
 
 Format = Callable[[UpTopic, bytes], list[Observation]]
-"""Reads a payload; at least one observation, or FormatError(BAD_PAYLOAD)."""
+"""Reads a payload; at least one observation, or FormatError."""
 
-BY_NAME: Mapping[str, Format] = MappingProxyType({"native": native.decode})
+BY_NAME: Mapping[str, Format] = MappingProxyType(
+    {
+        "native": native.decode,
+        "zigbee2mqtt": zigbee2mqtt.decode,
+    }
+)
 """Format name, as it stands in the topic, to its decoder."""
 
 
