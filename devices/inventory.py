@@ -15,6 +15,11 @@ COMMUNITY = "community"
 """The kind of area whose code stands in topics; each device lies in exactly one."""
 
 
+def same_address(address: str) -> str:
+    """Addresses are the same where these are: vendors write them in large letters or small."""
+    return address.strip().casefold()
+
+
 @dataclass(frozen=True, slots=True)
 class Area:
     """A node of the tree of places. `name` maps 'zh' and 'en' to what people call it."""
@@ -44,7 +49,7 @@ class Device:
 
     area: where it is (its household's area where it is in a home) · interval: the longest it stays
     silent when healthy, µs · metrics: names it reports · attributes: numbers that rules may use as
-    `device.NAME`, e.g. capacity.
+    `device.NAME`, e.g. capacity · address: what its vendor's format calls it, e.g. a DevEUI.
     """
 
     id: int
@@ -57,6 +62,7 @@ class Device:
     metrics: tuple[str, ...]
     name: Mapping[str, str]
     attributes: Mapping[str, float] = field(default_factory=dict)
+    address: str | None = None
 
     @property
     def silent_after(self) -> Micros:
@@ -73,10 +79,15 @@ class Inventory:
     households: Mapping[int, Household]
     devices: Mapping[int, Device]
     _by_code: Mapping[tuple[str, str], Device] = field(init=False, repr=False)
+    _by_address: Mapping[tuple[str, str], Device] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         codes = {(d.community, d.code): d for d in self.devices.values()}
         object.__setattr__(self, "_by_code", MappingProxyType(codes))
+        addresses = {
+            (d.community, same_address(d.address)): d for d in self.devices.values() if d.address
+        }
+        object.__setattr__(self, "_by_address", MappingProxyType(addresses))
 
     @classmethod
     def of(
@@ -98,6 +109,14 @@ class Inventory:
     def find(self, community: str, code: str) -> Device | None:
         """The device with this code in this community, as a topic names it."""
         return self._by_code.get((community, code))
+
+    def find_address(self, community: str, address: str) -> Device | None:
+        """The device with this address in this community, as a vendor's message names it.
+
+        A device without an address of its own goes by its code.
+        """
+        found = self._by_address.get((community, same_address(address)))
+        return found or self._by_code.get((community, address))
 
     def path(self, area: int | None) -> tuple[int, ...]:
         """Area ids from this one up to the root, the deepest first."""

@@ -97,7 +97,7 @@ class _Rows:
         self, index: int, topic: UpTopic, device: Device | None, seen: Observation
     ) -> Device:
         if device is None:
-            device = self._find(topic.community, seen.device)
+            device = self._find_address(topic.community, seen.device)
             self._device[index] = self._device[index] or device.id
         elif seen.device != device.code:
             what = f"payload names device {seen.device!r}, the topic {device.code!r}"
@@ -108,6 +108,15 @@ class _Rows:
         device = self._inventory.find(community, code)
         if device is None:
             what = f"no device {code!r} in community {community!r}"
+            raise FormatError(RejectReason.UNKNOWN_DEVICE, what)
+        return device
+
+    def _find_address(self, community: str, address: str) -> Device:
+        if not address:
+            raise FormatError(RejectReason.UNKNOWN_DEVICE, "the message names no device")
+        device = self._inventory.find_address(community, address)
+        if device is None:
+            what = f"no device in community {community!r} has the address {address[:200]!r}"
             raise FormatError(RejectReason.UNKNOWN_DEVICE, what)
         return device
 

@@ -28,7 +28,17 @@ async def _rows(conn: Connection, name: str) -> list[tuple[Any, ...]]:
 
 
 def _device(row: tuple[Any, ...]) -> Device:
-    id_, code, community, kind, area, household, interval, metrics, name, attributes = row
+    id_, code, community, kind, area, household, interval, metrics, name, attributes, address = row
     return Device(
-        id_, code, community, kind, area, household, interval, tuple(metrics), name, attributes
+        id_,
+        code,
+        community,
+        kind,
+        area,
+        household,
+        interval,
+        tuple(metrics),
+        name,
+        attributes,
+        address,
     )

@@ -63,6 +63,7 @@ def _device(device: DeviceEntry) -> Fields:
         "metrics": list(device.metrics),
         "name": dict(device.name),
         "attributes": dict(device.attributes),
+        "address": device.address,
     }
 
 

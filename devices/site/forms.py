@@ -236,6 +236,7 @@ class DeviceForm(Form):
     name: Name | None = None
     interval: Annotated[Micros, BeforeValidator(_interval)] | None = None
     metrics: Metrics | None = Field(None, min_length=1)
+    address: Annotated[str, BeforeValidator(_text)] | None = None
     attributes: Annotated[dict[Word, Number], BeforeValidator(_mapping)] = Field(
         default_factory=dict
     )

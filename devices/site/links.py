@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from devices.errors import Problem
-from devices.inventory import COMMUNITY
+from devices.inventory import COMMUNITY, same_address
 from devices.kind import BY_NAME
 from devices.site.entries import REFERENCES, Entries, Placed, Reference, given_twice
 from devices.site.forms import AreaForm, DeviceForm, DutyForm, HouseholdForm, MemberForm
@@ -170,6 +170,7 @@ def _device(placed: Placed[DeviceForm], community: str, area: str) -> DeviceEntr
         metrics=kind.metrics if form.metrics is None else tuple(dict.fromkeys(form.metrics)),
         name=form.name or {"zh": kind.zh, "en": kind.en[:1].upper() + kind.en[1:]},
         attributes=form.attributes,
+        address=form.address,
         origin=placed.origin,
     )
 
@@ -182,4 +183,17 @@ def _unique(
         first = found.setdefault((device.community, device.code), device)
         if first is not device:
             problems.append(given_twice(device.code, first.origin, device.origin))
+    problems += _shared_addresses(found.values())
     return found
+
+
+def _shared_addresses(devices: Iterable[DeviceEntry]) -> Iterable[Problem]:
+    first: dict[tuple[str, str], DeviceEntry] = {}
+    for device in devices:
+        if device.address is None:
+            continue
+        other = first.setdefault((device.community, same_address(device.address)), device)
+        if other is not device:
+            what = f"address {device.address!r} is given twice"
+            hint = f"device {other.code!r} has it, at {other.origin.source}:{other.origin.line}"
+            yield Problem(*device.origin, what, hint)

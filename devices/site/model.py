@@ -48,7 +48,10 @@ class HouseholdEntry:
 
 @dataclass(frozen=True, slots=True)
 class DeviceEntry:
-    """A device. `area` is its household's where it is in one; `interval` is in microseconds."""
+    """A device. `area` is its household's where it is in one; `interval` is in microseconds.
+
+    address: what its vendor's format calls it; None where its messages come on its own topic.
+    """
 
     code: str
     community: str
@@ -59,6 +62,7 @@ class DeviceEntry:
     metrics: tuple[str, ...]
     name: Mapping[str, str]
     attributes: Mapping[str, float]
+    address: str | None
     origin: Origin = field(compare=False)
 
 

@@ -120,6 +120,12 @@ async def everything(conn: Connection) -> dict[str, list[tuple[Any, ...]]]:
             ["device lvyuan/bay-1 changed (interval_us: 10m → 1h30m)"],
         ),
         (
+            changed(
+                devices=SOUND["devices.yaml"].replace("b1-101}", "b1-101, address: 'Hall/Sos'}")
+            ),
+            ["device lvyuan/sos-1 changed (address: none → Hall/Sos)"],
+        ),
+        (
             changed(devices=SOUND["devices.yaml"].replace("capacity: 60", "capacity: 61")),
             ["device lvyuan/lot-1 changed (attributes: capacity 60.0 → capacity 61.0)"],
         ),
@@ -177,6 +183,19 @@ async def test_changes_are_announced_in_words_and_made(
     assert await changes(connection, files, LATER) == announced
     assert await changes(connection, files, LAST) == []
     assert await rows(connection, "SELECT max(version) FROM site_versions") == [(2,)]
+
+
+async def test_a_replaced_device_hands_its_address_on(connection: Connection) -> None:
+    old = "- {code: sos-1, kind: sos_button, household: b1-101, address: A1}\n"
+    await changes(connection, changed(devices=old), NOW)
+    new = old.replace("sos-1", "sos-2")
+    assert await changes(connection, changed(devices=new), LATER) == [
+        "device lvyuan/sos-2 added",
+        "device lvyuan/sos-1 retired",
+    ]
+    found = (await load_inventory(connection)).find_address("lvyuan", "a1")
+    assert found is not None
+    assert (found.code, found.address) == ("sos-2", "A1")
 
 
 async def test_a_device_that_moves_leaves_a_dated_trace(connection: Connection) -> None:

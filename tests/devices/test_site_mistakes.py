@@ -235,6 +235,19 @@ from tests.devices.site_files import SOUND, changed, problems_of
             "devices.yaml:2: code 'd' is given twice (the first is at devices.yaml:1)",
         ),
         (
+            "devices",
+            (
+                "- {code: d, kind: door, area: grid-1, address: 'A1'}\n"
+                "- {code: e, kind: door, area: grid-2, address: a1}\n"
+            ),
+            ("devices.yaml:2: address 'a1' is given twice (device 'd' has it, at devices.yaml:1)"),
+        ),
+        (
+            "devices",
+            "- {code: d, kind: door, area: grid-1, address: 12e10}\n",
+            "devices.yaml:1: 'address' is 120000000000.0, not text (put it in quotes)",
+        ),
+        (
             "duties",
             "- member: wnag\n  area: lvyuan\n  role: r\n",
             "duties.yaml:1: 'member' names 'wnag', which is not in members (did you mean 'wang'?)",

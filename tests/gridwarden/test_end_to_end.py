@@ -14,7 +14,7 @@ import pytest
 
 from alerts.web.password import set_password
 from devices.topic import alerts
-from tests.gridwarden.conftest import Whole
+from tests.gridwarden.conftest import SOS, Whole
 from tests.small_site import MEMBER
 from tests.web.browser import Browser
 
@@ -123,3 +123,17 @@ async def test_an_sos_reaches_whoever_is_responsible_and_no_other(
         " WHERE alert_id IS NOT NULL"
     ) == [(MEMBER, "alert.viewed")]
     await running.until("notifications WHERE channel = 'web' AND read_at IS NOT NULL")
+
+
+async def test_from_a_vendors_button_behind_a_bridge_to_an_alert(whole: Whole) -> None:
+    button = "- {code: sos-9, kind: sos_button, household: h-1, address: hall/sos}\n"
+    await whole.apply(rules=SOS, devices=button)
+    await whole.start()
+    bridge = f"gw/v1/{whole.community}/ext/zigbee2mqtt/zigbee2mqtt/Hall/SOS"
+    whole.publisher.publish(bridge, b'{"action": "emergency", "battery": 88, "linkquality": 90}')
+    await whole.until("alerts")
+    assert whole.rows(
+        "SELECT d.code, l.value FROM latest_readings l JOIN devices d ON d.id = l.device_id"
+        " ORDER BY l.value"
+    ) == [("sos-9", 1.0), ("sos-9", 88.0)]
+    assert whole.ledger() == (1, 1, 0, 0)

@@ -1,5 +1,6 @@
 """A small community for tests of ingest, and messages from it."""
 
+from dataclasses import replace
 from itertools import count
 
 import orjson
@@ -15,7 +16,10 @@ _packet_ids = count(1)
 
 
 def inventory(community: str = "c1") -> Inventory:
-    """Devices 1 (w1) and 2 (w2), wearables; 3 (door); 4 (park), with room for 60 cars."""
+    """Devices 1 (w1) and 2 (w2), wearables; 3 (door); 4 (park), with room for 60 cars.
+
+    5 (hall) is what its vendor calls Hall/Ceiling.
+    """
     area = Area(1, community, "community", None, {"zh": "甲", "en": "A"})
 
     def device(number: int, code: str, kind: str, **attributes: float) -> Device:
@@ -26,6 +30,7 @@ def inventory(community: str = "c1") -> Inventory:
         device(2, "w2", "wearable"),
         device(3, "door", "door"),
         device(4, "park", "car_park", capacity=60),
+        replace(device(5, "hall", "motion_sensor"), address="Hall/Ceiling"),
     )
     return Inventory.of([area], [], devices)
 

@@ -53,6 +53,20 @@ def test_attributes_beside_no_event_are_an_event_of_their_own() -> None:
     assert decoded.attributes == (b'{"firmware":"2.1"}',)
 
 
+def test_a_vendors_message_is_of_the_device_with_its_address() -> None:
+    zigbee = "gw/v1/c1/ext/zigbee2mqtt/zigbee2mqtt/"
+    decoded = of(
+        on_topic(zigbee + "hall/ceiling", b'{"occupancy": true, "battery": "low"}'),
+        on_topic(zigbee + "w1", b'{"action": "emergency"}'),
+    )
+    assert decoded.readings.rows() == [Reading(NOW, NOW, 5, BY_NAME["motion"].id, 1.0)]
+    assert decoded.events.rows() == [Reading(NOW, NOW, 1, SOS, 1.0)]
+    assert decoded.attributes == (b'{"action":"emergency"}',)
+    assert decoded.device.tolist() == [5, 1]
+    told = "'battery' is 'low', not a number"
+    assert decoded.rejections == (Rejection(0, R.BAD_PAYLOAD, told, partial=True),)
+
+
 def test_status_words_are_heartbeats() -> None:
     decoded = of(on_topic("gw/v1/c1/door/status", b"offline"))
     assert decoded.events.rows() == [Reading(NOW, NOW, 3, BY_NAME["heartbeat"].id, 0.0)]
@@ -63,6 +77,18 @@ def test_status_words_are_heartbeats() -> None:
     [
         (on_topic("else/where", b"{}"), R.BAD_TOPIC, 0, "else/where"),
         (on_topic("gw/v1/c1/ext/morse/x", b"..."), R.UNKNOWN_FORMAT, 0, "morse"),
+        (
+            on_topic("gw/v1/c1/ext/zigbee2mqtt/zigbee2mqtt/attic", b'{"battery": 9}'),
+            R.UNKNOWN_DEVICE,
+            0,
+            "no device in community 'c1' has the address 'attic'",
+        ),
+        (
+            on_topic("gw/v1/c1/ext/zigbee2mqtt/zigbee2mqtt/bridge/logging", b"{}"),
+            R.NO_READING,
+            0,
+            "the bridge about itself",
+        ),
         (message("w1", b"\x00"), R.BAD_PAYLOAD, 1, "not JSON"),
         (message("ghost", b"\x00"), R.UNKNOWN_DEVICE, 0, "no device 'ghost' in community 'c1'"),
         (on_topic("gw/v1/c2/w1/up", b"{}"), R.UNKNOWN_DEVICE, 0, "community 'c2'"),

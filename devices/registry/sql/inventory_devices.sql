@@ -1,6 +1,6 @@
 SELECT devices.id, devices.code, communities.code, devices.kind, placements.area_id,
        placements.household_id, devices.interval_us, devices.metrics, devices.name,
-       devices.attributes
+       devices.attributes, devices.address
 FROM devices
 JOIN areas AS communities ON communities.id = devices.community_id
 JOIN placements ON placements.device_id = devices.id AND placements.valid_to IS NULL

@@ -1,6 +1,6 @@
 SELECT communities.code AS community, devices.code, devices.kind, areas.code AS area,
        households.code AS household, devices.interval_us, devices.metrics, devices.name,
-       devices.attributes, devices.retired_at IS NOT NULL AS retired
+       devices.attributes, devices.address, devices.retired_at IS NOT NULL AS retired
 FROM devices
 JOIN areas AS communities ON communities.id = devices.community_id
 LEFT JOIN placements ON placements.device_id = devices.id AND placements.valid_to IS NULL

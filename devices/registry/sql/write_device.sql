@@ -1,9 +1,10 @@
-INSERT INTO devices (community_id, code, kind, name, interval_us, metrics, attributes)
+INSERT INTO devices (community_id, code, kind, name, interval_us, metrics, attributes,
+                     address)
 SELECT areas.id, wanted.code, wanted.kind, wanted.name, wanted.interval_us, wanted.metrics,
-       wanted.attributes
+       wanted.attributes, wanted.address
 FROM jsonb_to_recordset(%(rows)s)
     AS wanted (community text, code text, kind text, name jsonb, interval_us bigint,
-               metrics text[], attributes jsonb)
+               metrics text[], attributes jsonb, address text)
 JOIN areas ON areas.code = wanted.community
 ON CONFLICT (community_id, code) DO UPDATE
 SET kind = excluded.kind,
@@ -11,4 +12,5 @@ SET kind = excluded.kind,
     interval_us = excluded.interval_us,
     metrics = excluded.metrics,
     attributes = excluded.attributes,
+    address = excluded.address,
     retired_at = NULL
