@@ -1,0 +1,157 @@
+"""Broken messages by the million through every format: python -m tests.formats.fuzz [COUNT] [SEED].
+
+Each is a published message with something of it changed, or noise. A format may understand it or
+refuse it with a reason; anything else, a value outside its metric's range, or a message that takes
+longer than a second ends the run and is printed, so that it can become a test. Prints per format
+how many were understood and refused.
+"""
+
+import json
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from typing import Any
+
+import orjson
+from rich.progress import track
+
+from devices import formats
+from devices.formats.explain import explain
+from devices.metric import BY_NAME
+from tests.formats.published import FOLDER
+
+SEEDS = {
+    "chirpstack": "chirpstack_v4_events",
+    "esprfid": "esp_rfid_mqtt",
+    "fiware": "fiware_parking",
+    "hikvision": "hikvision_access",
+    "lorawan": "ttn_lorawan_codec_examples",
+    "openmhealth": "openmhealth_vitals",
+    "senml": "senml_rfc8428",
+    "tasmota": "tasmota_mqtt",
+    "tts": "tts_v3_messages",
+    "zigbee2mqtt": "zigbee2mqtt",
+}
+ODD: tuple[Any, ...] = (
+    *(None, True, False, 0, -1, 1, 255, 256, 65_535, 2**31, 2**63, 2**64 - 1, -(2**63), 2**70),
+    *(0.1, -0.0, 1e308, -1e308, 5e-324, float("nan"), float("inf")),
+    *("", " ", "0", "-1", "1e999", "NaN", "Infinity", "true", "ON", "null", "\x00", "\ud7ff", "💥"),
+    *("9" * 400, "2026-02-30T00:00:00Z", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59Z"),
+    *("2026-01-01", [], {}, [[]], [{}], {"": None}, [1] * 50, {"a": {"b": {"c": []}}}),
+)
+SLOW_S = 1.0
+
+
+def seeds(name: str) -> list[tuple[str, bytes]]:
+    """Topic and payload of the published messages of a format, or of plain JSON for the others."""
+    file = FOLDER / f"{SEEDS.get(name, '')}.jsonl"
+    if not file.is_file():
+        return [("a/b/c", b'{"ts": 1763692800123, "values": {"spo2": 97, "pulse": 71.5}}')]
+    found = (orjson.loads(line) for line in file.read_bytes().splitlines())
+    return [(m["topic"] or "", _bytes(m)) for m in found if m["payload"] is not None]
+
+
+def _bytes(message: dict[str, Any]) -> bytes:
+    payload = message["payload"]
+    if isinstance(payload, str):
+        return payload.encode()
+    return orjson.dumps({"device": message.get("device")} | payload)
+
+
+def broken(chance: random.Random, seed: tuple[str, bytes]) -> tuple[str, bytes]:
+    """A topic and a payload with something changed."""
+    topic, payload = seed
+    if chance.random() < 0.1:
+        topic = chance.choice(("", "/", "a", topic[:-1], topic + "/x", "💥/" + topic, "\x00"))
+    change: Callable[[random.Random, bytes], bytes] = chance.choice(
+        (_values, _values, _values, _values, _flip, _cut, _noise)
+    )
+    return topic, change(chance, payload)
+
+
+def _values(chance: random.Random, payload: bytes) -> bytes:
+    try:
+        parsed = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        return _flip(chance, payload)
+    for _ in range(chance.choice((1, 1, 2, 5))):
+        places = list(_places(parsed))
+        if places:
+            holder, key = chance.choice(places)
+            _change(chance, holder, key)
+    return json.dumps(parsed).encode()
+
+
+def _places(parsed: Any) -> Iterator[tuple[Any, Any]]:
+    if not isinstance(parsed, dict | list):
+        return
+    for key, value in list(parsed.items() if isinstance(parsed, dict) else enumerate(parsed)):
+        yield parsed, key
+        yield from _places(value)
+
+
+def _change(chance: random.Random, holder: Any, key: Any) -> None:
+    old = holder[key]
+    if isinstance(old, int | float) and chance.random() < 0.5:
+        holder[key] = old * chance.choice((-1, 2, 10, 1000, 1e9, 0.001)) + chance.choice((0, 1))
+    elif isinstance(holder, dict) and chance.random() < 0.2:
+        del holder[key]
+    else:
+        holder[key] = deepcopy(chance.choice(ODD))
+
+
+def _flip(chance: random.Random, payload: bytes) -> bytes:
+    changed = bytearray(payload)
+    for _ in range(chance.choice((1, 2, 8))):
+        if changed:
+            changed[chance.randrange(len(changed))] = chance.randrange(256)
+    return bytes(changed)
+
+
+def _cut(chance: random.Random, payload: bytes) -> bytes:
+    start = chance.randrange(len(payload) + 1) if chance.random() < 0.3 else 0
+    return payload[start : chance.randrange(len(payload) + 1)]
+
+
+def _noise(chance: random.Random, _payload: bytes) -> bytes:
+    return chance.randbytes(chance.randrange(64))
+
+
+def examine(name: str, topic: str, payload: bytes) -> bool:
+    """True if it was understood; AssertionError where the format broke its word."""
+    began = time.perf_counter()
+    try:
+        said = explain(formats.BY_NAME[name], topic, payload)
+        orjson.dumps(said)
+    except Exception as error:
+        raise AssertionError(f"{name} {topic!r} {payload!r}: {error!r}") from error
+    took = time.perf_counter() - began
+    assert took < SLOW_S, f"{name} {topic!r} {payload!r} took {took:.1f} s"
+    if "rejected" in said:
+        assert said["rejected"]
+        return False
+    for reading in said["readings"]:
+        known = BY_NAME[reading["metric"]]
+        assert known.low <= reading["value"] <= known.high, (name, topic, payload, reading)
+    return True
+
+
+def main(count: int, seed: int) -> None:
+    """Run `count` messages, spread over all formats, and print what became of them."""
+    understood: Counter[str] = Counter()
+    names = sorted(formats.BY_NAME)
+    for name in names:
+        chance, own = random.Random(f"{seed} {name}"), seeds(name)  # noqa: S311 - nothing secret
+        for _ in track(range(count // len(names)), name):
+            understood[name] += examine(name, *broken(chance, chance.choice(own)))
+    for name in names:
+        each = count // len(names)
+        print(f"{name:14} {understood[name]:9} understood {each - understood[name]:9} refused")
+
+
+if __name__ == "__main__":
+    numbers = [int(argument) for argument in sys.argv[1:]]
+    main(*(numbers + [100_000, 1][len(numbers) :]))
