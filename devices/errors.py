@@ -47,6 +47,18 @@ class FormatError(DeviceError):
         self.detail = detail
 
 
+class UnknownDeviceError(FormatError):
+    """A message is of a device that is not registered: it may wait to be adopted.
+
+    address: its code on our own topics, what its vendor's format calls it on others.
+    """
+
+    def __init__(self, community: str, address: str, detail: str) -> None:
+        super().__init__(RejectReason.UNKNOWN_DEVICE, detail)
+        self.community = community
+        self.address = address
+
+
 class TextError(DeviceError):
     """What a person wrote is wrong; `problems` are all that was found, in the order of the text."""
 

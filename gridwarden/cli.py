@@ -8,6 +8,7 @@ import typer
 
 from gridwarden.cli_decode import decode
 from gridwarden.cli_demo import demo
+from gridwarden.cli_devices import devices_app
 from gridwarden.cli_errors import explained
 from gridwarden.cli_replay import replay
 from gridwarden.cli_rules import rules_app
@@ -22,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.add_typer(site_app, name="site", help="Check and apply the folder that describes a community.")
+app.add_typer(devices_app, name="devices", help="List devices, and those that wait for adoption.")
 app.add_typer(rules_app, name="rules", help="Check rule files.")
 app.command("decode")(decode)
 app.command("demo")(demo)

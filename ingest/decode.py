@@ -12,7 +12,7 @@ import numpy as np
 import orjson
 
 from devices import formats
-from devices.errors import FormatError, RejectReason
+from devices.errors import FormatError, RejectReason, UnknownDeviceError
 from devices.instant import SECOND, Micros, to_datetime
 from devices.inventory import Device, Inventory
 from devices.metric import BY_ID, BY_NAME, UnknownMetricError, metric
@@ -26,6 +26,10 @@ _IDS = {name: m.id for name, m in BY_NAME.items()}
 _MOMENTARY = frozenset(name for name, m in BY_NAME.items() if m.momentary)
 _ATTRIBUTES = BY_NAME["attributes"].id
 _NOTHING = b"{}"
+_ADDRESS = 200
+"""Characters of an unknown device's address that are kept."""
+_UNKNOWN = 100
+"""Unknown devices of one message that are kept."""
 _PROBLEMS = 8
 """Unknown metrics of one message that are explained: looking for the nearest name takes time."""
 
@@ -108,7 +112,7 @@ class _Rows:
         device = self._inventory.find(community, code)
         if device is None:
             what = f"no device {code!r} in community {community!r}"
-            raise FormatError(RejectReason.UNKNOWN_DEVICE, what)
+            raise UnknownDeviceError(community, code, what)
         return device
 
     def _find_address(self, community: str, address: str) -> Device:
@@ -116,8 +120,9 @@ class _Rows:
             raise FormatError(RejectReason.UNKNOWN_DEVICE, "the message names no device")
         device = self._inventory.find_address(community, address)
         if device is None:
-            what = f"no device in community {community!r} has the address {address[:200]!r}"
-            raise FormatError(RejectReason.UNKNOWN_DEVICE, what)
+            address = address[:_ADDRESS]
+            what = f"no device in community {community!r} has the address {address!r}"
+            raise UnknownDeviceError(community, address, what)
         return device
 
     def _observe(self, index: int, arrival: Micros, device: Device, seen: Observation) -> None:
@@ -182,14 +187,21 @@ class _Rows:
 
     def _rejections(self, usable: Sequence[bool]) -> tuple[Rejection, ...]:
         return tuple(
-            Rejection(
-                message,
-                problems[0].reason,
-                "; ".join(p.detail for p in problems)[:DETAIL],
-                partial=usable[message],
-            )
+            _rejection(message, problems, partial=usable[message])
             for message, problems in sorted(self._problems.items())
         )
+
+
+def _rejection(message: int, problems: Sequence[FormatError], *, partial: bool) -> Rejection:
+    unknown = [p for p in problems if isinstance(p, UnknownDeviceError)]
+    return Rejection(
+        message,
+        problems[0].reason,
+        "; ".join(p.detail for p in problems)[:DETAIL],
+        partial=partial,
+        community=unknown[0].community if unknown else None,
+        unknown=tuple(dict.fromkeys(p.address for p in unknown))[:_UNKNOWN],
+    )
 
 
 def _canonical(attributes: Mapping[str, Json]) -> bytes:

@@ -16,12 +16,17 @@ DETAIL = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Why a message, or (partial) one part of it, is not stored. message: its index."""
+    """Why a message, or (partial) one part of it, is not stored. message: its index.
+
+    community, unknown: where it was of devices that are not registered, which.
+    """
 
     message: int
     reason: RejectReason
     detail: str
     partial: bool
+    community: str | None = None
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

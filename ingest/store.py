@@ -166,8 +166,8 @@ async def _store_rejected(cursor: Cursor, decoded: Decoded, seq: int) -> None:
     if not decoded.rejections:
         return
     statement = (
-        "COPY rejected_messages (seq, arrival, topic, payload, reason, detail, device_id, partial)"
-        " FROM STDIN"
+        "COPY rejected_messages (seq, arrival, topic, payload, reason, detail, device_id, partial,"
+        " community, unknown) FROM STDIN"
     )
     async with cursor.copy(statement) as copy:
         for rejection in decoded.rejections:
@@ -183,6 +183,8 @@ async def _store_rejected(cursor: Cursor, decoded: Decoded, seq: int) -> None:
                     _text(rejection.detail),
                     device,
                     rejection.partial,
+                    rejection.community,
+                    [_text(address) for address in rejection.unknown] or None,
                 )
             )
 

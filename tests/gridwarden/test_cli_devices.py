@@ -1,0 +1,69 @@
+"""`gridwarden devices`: registered ones, and a stranger from its first message to its adoption."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import orjson
+import pytest
+from typer.testing import CliRunner, Result
+
+from gridwarden.cli import app
+from gridwarden.cli_devices import _pending_row
+from gridwarden.pending import Pending
+from tests.gridwarden.conftest import Whole
+
+ZIGBEE = "gw/v1/{}/ext/zigbee2mqtt/zigbee2mqtt/{}"
+
+
+async def run(whole: Whole, monkeypatch: pytest.MonkeyPatch, *words: str) -> Result:
+    monkeypatch.setenv("GRIDWARDEN_DATABASE_URL", whole.url)
+    result = await asyncio.to_thread(CliRunner().invoke, app, ["devices", *words])
+    assert result.exit_code == 0, result.output
+    return result
+
+
+async def test_a_stranger_waits_with_its_last_message_until_it_is_adopted(
+    whole: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await whole.start()
+    for battery in (80, 79):
+        topic = ZIGBEE.format(whole.community, "Hall/Sos")
+        whole.publisher.publish(topic, b'{"battery": %d}' % battery)
+    whole.publisher.publish(f"gw/v1/{whole.community}/watch-77/up", b'{"values": {"pulse": 70}}')
+    await whole.until("rejected_messages WHERE unknown IS NOT NULL", 3)
+    lines = (await run(whole, monkeypatch, "pending", "--json")).stdout.splitlines()
+    ours = [one for one in map(orjson.loads, lines) if one["community"] == whole.community]
+    assert [(p["address"], p["messages"], p["payload"]) for p in ours] == [
+        ("watch-77", 1, '{"values": {"pulse": 70}}'),
+        ("Hall/Sos", 2, '{"battery": 79}'),
+    ]
+    shown = await run(whole, monkeypatch, "pending", "--community", whole.community)
+    assert "2 devices wait to be adopted" in shown.stdout
+    await whole.apply(
+        devices="- {code: sos-9, kind: sos_button, household: h-1, address: hall/sos}\n"
+    )
+    left = (await run(whole, monkeypatch, "pending", "--json")).stdout
+    assert "watch-77" in left
+    assert "Hall/Sos" not in left
+
+
+def test_what_a_stranger_sends_does_not_steer_the_terminal() -> None:
+    now = datetime(2026, 11, 21, tzinfo=UTC)
+    stranger = Pending("c", "a\x1b[2J", 1, now, now, "t\x07", b"\x1b[31m\xff[red]")
+    row = _pending_row(stranger)
+    assert row[1] == r"a\x1b[2J"
+    assert row[-1] == r"t\x07 \x1b[31m\xff[red]"
+
+
+async def test_the_registered_are_listed(whole: Whole, monkeypatch: pytest.MonkeyPatch) -> None:
+    await whole.start()
+    whole.say("wearable-3", pulse=71)
+    await whole.until("latest_readings")
+    lines = (
+        await run(whole, monkeypatch, "list", "--json", "--community", whole.community)
+    ).stdout.splitlines()
+    found = [orjson.loads(line) for line in lines]
+    assert len(found) == 20
+    heard = [device["code"] for device in found if device["last_heard"]]
+    assert heard == ["wearable-3"]
+    assert "20 devices" in (await run(whole, monkeypatch, "list")).stdout
