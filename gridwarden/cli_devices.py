@@ -1,8 +1,10 @@
-"""`gridwarden devices`: which devices are registered, and which wait to be adopted."""
+"""`gridwarden devices`: which are registered, which wait to be adopted; adding them."""
 
 import asyncio
+import csv
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import orjson
@@ -10,8 +12,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from devices.site import SiteError
+from gridwarden.adding import ADDED, Entry, added, entry, read_table, write
 from gridwarden.cli_errors import explained
 from gridwarden.cli_settings import read_settings
+from gridwarden.cli_site import apply_command
 from gridwarden.clock import clock_of
 from gridwarden.pending import Known, Pending, known, pending
 
@@ -20,6 +25,8 @@ devices_app = typer.Typer(no_args_is_help=True, help="Devices.")
 _PAYLOAD = 120
 
 Community = Annotated[str | None, typer.Option(help="Only of the community with this code.")]
+Folder = Annotated[Path, typer.Argument(help="The site folder, which holds site.yaml.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before applying.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 
@@ -52,8 +59,8 @@ def list_command(
 def pending_command(community: Community = None, as_json: AsJson = False) -> None:
     """List devices that were heard from and are not registered, with their last message.
 
-    To adopt one, give it an entry in the site folder's devices.yaml with its `address` (or, for one
-    that publishes on our own topics, with its code) and run `gridwarden site apply`.
+    Adopt one with `gridwarden devices add DIR --address ADDRESS --kind KIND --household CODE` (or,
+    for one that publishes on our own topics, with --code).
     """
     settings = read_settings()
     now = clock_of(settings).now()
@@ -68,6 +75,62 @@ def pending_command(community: Community = None, as_json: AsJson = False) -> Non
             (_pending_row(device) for device in wanted),
         )
         typer.echo(f"{len(wanted)} devices wait to be adopted")
+
+
+@devices_app.command("add")
+def add_command(
+    folder: Folder,
+    *,
+    kind: Annotated[str, typer.Option(help="What it is, e.g. sos_button (docs/site.md).")],
+    code: Annotated[str, typer.Option(help="Its code; made from the address if left out.")] = "",
+    address: Annotated[str, typer.Option(help="What its vendor's format calls it.")] = "",
+    area: Annotated[str, typer.Option(help="The area it is in, or:")] = "",
+    household: Annotated[str, typer.Option(help="The household it is in.")] = "",
+    name: Annotated[str, typer.Option(help="What people call it.")] = "",
+    yes: Yes = False,
+) -> None:
+    """Add a device to a site folder, and apply the folder. So a stranger is adopted, too.
+
+    The entry goes to devices/added.yaml in the folder, if the whole site is sound with it.
+    """
+    row = {"code": code, "kind": kind, "area": area, "household": household}
+    _add(folder, [entry({**row, "address": address, "name_zh": name})], yes=yes)
+
+
+@devices_app.command("import")
+def import_command(
+    folder: Folder,
+    table: Annotated[Path, typer.Argument(help="CSV in UTF-8, with a head line.")],
+    yes: Yes = False,
+) -> None:
+    """Add the devices of a table to a site folder, and apply the folder.
+
+    Columns: code, kind, area or household, address, name_zh, name_en, interval. A code that is left
+    out is made from the address. All rows are added, or none.
+    """
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as lines:
+            entries = read_table(str(table), lines)
+    except SiteError as error:
+        raise _failed(str(error)) from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise _failed(f"{table}: cannot be read: {error}") from None
+    _add(folder, entries, yes=yes)
+
+
+def _add(folder: Path, entries: Sequence[Entry], *, yes: bool) -> None:
+    try:
+        text = added(folder, entries)
+    except SiteError as error:
+        raise _failed(f"{error}\nNothing was changed.") from None
+    write(folder, text)
+    typer.echo(f"{len(entries)} devices written to {folder / ADDED}")
+    apply_command(folder, yes=yes)
+
+
+def _failed(message: str) -> typer.Exit:
+    typer.echo(message, err=True)
+    return typer.Exit(1)
 
 
 def _known_row(device: Known) -> tuple[str, ...]:

@@ -39,9 +39,11 @@ async def test_a_stranger_waits_with_its_last_message_until_it_is_adopted(
     ]
     shown = await run(whole, monkeypatch, "pending", "--community", whole.community)
     assert "2 devices wait to be adopted" in shown.stdout
-    await whole.apply(
-        devices="- {code: sos-9, kind: sos_button, household: h-1, address: hall/sos}\n"
-    )
+    folder, adopted = str(whole.folder), ("--address", "Hall/Sos", "--kind", "sos_button")
+    await run(whole, monkeypatch, "add", folder, *adopted, "--household", "h-1", "--yes")
+    assert whole.rows("SELECT code, address FROM devices WHERE kind = 'sos_button'") == [
+        ("hall-sos", "Hall/Sos")
+    ]
     left = (await run(whole, monkeypatch, "pending", "--json")).stdout
     assert "watch-77" in left
     assert "Hall/Sos" not in left

@@ -1,0 +1,76 @@
+"""Devices written into a site folder: all of them, or none."""
+
+from pathlib import Path
+
+import pytest
+
+from devices.site import SiteError
+from gridwarden.adding import ADDED, added, code_of, entry, read_table, write
+from gridwarden.site import check
+from tests import small_site
+
+TABLE = """\
+kind,code,household,area,address,name_zh,name_en
+sos_button,,h-1,,0004A30B001C0530,,
+door,door-9,,grid-1,,九号门,Door 9
+motion_sensor,,h-1,,hall/ceiling 1,走廊,
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return small_site.write(tmp_path, "lvyuan")
+
+
+def test_a_table_becomes_devices_and_more_follow(folder: Path) -> None:
+    write(folder, added(folder, read_table("t.csv", TABLE.splitlines())))
+    write(
+        folder, added(folder, [entry({"code": "bay-1", "kind": "parking_bay", "area": "grid-1"})])
+    )
+    site, _ = check(folder)
+    new = [d for d in site.devices.values() if d.origin.source == ADDED]
+    assert [(d.code, d.address, d.area, d.household) for d in new] == [
+        ("0004A30B001C0530", None, "grid-1", "h-1"),
+        ("door-9", None, "grid-1", None),
+        ("hall-ceiling-1", "hall/ceiling 1", "grid-1", "h-1"),
+        ("bay-1", None, "grid-1", None),
+    ]
+    assert new[1].name == {"zh": "九号门", "en": "Door 9"}
+    assert new[2].name == {"zh": "走廊", "en": "走廊"}
+
+
+def test_an_unsound_site_changes_nothing(folder: Path) -> None:
+    row = {"code": "wearable-1", "kind": "wearble", "household": "h-1"}
+    with pytest.raises(SiteError, match="no kind of device .did you mean 'wearable'"):
+        added(folder, [entry(row)])
+    with pytest.raises(SiteError, match="code 'wearable-1' is given twice"):
+        added(folder, [entry({**row, "kind": "wearable"})])
+    assert not (folder / ADDED).exists()
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ("", "t.csv:1: there is no column 'kind'"),
+        ("kind,colour\ndoor,red\n", "t.csv:1: unknown column 'colour'"),
+        ("kind,area\ndoor\n", "t.csv:2: the row has not as many cells as the head line, 2"),
+        ("kind,area\ndoor,a\ndoor,a,b\n", "t.csv:3: the row has not as many cells"),
+    ],
+)
+def test_a_table_that_is_none_is_told_with_its_line(table: str, told: str) -> None:
+    with pytest.raises(SiteError, match=told):
+        read_table("t.csv", table.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("address", "code"),
+    [
+        ("0x00158d0001", "0x00158d0001"),
+        ("Hall/Sos", "hall-sos"),
+        ("urn:dev:ow:10e2/", "urn-dev-ow-10e2"),
+        ("…", ""),
+        ("a" * 80, "a" * 64),
+    ],
+)
+def test_a_code_from_an_address(address: str, code: str) -> None:
+    assert code_of(address) == code
