@@ -1,0 +1,76 @@
+"""A LoRaWAN frame that the network server did not decode, with the model that sent it.
+
+    {"device": "dragino/lds02", "fPort": 10, "bytes": [11, 136, 1, 0, 37, 0, 1],
+     "devEui": "a84041000181c061", "time": "2026-11-21T08:00:00Z"}
+
+The form is that of the examples in https://github.com/TheThingsNetwork/lorawan-devices. `bytes` are
+numbers from 0 to 255, or a text in hexadecimal. `device` is the model, as "vendor/model"; the
+device is `devEui` in lower case, "" where it is not told. `time`, or else `recvTime`, is when the
+network server heard the frame; without an offset it is no instant and the time of arrival counts.
+What the bytes mean is in `devices.lorawan`, one module per vendor.
+"""
+
+import re
+
+from devices.formats.fields import Object, Parsed, Values, bad, instant_of, json_object, short
+from devices.lorawan import read_frame
+from devices.reading import Observation
+from devices.topic import UpTopic
+
+_EUI = re.compile(r"[0-9a-f]{16}")
+_MAX_FRAME = 255
+_MAX_PORT = 255
+
+
+def decode(_: UpTopic, payload: bytes) -> list[Observation]:
+    """The observation of a frame; FormatError where it holds none."""
+    given = json_object(payload)
+    model = given.get("device")
+    if not isinstance(model, str):
+        raise bad(f"'device' is {short(model)}, not a model as 'vendor/model'")
+    heard = read_frame(model, _port(given.get("fPort")), _frame(given.get("bytes")))
+    time = instant_of(given.get("time"))
+    if time is None:
+        time = instant_of(given.get("recvTime"))
+    return Values(dict(heard.values)).observed(_eui(given), time, heard.attributes)
+
+
+def _port(given: Parsed) -> int:
+    if isinstance(given, bool) or not isinstance(given, int) or not 0 <= given <= _MAX_PORT:
+        raise bad(f"'fPort' is {short(given)}, not a number from 0 to {_MAX_PORT}")
+    return given
+
+
+def _frame(given: Parsed) -> bytes:
+    frame = _of_text(given) if isinstance(given, str) else _of_numbers(given)
+    if len(frame) > _MAX_FRAME:
+        raise bad(f"'bytes' are {len(frame)}; a frame has at most {_MAX_FRAME}")
+    return frame
+
+
+def _of_text(given: str) -> bytes:
+    try:
+        return bytes.fromhex(given)
+    except ValueError:
+        raise bad(f"'bytes' is {short(given)}, which is not hexadecimal") from None
+
+
+def _of_numbers(given: Parsed) -> bytes:
+    if not isinstance(given, list):
+        raise bad(f"'bytes' is {short(given)}, not a list of numbers or a text")
+    numbers: list[int] = []
+    for at, one in enumerate(given):
+        if isinstance(one, bool) or not isinstance(one, int) or not 0 <= one <= 255:
+            raise bad(f"'bytes' has {short(one)} at {at}, not a number from 0 to 255")
+        numbers.append(one)
+    return bytes(numbers)
+
+
+def _eui(given: Object) -> str:
+    """The identity; a text that is no EUI of 16 hexadecimal digits would be another device."""
+    eui = given.get("devEui")
+    if eui is None or eui == "":
+        return ""
+    if not isinstance(eui, str) or not _EUI.fullmatch(eui.lower()):
+        raise bad(f"'devEui' is {short(eui)}, not 16 hexadecimal digits")
+    return eui.lower()
