@@ -12,7 +12,7 @@ What the bytes mean is in `devices.lorawan`, one module per vendor.
 
 import re
 
-from devices.formats.fields import Object, Parsed, Values, bad, instant_of, json_object, short
+from devices.formats.fields import Object, Parsed, Values, bad, instant_of, json_value, short
 from devices.lorawan import read_frame
 from devices.reading import Observation
 from devices.topic import UpTopic
@@ -24,10 +24,12 @@ _MAX_PORT = 255
 
 def decode(_: UpTopic, payload: bytes) -> list[Observation]:
     """The observation of a frame; FormatError where it holds none."""
-    given = json_object(payload)
+    given = json_value(payload)
+    if not isinstance(given, dict):
+        raise bad(f"payload is {_shown(given)}, not a JSON object")
     model = given.get("device")
     if not isinstance(model, str):
-        raise bad(f"'device' is {short(model)}, not a model as 'vendor/model'")
+        raise bad(f"'device' is {_shown(model)}, not a model as 'vendor/model'")
     heard = read_frame(model, _port(given.get("fPort")), _frame(given.get("bytes")))
     time = instant_of(given.get("time"))
     if time is None:
@@ -37,7 +39,7 @@ def decode(_: UpTopic, payload: bytes) -> list[Observation]:
 
 def _port(given: Parsed) -> int:
     if isinstance(given, bool) or not isinstance(given, int) or not 0 <= given <= _MAX_PORT:
-        raise bad(f"'fPort' is {short(given)}, not a number from 0 to {_MAX_PORT}")
+        raise bad(f"'fPort' is {_shown(given)}, not a number from 0 to {_MAX_PORT}")
     return given
 
 
@@ -52,16 +54,16 @@ def _of_text(given: str) -> bytes:
     try:
         return bytes.fromhex(given)
     except ValueError:
-        raise bad(f"'bytes' is {short(given)}, which is not hexadecimal") from None
+        raise bad(f"'bytes' is {_shown(given)}, which is not hexadecimal") from None
 
 
 def _of_numbers(given: Parsed) -> bytes:
     if not isinstance(given, list):
-        raise bad(f"'bytes' is {short(given)}, not a list of numbers or a text")
+        raise bad(f"'bytes' is {_shown(given)}, not a list of numbers or a text")
     numbers: list[int] = []
     for at, one in enumerate(given):
         if isinstance(one, bool) or not isinstance(one, int) or not 0 <= one <= 255:
-            raise bad(f"'bytes' has {short(one)} at {at}, not a number from 0 to 255")
+            raise bad(f"'bytes' has {_shown(one)} at {at}, not a number from 0 to 255")
         numbers.append(one)
     return bytes(numbers)
 
@@ -72,5 +74,12 @@ def _eui(given: Object) -> str:
     if eui is None or eui == "":
         return ""
     if not isinstance(eui, str) or not _EUI.fullmatch(eui.lower()):
-        raise bad(f"'devEui' is {short(eui)}, not 16 hexadecimal digits")
+        raise bad(f"'devEui' is {_shown(eui)}, not 16 hexadecimal digits")
     return eui.lower()
+
+
+def _shown(given: Parsed) -> str:
+    """A value for an explanation; of a list or an object its kind, however deep it is nested."""
+    if isinstance(given, list):
+        return "a list"
+    return "an object" if isinstance(given, dict) else short(given)

@@ -97,6 +97,18 @@ def test_refused_with_a_reason(change: dict[str, Any], reason: str) -> None:
     assert understood(decode, DOOR | change)["rejected"].startswith(f"bad_payload: {reason}")
 
 
+@pytest.mark.parametrize("depth", [900, 1_000, 1_020, 5_000])
+@pytest.mark.parametrize("name", ["device", "fPort", "bytes", "devEui", "time", ""])
+def test_a_message_nested_deeply_is_refused(name: str, depth: int) -> None:
+    """orjson reads 1,023 levels, more than Python's repr of them can."""
+    nested = "[" * depth + "]" * depth
+    payload = orjson.dumps(DOOR)[:-1] + f', "{name}": {nested}}}'.encode() if name else nested
+    if name == "time" and depth < 1_024:  # a time that is none is left out
+        assert "readings" in understood(decode, payload)
+    else:
+        assert understood(decode, payload)["rejected"].startswith("bad_payload: ")
+
+
 _ANY = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
