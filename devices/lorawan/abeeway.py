@@ -1,10 +1,10 @@
 """Abeeway trackers: SOS, movement, temperature of the tracker. Positions have no metric.
 
-https://docs.thingpark.com, "Abeeway trackers reference guide": a common header of five bytes on
-fPort 18: type, state, battery, temperature, acknowledgement. The published frames agree: the state
-has the mode in bits 5 to 7, SOS in bit 4, moving in bit 2; the temperature is 129 °C over 255 steps
-from -44 °C. The battery byte is volts in one firmware and percent in another, and a frame does not
-tell which: it is left out. While the SOS state lasts every frame repeats it.
+Layout: the Abeeway trackers reference guide: a common header of five bytes on fPort 18: type, state,
+battery, temperature, acknowledgement. The state has the mode in bits 5 to 7, SOS in bit 4, moving
+in bit 2 (no published frame has one of these two set); the temperature is 129 °C over 255 steps
+from -44 °C. The guide has the battery in percent, the published frames have 193 and 249 there: it
+is left out. While the SOS state lasts every frame repeats it.
 The specific part is read for its presence only: its length is not checked but for a GPS position
 and an event.
 """

@@ -4,11 +4,11 @@ Layout: https://github.com/TheThingsNetwork/lorawan-devices, vendor/netvox, and 
 Application Command. fPort 6: version, device type, report type, then eight bytes; report type 0 is
 the startup. The device type must be that of the model: another one is a model set wrongly. The
 voltage is in tenths; its upper bit is "battery low"; 0 is a device without a battery. fPort 7 holds
-answers to configuration. Published decodes name R311A's contact only "OnOff"; Netvox's manual of
-the reed switch says that 1 is "on", the magnet away: open, and 0 closed. That is assumed here.
-R311WA's states are published as ON and OFF only. It is listed beside the leak sensors, but Netvox
-sells it as a seat occupancy sensor, and its settings are times of detection: it is read as
-`presence`. 0xFFFF is a sensor that is not there.
+answers to configuration. The published decode names R311A's contact only "OnOff": 1. That 1 is an
+open door is assumed, as other servers' decoders do. R311WA's states are published as ON and OFF
+only. It is listed beside the leak sensors, but users name it a seat occupancy sensor, and its
+settings are times of detection: it is assumed to tell `presence`. 0xFFFF is a sensor that is not
+there.
 """
 
 from collections.abc import Callable
