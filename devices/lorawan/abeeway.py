@@ -1,6 +1,6 @@
 """Abeeway trackers: SOS, movement, temperature of the tracker. Positions have no metric.
 
-Layout: the Abeeway trackers reference guide: a common header of five bytes on fPort 18: type, state,
+Layout: the Abeeway trackers reference guide. Five bytes start every frame on fPort 18: type, state,
 battery, temperature, acknowledgement. The state has the mode in bits 5 to 7, SOS in bit 4, moving
 in bit 2 (no published frame has one of these two set); the temperature is 129 °C over 255 steps
 from -44 °C. The guide has the battery in percent, the published frames have 193 and 249 there: it
