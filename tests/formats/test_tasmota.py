@@ -148,7 +148,10 @@ def test_a_card_read_names_its_card_and_nothing_of_its_data() -> None:
 @pytest.mark.parametrize(
     ("payload", "expected"),
     [
-        ({"AM2301": {"Temperature": 70.7, "Humidity": "50"}, "TempUnit": "F"}, {"temperature": 21.5, "humidity": 50.0}),
+        (
+            {"AM2301": {"Temperature": 70.7, "Humidity": "50"}, "TempUnit": "F"},
+            {"temperature": 21.5, "humidity": 50.0},
+        ),
         ({"BME280": {"Pressure": 750.062}, "PressureUnit": "mmHg"}, {"air_pressure": 999.9999}),
         ({"BME280": {"Pressure": 29.92}, "PressureUnit": "inHg"}, {"air_pressure": 1013.2075}),
         ({"BME280": {"Pressure": 1013, "SeaPressure": 1020}}, {"air_pressure": 1013.0}),
@@ -156,14 +159,23 @@ def test_a_card_read_names_its_card_and_nothing_of_its_data() -> None:
         ({"BH1750": {"Illuminance": 79}}, {"illuminance": 79.0}),
         ({"SDS0X1": {"PM2.5": 3.2, "PM10": 5}}, {"pm2_5": 3.2, "pm10": 5.0}),
         (
-            {"ENERGY": {"Total": 3.185, "Today": 0.1, "Power": 12, "ApparentPower": 20, "Voltage": 229, "Current": 0.09}},
+            {
+                "ENERGY": {
+                    "Total": 3.185,
+                    "Today": 0.1,
+                    "Power": 12,
+                    "ApparentPower": 20,
+                    "Voltage": 229,
+                    "Current": 0.09,
+                }
+            },
             {"energy": 3.185, "power": 12.0, "voltage": 229.0, "current": 0.09},
         ),
         ({"SonoffSC": {"Temperature": 23, "Light": 10, "Noise": 20}, "PIR": "ON"}, {"motion": 1.0}),
         ({"ESP32": {"Temperature": 46.1}, "Motion1": "OFF"}, {"motion": 0.0}),
         ({"Wifi": {"RSSI": 86, "Signal": -57}}, {"rssi": -57.0}),
     ],
-)  # fmt: skip
+)
 def test_sensors(payload: object, expected: dict[str, float]) -> None:
     assert values(understood(decode, payload, SENSOR)) == pytest.approx(expected, abs=1e-3)
 
@@ -179,12 +191,17 @@ def test_sensors(payload: object, expected: dict[str, float]) -> None:
         ("stat/hall/POWER", '{"POWER": "ON"}', "hall", {"switched_on": 1.0}),
         ("stat/stat/POWER", "ON", "stat", {"switched_on": 1.0}),
         ("gw/v1/c/ext/tasmota/tele/hall/LWT", "Online", "hall", {"heartbeat": 1.0}),
-        ("stat/hall/RESULT", '{"Switch1": {"Action": "OFF"}}', "hall/Switch1", {"switched_on": 0.0}),
+        (
+            "stat/hall/RESULT",
+            '{"Switch1": {"Action": "OFF"}}',
+            "hall/Switch1",
+            {"switched_on": 0.0},
+        ),
         ("stat/hall/RESULT", '{"Button2": {"Action": "HOLD"}}', "hall/Button2", {"button": 1.0}),
         ("stat/hall/STATUS11", '{"StatusSTS": {"POWER": "ON"}}', "hall", {"switched_on": 1.0}),
         ("POWER", "ON", "", {"switched_on": 1.0}),
     ],
-)  # fmt: skip
+)
 def test_topics_and_plain_texts(
     topic: str, payload: str, device: str, expected: dict[str, float]
 ) -> None:
@@ -225,21 +242,38 @@ def test_phases_of_a_meter_are_devices_of_their_own() -> None:
     [
         (
             "Kitchen",
-            {"Device": "0x8F20", "Voltage": 2.995, "Battery": 98, "Temperature": 21.01,
-             "Humidity": 53.68, "Pressure": 1004.04, "PressureUnit": "hPa"},
+            {
+                "Device": "0x8F20",
+                "Voltage": 2.995,
+                "Battery": 98,
+                "Temperature": 21.01,
+                "Humidity": 53.68,
+                "Pressure": 1004.04,
+                "PressureUnit": "hPa",
+            },
             "Kitchen",
-            {"battery_voltage": 2.995, "battery": 98.0, "temperature": 21.01, "humidity": 53.68,
-             "air_pressure": 1004.04},
+            {
+                "battery_voltage": 2.995,
+                "battery": 98.0,
+                "temperature": 21.01,
+                "humidity": 53.68,
+                "air_pressure": 1004.04,
+            },
         ),
         ("0x662E", {"Device": "0x662E", "Name": "door", "Contact": 1}, "door", {"door_open": 1.0}),
         ("0x662E", {"Contact": 0}, "0x662E", {"door_open": 0.0}),
         ("0x1", {"Occupancy": 1, "Illuminance": 21000}, "0x1", {"motion": 1.0}),
-        ("0x1", {"Fire": 1, "Water": 0, "CO": 0}, "0x1", {"smoke": 1.0, "water_leak": 0.0, "carbon_monoxide": 0.0}),
+        (
+            "0x1",
+            {"Fire": 1, "Water": 0, "CO": 0},
+            "0x1",
+            {"smoke": 1.0, "water_leak": 0.0, "carbon_monoxide": 0.0},
+        ),
         ("0x1", {"Panic": 1}, "0x1", {"sos": 1.0}),
         ("0x1", {"Panic": 0, "Battery": 50}, "0x1", {"battery": 50.0}),
         ("0x1", {"Voltage": 3, "Temperature": 68, "TempUnit": "F"}, "0x1", {"temperature": 20.0}),
     ],
-)  # fmt: skip
+)
 def test_zigbee_devices(key: str, told: object, device: str, expected: dict[str, float]) -> None:
     said = understood(decode, {"ZbReceived": {key: told}}, "tele/gateway/SENSOR")
     assert by_device(said) == {device: expected}
@@ -274,32 +308,92 @@ def test_a_field_that_cannot_be_read_does_not_spoil_the_others() -> None:
         (SENSOR, "{}", "no_reading: nothing in it is a known metric"),
         (SENSOR, '{"COUNTER": {"C1": 7}}', "no_reading: nothing in it is a known metric"),
         (SENSOR, '{"CCS811": {"eCO2": 400, "TVOC": 1}}', "no_reading"),
-        (SENSOR, '{"A": {"Temperature": 1}, "TempUnit": "X"}', "bad_payload: 'Temperature': unit 'X'"),
-        (SENSOR, '{"A": {"Temperature": 1}, "TempUnit": 7}', "bad_payload: 'Temperature': unit '7'"),
-        (SENSOR, '{"A": {"Pressure": 1}, "PressureUnit": "yd"}', "bad_payload: 'Pressure': unit 'yd'"),
-        (SENSOR, '{"A": {"Pressure": 1.7e308}, "PressureUnit": "mmHg"}', "bad_payload: 'Pressure' is inf"),
+        (
+            SENSOR,
+            '{"A": {"Temperature": 1}, "TempUnit": "X"}',
+            "bad_payload: 'Temperature': unit 'X'",
+        ),
+        (
+            SENSOR,
+            '{"A": {"Temperature": 1}, "TempUnit": 7}',
+            "bad_payload: 'Temperature': unit '7'",
+        ),
+        (
+            SENSOR,
+            '{"A": {"Pressure": 1}, "PressureUnit": "yd"}',
+            "bad_payload: 'Pressure': unit 'yd'",
+        ),
+        (
+            SENSOR,
+            '{"A": {"Pressure": 1.7e308}, "PressureUnit": "mmHg"}',
+            "bad_payload: 'Pressure' is inf",
+        ),
         (SENSOR, '{"LD2410S": {"People": 9}}', "bad_payload: 'People' is 9"),
         (SENSOR, '{"ZbReceived": {"0x1": 7}}', "bad_payload: 'ZbReceived'.'0x1' is 7"),
         ("stat/hall/RESULT", '{"Button1": {"Action": "CLEAR"}}', "no_reading"),
-        ("stat/hall/RESULT", '{"Button1": {"Action": "SING"}}', "bad_payload: 'Button1': action 'SING'"),
-        ("tele/hall/RESULT", '{"IrReceived": {"Data": "0x1"}}', "no_reading: IrReceived: a code by infrared"),
+        (
+            "stat/hall/RESULT",
+            '{"Button1": {"Action": "SING"}}',
+            "bad_payload: 'Button1': action 'SING'",
+        ),
+        (
+            "tele/hall/RESULT",
+            '{"IrReceived": {"Data": "0x1"}}',
+            "no_reading: IrReceived: a code by infrared",
+        ),
         ("tele/hall/INFO1", '{"Info1": {"Module": "Basic"}}', "no_reading"),
     ],
-)  # fmt: skip
+)
 def test_refused_with_a_reason(topic: str, payload: str, reason: str) -> None:
     assert understood(decode, payload, topic)["rejected"].startswith(reason)
 
 
 KEYS = st.sampled_from(
-    ["Time", "TempUnit", "PressureUnit", "AM2301", "DS18B20-1", "ENERGY", "Wifi", "ZbReceived"]
-    + ["POWER", "POWER1", "Switch1", "PIR", "Button1", "Action", "IBEACON", "PN532", "UID", "MAC"]
-    + ["Temperature", "Pressure", "Humidity", "Power", "Voltage", "Battery", "STATE", "LD2410S"]
-    + ["People", "StatusSNS", "Signal", "0x1", "Name", "Contact", "Panic", "Illuminance"]
+    [
+        "Time",
+        "TempUnit",
+        "PressureUnit",
+        "AM2301",
+        "DS18B20-1",
+        "ENERGY",
+        "Wifi",
+        "ZbReceived",
+        "POWER",
+        "POWER1",
+        "Switch1",
+        "PIR",
+        "Button1",
+        "Action",
+        "IBEACON",
+        "PN532",
+        "UID",
+        "MAC",
+        "Temperature",
+        "Pressure",
+        "Humidity",
+        "Power",
+        "Voltage",
+        "Battery",
+        "STATE",
+        "LD2410S",
+        "People",
+        "StatusSNS",
+        "Signal",
+        "0x1",
+        "Name",
+        "Contact",
+        "Panic",
+        "Illuminance",
+    ]
 )
 LEAVES = (
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(max_size=9)
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats()
+    | st.text(max_size=9)
     | st.sampled_from(["F", "inHg", "mmHg", "ON", "OFF", "1e308", "nan", "SINGLE", "0x12"])
-)  # fmt: skip
+)
 TREES = st.recursive(
     LEAVES, lambda t: st.lists(t, max_size=3) | st.dictionaries(KEYS, t, max_size=5), max_leaves=20
 )
