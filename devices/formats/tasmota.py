@@ -9,7 +9,8 @@ Parts of a device that are sensors of their own are devices `{device}/{part}`:
 - a sensor whose name ends in a dash and its index, address or pin (`DS18B20-1`, `SHT3X-0x44`);
 - all sensors of a message that tell a quantity which another one in it tells too.
 A Zigbee device or beacon behind a gateway is a device of its own: by its name, else its short
-address (which changes when it is paired anew); a beacon by its MAC.
+address (which changes when it is paired anew); a beacon by its MAC. SetOption118 leaves out the
+`ZbReceived` around it; `LinkQuality` tells it then.
 
 `Time` is local, without offset unless one is set: then it is no instant and the arrival counts.
 
@@ -242,6 +243,8 @@ def _of_object(message: _Message, name: str, given: Object) -> Iterator[_Told]:
     if name == "ZbReceived":
         for key, one in given.items():
             yield _zigbee(message, key, one)
+    elif "LinkQuality" in given:
+        yield _zigbee(message, name, given)
     elif name == "Wifi":
         yield _Told(name, "", values_of(given, {"Signal": Field("rssi", "dBm")}), {})
     elif name == "ENERGY":

@@ -279,6 +279,12 @@ def test_zigbee_devices(key: str, told: object, device: str, expected: dict[str,
     assert by_device(said) == {device: expected}
 
 
+def test_a_zigbee_device_without_the_frame_around_it() -> None:
+    told = {"door": {"Device": "0x662E", "Contact": 1, "Endpoint": 1, "LinkQuality": 157}}
+    said = understood(decode, told, "tele/gateway/662E/SENSOR")
+    assert by_device(said) == {"door": {"door_open": 1.0}}
+
+
 def test_a_field_that_cannot_be_read_does_not_spoil_the_others() -> None:
     told = {
         "AM2301": {"Temperature": None, "Humidity": "wet"},
