@@ -48,6 +48,7 @@ _SAME = {
     "hectopascal": {"hPa", "mbar", "mb"},
     "kilopascal": {"kPa"},
     "pascal": {"Pa"},
+    "inch_Hg": {"inHg", "[in_i'Hg]"},
     "microgram / meter ** 3": {"ug/m3", "µg/m3", "µg/m³", "μg/m³"},
     "hour": {"h", "hr", "hour"},
     "minute": {"min"},

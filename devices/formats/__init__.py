@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from devices.errors import FormatError, RejectReason
-from devices.formats import native, zigbee2mqtt
+from devices.formats import homeassistant, lorawan, native, shelly, tasmota, zigbee2mqtt
 from devices.reading import Observation
 from devices.topic import UpTopic
 
@@ -17,7 +17,11 @@ Format = Callable[[UpTopic, bytes], list[Observation]]
 
 BY_NAME: Mapping[str, Format] = MappingProxyType(
     {
+        "homeassistant": homeassistant.decode,
+        "lorawan": lorawan.decode,
         "native": native.decode,
+        "shelly": shelly.decode,
+        "tasmota": tasmota.decode,
         "zigbee2mqtt": zigbee2mqtt.decode,
     }
 )

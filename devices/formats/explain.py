@@ -79,11 +79,15 @@ def _place(topic: str) -> UpTopic:
 
 
 def _sort(one: Observation, said: Understood, problems: list[FormatError]) -> None:
+    try:
+        time = _time(one.time)
+    except FormatError as error:
+        problems.append(error)
+        return
     moment = False
     for name, value in one.values.items():
         try:
             known = _possible(name, value)
-            time = _time(one.time)
         except FormatError as error:
             problems.append(error)
             continue
@@ -102,9 +106,7 @@ def _sort(one: Observation, said: Understood, problems: list[FormatError]) -> No
                 }
             )
     if one.attributes and not moment:
-        said["events"].append(
-            _event(one.device or None, "attributes", 1.0, _time(one.time), one.attributes)
-        )
+        said["events"].append(_event(one.device or None, "attributes", 1.0, time, one.attributes))
 
 
 def _event(

@@ -92,9 +92,12 @@ def value_of(name: str, given: Parsed, meaning: Field) -> float:
     if meaning.inverted:
         return 0.0 if number else 1.0
     try:
-        return to_metric(number, meaning.unit, metric)
+        value = to_metric(number, meaning.unit, metric)
     except UnitError as error:
         raise bad(f"{short(name)}: {error}") from None
+    if not math.isfinite(value):
+        raise bad(f"{short(name)} is {short(given)} {meaning.unit}, beyond all numbers")
+    return value
 
 
 def _number(given: Parsed, own: Mapping[str, float], *, words: bool) -> float | None:

@@ -85,13 +85,6 @@ _LONG = {
 
 def decode(topic: UpTopic, payload: bytes) -> list[Observation]:
     """An announcement for each entity; FormatError for anything else."""
-    try:
-        return _decode(topic, payload)
-    except RecursionError:
-        raise bad("payload is nested too deeply") from None
-
-
-def _decode(topic: UpTopic, payload: bytes) -> list[Observation]:
     component, object_id = _place(topic.original)
     if not payload.strip():
         raise nothing(f"{component} {short(object_id)} is removed")

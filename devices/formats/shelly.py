@@ -113,13 +113,6 @@ class _Said:
 
 def decode(topic: UpTopic, payload: bytes) -> list[Observation]:
     """The observations of a message; FormatError where it holds none."""
-    try:
-        return _decode(topic, payload)
-    except RecursionError:
-        raise bad("payload is nested too deeply") from None
-
-
-def _decode(topic: UpTopic, payload: bytes) -> list[Observation]:
     prefix, kind, component = _place(topic.original)
     if kind == "online":
         return [_online(prefix, payload)]

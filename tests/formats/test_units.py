@@ -18,6 +18,7 @@ from devices.units import UnitError, to_metric
         (1, "[lb_av]", "body_weight", 0.45359237),
         (1250, "L", "water_volume", 1.25),
         (101325, "Pa", "air_pressure", 1013.25),
+        (29.92126, "inHg", "air_pressure", 1013.25015),
         (3300, "mV", "battery_voltage", 3.3),
         (90, "min", "sleep_time", 1.5),
         (41, "%RH", "humidity", 41.0),
