@@ -19,7 +19,6 @@ lay in bed, not how long they slept.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from math import isfinite
 from types import MappingProxyType
 
 from devices.errors import FormatError
@@ -36,6 +35,7 @@ from devices.formats.fields import (
     short,
     text_of,
 )
+from devices.formats.measured import measured
 from devices.instant import DAY, HOUR, MINUTE, SECOND, Micros
 from devices.reading import Observation
 from devices.topic import UpTopic
@@ -98,13 +98,9 @@ def _measured(body: Object) -> Values:
             continue
         try:
             number, unit = _with_unit(name, body[name])
+            read.values[meaning.metric] = measured(name, number, replace(meaning, unit=unit))
         except FormatError as error:
             read.problems.append(error)
-            continue
-        read.add(name, number, replace(meaning, unit=unit))
-        if not isfinite(read.values.get(meaning.metric, 0.0)):
-            read.problems.append(bad(f"{name!r} is {short(number)}, too large"))
-            del read.values[meaning.metric]
     return read
 
 
@@ -135,10 +131,8 @@ def _time(body: Object) -> Micros | None:
     interval = object_of(frame, "time_interval")
     if "end_date_time" in interval:
         return instant_of(interval["end_date_time"])
-    start, span = (
-        instant_of(interval.get("start_date_time")),
-        _span(object_of(interval, "duration")),
-    )
+    start = instant_of(interval.get("start_date_time"))
+    span = _span(object_of(interval, "duration"))
     return None if start is None or span is None else start + span
 
 
