@@ -120,7 +120,12 @@ class _Said:
     unknown: list[str] = field(default_factory=list)
 
     def value(self, device: str, time: Micros | None, metric: str, value: float) -> None:
-        """Keep a value; the same metric twice at one time is two observations."""
+        """Keep a value; the same metric twice at one time is two observations.
+
+        A momentary metric's 0 is no occurrence and nothing to keep.
+        """
+        if BY_NAME[metric].momentary and not value:
+            return
         self._group(device, time, metric).values[metric] = value
 
     def text(self, device: str, time: Micros | None, name: str, text: str) -> None:
@@ -189,8 +194,7 @@ def _say_value(
     if split is not None:
         device, quantity = split
         metric, number = _measured(record, quantity, value)
-        if number or not BY_NAME[metric].momentary:
-            said.value(device, record.time, metric, number)
+        said.value(device, record.time, metric, number)
     elif record.unit in UNITS and not isinstance(value, bool):
         said.value(record.name, record.time, UNITS[record.unit], value)
     else:

@@ -24,6 +24,9 @@ MAX_BYTES = 262_144
 MAX_DEPTH = 4
 """Containers within containers in CBOR: a pack needs two, a decimal fraction a third."""
 
+MAX_NAME = 255
+"""Characters of a resolved name."""
+
 ABSOLUTE = 2**28
 """Seconds from which a time counts from the Unix epoch."""
 
@@ -96,7 +99,10 @@ class _Base:
         )
 
     def _name(self, place: str, given: Object) -> str:
-        name = self.name + (_text(place, "n", given) if "n" in given else "")
+        own = _text(place, "n", given) if "n" in given else ""
+        if len(self.name) + len(own) > MAX_NAME:
+            raise bad(f"{place} has a name of {len(self.name) + len(own)} characters, too long")
+        name = self.name + own
         if not name:
             raise bad(f"{place} has no name")
         if not (_NAME.issuperset(name) and name[0].isalnum()):

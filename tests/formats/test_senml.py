@@ -234,6 +234,8 @@ def test_a_record_that_cannot_be_read_does_not_spoil_the_others() -> None:
         ([{"n": "a:humidity", "v": 1e308, "u": "/"}], "bad_payload: record 1: 'humidity' is 1e+30"),
         ([{"n": "a:hr", "v": 60, "u": "V"}], "bad_payload: record 1: 'hr': unit 'V' does not fit"),
         ([{"n": "a:temp", "v": 60, "u": "beat/min"}], "bad_payload: record 1: 'temp': unit 'beat"),
+        ([{"n": "a:sos", "vs": "off"}], "no_reading: no record holds a value"),
+        ([{"bn": "a_" * 120, "n": "b_" * 10, "v": 1}], "bad_payload: record 1 has a name of 260"),
         ([{"n": "a:door", "v": 1, "u": "dB"}], "bad_payload: record 1: 'door': unit 'dB' does not"),
         ([{"n": "a:noise", "v": 1, "u": "dBm"}], "bad_payload: record 1: 'noise': unit 'dBm' does"),
         ([{"n": "a:voltage", "s": 5, "u": "V"}], "no_reading: record 1: a sum of 'a:voltage'"),
