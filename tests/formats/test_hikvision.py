@@ -192,20 +192,8 @@ _VALUE = st.recursive(
 )
 _NAMES = st.sampled_from(
     [
-        "major",
-        "minor",
-        "majorEventType",
-        "subEventType",
-        "time",
-        "dateTime",
-        "doorNo",
-        "cardNo",
-        "cardReaderNo",
-        "macAddress",
-        "deviceName",
-        "payload",
-        "topic",
-        "AcsEvent",
+        *("major", "minor", "majorEventType", "subEventType", "time", "dateTime", "doorNo"),
+        *("cardNo", "cardReaderNo", "macAddress", "deviceName", "payload", "topic", "AcsEvent"),
         "currentEvent",
     ]
 )
