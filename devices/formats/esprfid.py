@@ -150,7 +150,7 @@ def _word(device: str, contact: str, payload: bytes) -> list[Observation]:
     if contact == "avty" and word in _AVAILABLE:
         return [Observation(device, None, {"heartbeat": _AVAILABLE[word]})]
     attributes: dict[str, Json] = {}
-    if contact.startswith("lock") and contact[4:].isdecimal():
+    if contact.startswith("lock") and contact[4:].isascii() and contact[4:].isdecimal():
         attributes = {"lock": contact[4:]}
         contact = "lock"
     if (contact, word) in _IO_ENDS:

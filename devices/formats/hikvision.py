@@ -14,8 +14,8 @@ and the door stands in the attributes. `serialNo` counts events; it is no serial
 `time` has its offset; one without is no instant. An event of the past (`currentEvent` false)
 without an instant is refused: its arrival tells nothing of when it was.
 
-Only the codes below are read, those on which the vendor's lists agree; all others are refused with
-their numbers, codes above 0x67 of the major type 5 among them, since the lists differ there.
+Only the codes below are read, named MINOR_… in the vendor's SDK; all others are refused with their
+numbers.
 - 0x1b (opened without leave) and 0x1c (open too long) say as well that the door is open.
 - 0x408 of the major type 1 is an alarm input, not the tamper contact of the case.
 - A lock that shuts, a released exit button, and what only repeats another event tell nothing.
@@ -244,8 +244,8 @@ def _facts(given: Object, code: tuple[int, int], values: Mapping[str, float]) ->
     if not any(BY_NAME[name].momentary for name in values):
         return said
     card = given.get("cardNo")
-    if isinstance(card, str) and card.strip():
-        said["credential"] = card.strip()
+    if isinstance(card, str | int) and not isinstance(card, bool) and str(card).strip():
+        said["credential"] = str(card).strip()
     reasons = _GRANTED | _DENIED if code[0] == _EVENT else {}
     reason = _REASONS.get(code) or reasons.get(code[1])
     if reason:

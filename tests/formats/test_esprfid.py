@@ -179,6 +179,7 @@ def test_what_the_controller_says_of_itself_is_kept_beside_its_sign_of_life() ->
         ("rfid/cmd", '{"cmd": "opendoor"}', "no_reading: a command"),
         ("homeassistant/lock/d/config", "{}", "no_reading: an announcement"),
         ("rfid/io/door", "ajar", "bad_payload: 'door' is 'ajar'"),
+        ("rfid/io/lock٣", "UNLOCKED", "bad_payload: 'lock٣' is 'unlocked'"),
         ("rfid/io/window", "ON", "bad_payload: 'window' is 'on'"),
         ("rfid/io/doorbell", "OFF", "no_reading: the bell rings no more"),
         ("rfid/io/lock", "LOCKED", "no_reading: the lock is shut"),

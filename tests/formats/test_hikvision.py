@@ -101,6 +101,8 @@ def test_a_card_is_kept_and_its_holder_is_not() -> None:
     assert one["attributes"] == {"credential": "1953862610", "reason": "card"}
     (one,) = understood(decode, pushed(0x08, cardNo="1953862610", **person))["events"]
     assert one["attributes"] == {"credential": "1953862610", "reason": "card expired"}
+    (one,) = understood(decode, pushed(0x01, cardNo=1953862610))["events"]
+    assert one["attributes"]["credential"] == "1953862610"
     (one,) = understood(decode, pushed(0x4B, cardNo="", **person))["events"]
     assert one["attributes"] == {"reason": "face"}
 
