@@ -78,7 +78,7 @@ _DENIED = {
     0x0B: "interlocked door is not closed",
     0x0C: "card is of no group for several persons",
     0x0D: "outside the hours for several persons",
-    0x0E: "super password: wrong",
+    0x0E: "permission of a supervisor was not given",
     0x0F: "remote permission was not given",
     0x24: "several persons: timed out",
     0x27: "fingerprint: wrong",
