@@ -10,7 +10,7 @@ and with decimals nobody can tell, which is a problem. Where makers use 0 and 1 
 (`door`, `contact`, `occupancy`, whose 1 is "entering or leaving" with Elsys) only words are read,
 or booleans. A detection that counts (`motion`: 6) is 1. Several probes of one device are one
 alarm: it leaks where any of them does. Of an occurrence that did not occur (`sos`: 0) nothing is
-kept.
+kept. A `timestamp` in parts (year, month, …) dates stored values, in no time zone: refused.
 
 Left out, because the name alone does not tell: status, state, alarm (a panic button with one maker,
 a door left open with another), count, counter, counter_value (of what?), OnOff, voltage (battery or
@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from devices.errors import FormatError
-from devices.formats.fields import Field, Parsed, Values, bad, short, value_of
+from devices.formats.fields import Field, Parsed, Values, bad, nothing, short, value_of
 from devices.metric import BY_NAME, MetricKind
 from devices.reading import Json
 
@@ -52,7 +52,12 @@ class Decoded:
 
 
 def read_decoded(given: Mapping[str, Parsed]) -> Decoded:
-    """What the table knows of a decoded object; other names are left alone."""
+    """What the table knows of a decoded object; other names are left alone.
+
+    FormatError where its values are not of the uplink's time.
+    """
+    if isinstance(given.get("timestamp"), dict):
+        raise nothing("its values are of another time, told as a calendar without an offset")
     decoded = Decoded()
     for name, value in given.items():
         meaning = _meaning(name)
@@ -89,7 +94,8 @@ def _keep(decoded: Decoded, name: str, given: Parsed, found: Mapping[str, float]
         if kind is MetricKind.EVENT:
             if value:
                 values[metric] = 1.0
-                decoded.facts |= {name: given} if isinstance(given, str | int | float) else {}
+                if isinstance(given, str | int | float) and given is not True:
+                    decoded.facts[name] = given
         elif kind is MetricKind.STATE:
             values[metric] = max(value, values.get(metric, value))
         elif values.setdefault(metric, value) != value:
