@@ -27,14 +27,13 @@ from devices.formats.fields import (
     Values,
     bad,
     instant_of,
-    json_object,
     nothing,
     object_of,
     short,
     text_of,
 )
 from devices.formats.frames import frame_of
-from devices.formats.uplink import Heard, decoded_or_frame, eui, observed, same_device
+from devices.formats.uplink import Heard, decoded_or_frame, eui, message_of, observed, same_device
 from devices.reading import Observation
 from devices.topic import UpTopic
 
@@ -54,7 +53,7 @@ def decode(topic: UpTopic, payload: bytes) -> list[Observation]:
         raise nothing(f"{event}: {_SILENT[event]}")
     if event not in ("up", "join", "status", "ack"):
         raise bad(f"event {short(event)} is not known")
-    given = json_object(payload)
+    given = message_of(payload)
     heard = Heard(
         eui(object_of(given, "deviceInfo").get("devEui"), "deviceInfo.devEui"),
         instant_of(given.get("time")),

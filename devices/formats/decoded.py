@@ -4,13 +4,14 @@ A decoder is JavaScript of the device's maker or of the user: no schema binds it
 the names whose meaning is the same with every maker; case does not matter, and a space or a hyphen
 is an underscore. The examples are those of https://github.com/TheThingsNetwork/lorawan-devices.
 
-A number may be a text, with its unit behind it ('3.4V', '30°C'). A voltage from 1000 is in
+A number may be a text, with its unit behind it ('3.4V', '30°C'). A bare voltage from 1000 is in
 millivolts. `battery` is a percentage, but some makers give volts by that name: above 0, not above 5
 and with decimals nobody can tell, which is a problem. Where makers use 0 and 1 in opposite ways
 (`door`, `contact`, `occupancy`, whose 1 is "entering or leaving" with Elsys) only words are read,
-or booleans. A detection that counts (`motion`: 6) is 1. Several probes of one device are one
-alarm: it leaks where any of them does. Of an occurrence that did not occur (`sos`: 0) nothing is
-kept. A `timestamp` in parts (year, month, …) dates stored values, in no time zone: refused.
+or booleans. A detection that counts (`motion`: 6) is 1; an alarm other than 0 and 1 (`smoke`: 30)
+is a measurement, and a problem. Several probes are one alarm: it leaks where any of them does.
+Of an occurrence that did not occur (`sos`: 0) nothing is kept. A `timestamp` in parts (year, month,
+…) dates stored values, in no time zone: refused.
 
 Left out, because the name alone does not tell: status, state, alarm (a panic button with one maker,
 a door left open with another), count, counter, counter_value (of what?), OnOff, voltage (battery or
@@ -108,6 +109,8 @@ def _plain(name: str, given: Parsed, meaning: Field) -> dict[str, float]:
 
 
 def _number(name: str, given: Parsed, meaning: Field) -> float:
+    if isinstance(given, bool):
+        raise bad(f"{short(name)} is {given}, not a number")
     parted = _PARTED.fullmatch(given) if isinstance(given, str) else None
     if parted is None:
         return value_of(name, given, meaning)
@@ -120,9 +123,7 @@ def _percent(name: str, given: Parsed, meaning: Field) -> dict[str, float]:
         if parted[2].lower() in _VOLTS:
             return _voltage(name, given, Field("battery_voltage"))
         return _plain(name, given, meaning)
-    number = value_of(name, given, meaning)
-    if isinstance(given, bool):
-        raise bad(f"{short(name)} is {given}, not a percentage")
+    number = _number(name, given, meaning)
     if 0.0 < number <= 5.0 and not number.is_integer():
         raise bad(f"{short(name)} is {number:g}: that may be % or volts")
     return {meaning.metric: number}
@@ -134,7 +135,8 @@ def _voltage(name: str, given: Parsed, meaning: Field) -> dict[str, float]:
     if isinstance(given, str) and given.endswith(_LOW):
         given, low = given.removesuffix(_LOW), {"battery_low": 1.0}
     number = _number(name, given, meaning)
-    if number >= _MILLIVOLTS_FROM:
+    bare = not (isinstance(given, str) and _PARTED.fullmatch(given))
+    if bare and number >= _MILLIVOLTS_FROM:
         number = value_of(name, number, Field(meaning.metric, "mV"))
     return {meaning.metric: number} | low
 
@@ -145,7 +147,7 @@ def _told(name: str, given: Parsed, meaning: Field) -> dict[str, float]:
         raise bad(f"{short(name)} is {short(given)}: makers do not agree on what that means")
     if isinstance(given, str) and _NUMERIC.fullmatch(given):
         raise bad(f"{short(name)} is {short(given)}: makers do not agree on what that means")
-    return {meaning.metric: _flag(value_of(name, given, meaning))}
+    return {meaning.metric: value_of(name, given, meaning)}
 
 
 def _worded(name: str, given: Parsed, meaning: Field) -> dict[str, float]:
@@ -155,16 +157,20 @@ def _worded(name: str, given: Parsed, meaning: Field) -> dict[str, float]:
     return _told(name, given, meaning)
 
 
+def _whether(name: str, given: Parsed, meaning: Field) -> dict[str, float]:
+    """A boolean, a word, 0 or 1: any other number is a measurement by the same name."""
+    number = value_of(name, given, meaning)
+    if number not in (0.0, 1.0):
+        raise bad(f"{short(name)} is {number:g}, not 0 or 1")
+    return {meaning.metric: number}
+
+
 def _some(name: str, given: Parsed, meaning: Field) -> dict[str, float]:
-    """A detection: a boolean, a word, or how often it was detected."""
+    """A boolean, a word, how often it was detected, or which button it was; 0 is none."""
     number = value_of(name, given, meaning)
     if number < 0:
         raise bad(f"{short(name)} is {number:g}, below 0")
-    return {meaning.metric: _flag(number)}
-
-
-def _flag(number: float) -> float:
-    return 1.0 if number else 0.0
+    return {meaning.metric: 1.0 if number else 0.0}
 
 
 _DOOR = {"open": 1.0, "opened": 1.0, "close": 0.0, "closed": 0.0}
@@ -178,8 +184,9 @@ _BY_READ: tuple[tuple[_Read, Field, str], ...] = (
     (_percent, Field("battery"), "battery battery_level battery_percent battery_percentage"),
     (_percent, Field("battery"), "batterypercent batterypercentage battery_pct"),
     (_voltage, Field("battery_voltage"), "battery_voltage batteryvoltage bat_v batv volt vbat"),
-    (_voltage, Field("battery_voltage"), "batvolt batt_volt battery_volt battery_mv batterymv"),
-    (_some, Field("battery_low"), "battery_low batterylow low_battery lowbattery"),
+    (_voltage, Field("battery_voltage"), "batvolt batt_volt battery_volt"),
+    (_plain, Field("battery_voltage", "mV"), "battery_mv batterymv"),
+    (_whether, Field("battery_low"), "battery_low batterylow low_battery lowbattery"),
     (_plain, Field("temperature"), "temperature temp air_temperature airtemperature tempc_sht"),
     (_plain, Field("temperature"), "temp_c temperature_c ambient_temperature"),
     (_plain, Field("humidity"), "humidity relative_humidity relativehumidity air_humidity"),
@@ -190,27 +197,33 @@ _BY_READ: tuple[tuple[_Read, Field, str], ...] = (
     (_plain, Field("co2_concentration"), "co2 co2_ppm co2_concentration"),
     (_plain, Field("pm2_5"), "pm2_5 pm25 pm2.5"),
     (_plain, Field("pm10"), "pm10"),
-    (_some, Field("occupied"), "occupied"),
-    (_some, Field("occupied", words=_BAY), "parking_status parkingstatus parking_state"),
-    (_some, Field("door_open"), "door_open dooropen door_open_status dooropenstatus"),
+    (_whether, Field("occupied"), "occupied"),
+    (_whether, Field("occupied", words=_BAY), "parking_status parkingstatus parking_state"),
+    (
+        _whether,
+        Field("door_open", words=_DOOR),
+        "door_open dooropen door_open_status dooropenstatus",
+    ),
     (_worded, Field("door_open", words=_DOOR), "door door_status doorstatus door_state doorstate"),
     (_worded, Field("door_open", words=_DOOR), "contact contact_state contactstate magnet_status"),
     (_plain, Field("door_open_count"), "door_open_times dooropentimes"),
-    (_some, Field("water_leak", words=_WATER), "leak water_leak waterleak flood leakage"),
-    (_some, Field("water_leak", words=_WATER), "water_leak_status leakage_status leak_status"),
-    (_some, Field("water_leak", words=_WATER), "leak_detected flood_detected water_detected"),
-    (_some, Field("smoke"), "smoke smoke_alarm smokealarm smoke_detected smoke_status"),
-    (_told, Field("gas"), "gas gas_alarm gasalarm gas_status"),
+    (_whether, Field("water_leak", words=_WATER), "leak water_leak waterleak flood leakage"),
+    (_whether, Field("water_leak", words=_WATER), "water_leak_status leakage_status leak_status"),
+    (_whether, Field("water_leak", words=_WATER), "leak_detected flood_detected water_detected"),
+    (_whether, Field("smoke"), "smoke smoke_alarm smokealarm smoke_detected smoke_status"),
+    (_whether, Field("gas"), "gas_alarm gasalarm"),
+    (_told, Field("gas"), "gas gas_status"),
     (_some, Field("motion", words=_SOMEBODY), "motion motion_detected motiondetected motion_state"),
     (_some, Field("motion", words=_SOMEBODY), "pir pir_status"),
-    (_told, Field("presence", words=_SOMEBODY), "occupancy presence"),
-    (_some, Field("tamper", words=_OPENED), "tamper tamper_status tamper_alarm tamperalarm"),
-    (_some, Field("tamper"), "boxtamper box_tamper tamper_detected"),
-    (_some, Field("vibration"), "vibration_detected"),
-    (_some, Field("sos", words=_PRESS), "sos sos_flag sosflag sos_alarm sosalarm panic"),
-    (_some, Field("sos", words=_PRESS), "emergency sos_event panic_button"),
+    (_some, Field("presence", words=_SOMEBODY), "presence"),
+    (_told, Field("presence", words=_SOMEBODY), "occupancy"),
+    (_whether, Field("tamper", words=_OPENED), "tamper tamper_status tamper_alarm tamperalarm"),
+    (_whether, Field("tamper"), "boxtamper box_tamper tamper_detected"),
+    (_whether, Field("vibration"), "vibration_detected"),
+    (_whether, Field("sos", words=_PRESS), "sos sos_flag sosflag sos_alarm sosalarm panic"),
+    (_whether, Field("sos", words=_PRESS), "emergency sos_event panic_button"),
     (_some, Field("button", words=_PRESS), "button button_pressed buttonpressed press pressed"),
-    (_some, Field("fall"), "fall fall_detected falldetected fall_alarm"),
+    (_whether, Field("fall"), "fall fall_detected falldetected fall_alarm"),
     (_plain, Field("pulse"), "heart_rate heartrate"),
     (_plain, Field("spo2"), "spo2 blood_oxygen"),
     (_plain, Field("body_temperature"), "body_temperature bodytemperature"),

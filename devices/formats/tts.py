@@ -36,15 +36,15 @@ from devices.formats.fields import (
     Values,
     bad,
     instant_of,
-    json_object,
     nothing,
     object_of,
     short,
     text_of,
 )
 from devices.formats.frames import frame_of
-from devices.formats.uplink import Heard, decoded_or_frame, eui, observed
+from devices.formats.uplink import Heard, decoded_or_frame, eui, message_of, observed
 from devices.instant import Micros
+from devices.metric import BY_NAME, MetricKind
 from devices.reading import Observation
 from devices.topic import UpTopic
 
@@ -78,7 +78,7 @@ def decode(topic: UpTopic, payload: bytes) -> list[Observation]:
     levels = topic.original.split("/")
     if levels[-2:-1] == ["down"] and levels[-1] in ("push", "replace"):
         raise nothing("a command to a device")
-    given = json_object(payload)
+    given = message_of(payload)
     name = _event(given)
     message = given[name]
     if not isinstance(message, dict):
@@ -179,6 +179,8 @@ def _measured(one: Object, read: Values) -> None:
         value = _at(one, path)
         if meaning.metric in read.values and value is not None:
             read.problems.append(bad(f"normalized_payload: a second {path}"))
+        elif isinstance(value, bool) and BY_NAME[meaning.metric].kind is MetricKind.GAUGE:
+            read.problems.append(bad(f"normalized_payload: {path} is {value}, not a number"))
         else:
             read.add(path, value, meaning)
 

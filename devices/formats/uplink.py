@@ -1,16 +1,19 @@
 """What ChirpStack and The Things Stack share: device, best gateway, decoded object, frame. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from devices.errors import FormatError, RejectReason
 from devices.formats import frames
 from devices.formats.decoded import Decoded, read_decoded, unknown
-from devices.formats.fields import Field, Parsed, bad, nothing, short, value_of
+from devices.formats.fields import Field, Object, Parsed, bad, json_value, nothing, short, value_of
 from devices.formats.frames import Frame
 from devices.instant import Micros
 from devices.reading import Json, Observation
+
+MAX_DEPTH = 32
+"""Levels of JSON in a message; deeper ones could not even be explained."""
 
 _EUI = re.compile(r"[0-9A-Fa-f]{16}")
 
@@ -25,6 +28,25 @@ class Heard:
     def alive(self, **facts: Json) -> list[Observation]:
         """A sign of life, and what it was."""
         return [Observation(self.device, self.time, {"heartbeat": 1.0}, facts)]
+
+
+def message_of(payload: bytes) -> Object:
+    """The payload as a JSON object; FormatError(BAD_PAYLOAD) otherwise, or if it is too deep."""
+    parsed = json_value(payload)
+    level = [parsed]
+    for _ in range(MAX_DEPTH):
+        level = [inner for one in level for inner in _inside(one)]
+    if level:
+        raise bad(f"payload is JSON of more than {MAX_DEPTH} levels")
+    if not isinstance(parsed, dict):
+        raise bad(f"payload is {short(parsed)}, not a JSON object")
+    return parsed
+
+
+def _inside(one: Parsed) -> Iterable[Parsed]:
+    if isinstance(one, dict):
+        return one.values()
+    return one if isinstance(one, list) else ()
 
 
 def eui(given: Parsed, name: str) -> str:

@@ -143,6 +143,15 @@ def test_the_model_goes_with_the_frame() -> None:
     assert "model 'netvox/r311a' is not known" in said["rejected"]
 
 
+@pytest.mark.parametrize("depth", [40, 990, 1_000, 1_020, 100_000])
+def test_deep_payloads_are_refused(depth: int) -> None:
+    deep = "[" * depth + "]" * depth
+    for payload in (deep, f'{{"deviceInfo": {deep}}}'):
+        assert understood(decode, payload, TOPIC + "up")["rejected"].startswith(
+            "bad_payload: payload is"
+        )
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: (

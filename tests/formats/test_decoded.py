@@ -136,6 +136,13 @@ def test_a_published_reading_of_the_past_is_not_read_as_now() -> None:
         ({"sos": 0, "button": "0"}, {}),
         ({"button": 3}, {"button": 1.0}),
         ({"leak": None}, {}),
+        ({"battery_mV": 900}, {"battery_voltage": 0.9}),
+        ({"Volt": "3600 V"}, {"battery_voltage": 3600.0}),
+        ({"gas_alarm": 1}, {"gas": 1.0}),
+        ({"gas": "normal"}, {"gas": 0.0}),
+        ({"presence": 2}, {"presence": 1.0}),
+        ({"door_open": "close"}, {"door_open": 0.0}),
+        ({"smoke": "1"}, {"smoke": 1.0}),
     ],
 )
 def test_fields(given: dict[str, Any], expected: dict[str, float]) -> None:
@@ -147,7 +154,11 @@ def test_fields(given: dict[str, Any], expected: dict[str, float]) -> None:
     [
         ({"battery": 3.6}, f"'battery' is 3.6: {BATTERY}"),
         ({"battery": "0.9"}, f"'battery' is 0.9: {BATTERY}"),
-        ({"battery": True}, "'battery' is True, not a percentage"),
+        ({"battery": True}, "'battery' is True, not a number"),
+        ({"temperature": True}, "'temperature' is True, not a number"),
+        ({"smoke": 30}, "'smoke' is 30, not 0 or 1"),
+        ({"occupied": 2}, "'occupied' is 2, not 0 or 1"),
+        ({"motion": -1}, "'motion' is -1, below 0"),
         ({"battery": "high"}, "'battery' is 'high', not a number"),
         ({"battery": "80-100%"}, "'battery' is '80-100%', not a number"),
         ({"temperature": "3.4V"}, "'temperature': unit 'V' does not fit"),
@@ -159,7 +170,7 @@ def test_fields(given: dict[str, Any], expected: dict[str, float]) -> None:
         ({"contact": True}, "'contact' is True: makers do not agree"),
         ({"occupancy": 1.0}, "'occupancy' is 1.0: makers do not agree"),
         ({"gas": 400}, "'gas' is 400: makers do not agree"),
-        ({"leak": -1}, "'leak' is -1, below 0"),
+        ({"leak": -1}, "'leak' is -1, not 0 or 1"),
     ],
 )
 def test_problems(given: dict[str, Any], problem: str) -> None:

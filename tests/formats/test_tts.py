@@ -175,6 +175,13 @@ def test_refused_with_a_reason(topic: str | None, payload: Any, reason: str) -> 
     assert understood(decode, payload, topic)["rejected"].startswith(reason)
 
 
+@pytest.mark.parametrize("depth", [40, 990, 1_000, 1_020, 100_000])
+def test_deep_payloads_are_refused(depth: int) -> None:
+    deep = "[" * depth + "]" * depth
+    for payload in (deep, f'{{"deviceInfo": {deep}}}'):
+        assert understood(decode, payload, TOPIC)["rejected"].startswith("bad_payload: payload is")
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: (
