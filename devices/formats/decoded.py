@@ -7,11 +7,11 @@ is an underscore. The examples are those of https://github.com/TheThingsNetwork/
 A number may be a text, with its unit behind it ('3.4V', '30°C'). A bare voltage from 1000 is in
 millivolts. `battery` is a percentage, but some makers give volts by that name: above 0, not above 5
 and with decimals nobody can tell, which is a problem. Where makers use 0 and 1 in opposite ways
-(`door`, `contact`, `occupancy`, whose 1 is "entering or leaving" with Elsys) only words are read,
-or booleans. A detection that counts (`motion`: 6) is 1; an alarm other than 0 and 1 (`smoke`: 30)
-is a measurement, and a problem. Several probes are one alarm: it leaks where any of them does.
-Of an occurrence that did not occur (`sos`: 0) nothing is kept. A `timestamp` in parts (year, month,
-…) dates stored values, in no time zone: refused.
+(`door`, `contact`), or codes of their own (`occupancy` is 2 of an Elsys desk), only words are read;
+of `occupancy` and `gas` booleans, too. A detection that counts (`motion`: 6) is 1; an alarm other
+than 0 and 1 (`smoke`: 30) is a measurement, and a problem. Several probes are one alarm: it
+leaks where any of them does. Of an occurrence that did not occur (`sos`: 0) nothing is kept. A
+`timestamp` in parts (year, month, …) dates stored values, in no time zone: refused.
 
 Left out, because the name alone does not tell: status, state, alarm (a panic button with one maker,
 a door left open with another), count, counter, counter_value (of what?), OnOff, voltage (battery or
