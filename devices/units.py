@@ -17,7 +17,7 @@ _GLUCOSE = 180.156
 _SAME = {
     "": {"", "1", "/"},
     "%": {"%", "%RH", "%EL", "percent", "percentage", "pct", "% rh", "rh"},
-    "/min": {"/min", "beats/min", "breaths/min", "bpm", "beat/min", "min-1", "1/min", "brpm"},
+    "1 / minute": {"/min", "beats/min", "breaths/min", "bpm", "beat/min", "min-1", "1/min", "brpm"},
     "degC": {"Cel", "°C", "C", "degC", "celsius", "℃"},
     "degF": {"[degF]", "°F", "F", "degF", "fahrenheit", "℉"},
     "kelvin": {"K", "kelvin"},
@@ -57,6 +57,7 @@ _SAME = {
     "millimole / liter": {"mmol/L", "mmol/l"},
     "milligram / deciliter": {"mg/dL", "mg/dl"},
 }
+_LEVELS = frozenset({"dB", "dBm"})
 _PINT = {spelling: name for name, spellings in _SAME.items() for spelling in spellings}
 
 
@@ -99,11 +100,14 @@ def _name(unit: str, metric: Metric) -> str:
 
 
 def _by_pint(source: str, wanted: str, unit: str, metric: Metric) -> _Line:
+    unfit = UnitError(f"unit {unit!r} does not fit {metric.name}, in {metric.unit}")
+    if _LEVELS & {source, wanted}:  # pint would make numbers of them by a logarithm
+        raise unfit
     quantity = _registry().Quantity
     try:
         zero, thousand = (quantity(v, source).to(wanted).magnitude for v in (0.0, 1_000.0))
     except (pint.DimensionalityError, pint.UndefinedUnitError):
-        raise UnitError(f"unit {unit!r} does not fit {metric.name}, in {metric.unit}") from None
+        raise unfit from None
     return _Line((thousand - zero) / 1_000.0, zero)
 
 

@@ -8,7 +8,22 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from devices.errors import FormatError, RejectReason
-from devices.formats import homeassistant, lorawan, native, shelly, tasmota, zigbee2mqtt
+from devices.formats import (
+    chirpstack,
+    esprfid,
+    fiware,
+    hikvision,
+    homeassistant,
+    lorawan,
+    native,
+    openmhealth,
+    senml,
+    shelly,
+    sparkplug,
+    tasmota,
+    tts,
+    zigbee2mqtt,
+)
 from devices.reading import Observation
 from devices.topic import UpTopic
 
@@ -17,11 +32,19 @@ Format = Callable[[UpTopic, bytes], list[Observation]]
 
 BY_NAME: Mapping[str, Format] = MappingProxyType(
     {
+        "chirpstack": chirpstack.decode,
+        "esprfid": esprfid.decode,
+        "fiware": fiware.decode,
+        "hikvision": hikvision.decode,
         "homeassistant": homeassistant.decode,
         "lorawan": lorawan.decode,
         "native": native.decode,
+        "openmhealth": openmhealth.decode,
+        "senml": senml.decode,
         "shelly": shelly.decode,
+        "sparkplug": sparkplug.decode,
         "tasmota": tasmota.decode,
+        "tts": tts.decode,
         "zigbee2mqtt": zigbee2mqtt.decode,
     }
 )

@@ -191,13 +191,11 @@ def facts(given: Mapping[str, Parsed], *names: str) -> dict[str, Json]:
 
 
 def short(value: object) -> str:
-    """A value as it may stand in an explanation; of a list or an object what it is, not all of it.
-
-    JSON may be nested deeper than Python can show.
-    """
-    if isinstance(value, list | dict) and value:
-        return "a list" if isinstance(value, list) else "an object"
-    text = repr(value)
+    """A value as it may stand in an explanation."""
+    try:
+        text = repr(value)
+    except RecursionError:
+        return "a value nested too deep to show"
     return text if len(text) <= 60 else text[:57] + "…"
 
 

@@ -5,9 +5,12 @@
 
 import base64
 import binascii
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from devices.formats.fields import Parsed, Values, bad, nothing, short
+from devices.lorawan import read_frame
+from devices.reading import Json
 
 MAX_FRAME = 255
 """Bytes; LoRaWAN's largest application payload is 242 (RP002-1.0.4, section 2)."""
@@ -32,13 +35,15 @@ def frame_of(model: str, port: Parsed, data: Parsed) -> Frame | None:
     return Frame(model, _port(port), _bytes(data))
 
 
-def read(frame: Frame) -> Values:
-    """What the frame says; FormatError where its model is not known."""
-    model = short(frame.model) if frame.model else "not told"
-    raise nothing(
-        f"a frame of {len(frame.data)} bytes on port {frame.port} that the network server did not"
-        f" decode; model {model} is not known"
-    )
+def read(frame: Frame) -> tuple[Values, Mapping[str, Json]]:
+    """What the frame says, and facts beside it; FormatError where its model is not known."""
+    if not frame.model:
+        raise nothing(
+            f"a frame of {len(frame.data)} bytes on port {frame.port} that the network server did"
+            " not decode, of a model that it does not tell"
+        )
+    heard = read_frame(frame.model, frame.port, frame.data)
+    return Values(dict(heard.values)), heard.attributes
 
 
 def _port(given: Parsed) -> int:

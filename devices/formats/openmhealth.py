@@ -34,8 +34,8 @@ from devices.formats.fields import (
     object_of,
     short,
     text_of,
+    value_of,
 )
-from devices.formats.measured import measured
 from devices.instant import DAY, HOUR, MINUTE, SECOND, Micros
 from devices.reading import Observation
 from devices.topic import UpTopic
@@ -98,7 +98,7 @@ def _measured(body: Object) -> Values:
             continue
         try:
             number, unit = _with_unit(name, body[name])
-            read.values[meaning.metric] = measured(name, number, replace(meaning, unit=unit))
+            read.values[meaning.metric] = value_of(name, number, replace(meaning, unit=unit))
         except FormatError as error:
             read.problems.append(error)
     return read

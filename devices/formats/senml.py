@@ -27,8 +27,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from devices.errors import FormatError
-from devices.formats.fields import Field, bad, limited, nothing, short
-from devices.formats.measured import measured
+from devices.formats.fields import Field, bad, limited, nothing, short, value_of
 from devices.formats.senml_pack import Record, records_of
 from devices.instant import Micros
 from devices.metric import BY_NAME, MetricKind
@@ -223,7 +222,7 @@ def _say_text(
 def _say_sum(record: Record, split: tuple[str, str] | None, total: float, said: _Said) -> None:
     quantity = split[1] if split else UNITS.get(record.unit, "")
     if record.unit == "W" and quantity == "power":
-        value = measured("s", total, Field("energy", "J"))
+        value = value_of("s", total, Field("energy", "J"))
         said.value(split[0] if split else record.name, record.time, "energy", value)
     elif record.value is None:
         raise nothing(f"{record.place}: a sum of {short(record.name)} is not kept")
@@ -251,8 +250,8 @@ def _in_unit(record: Record, quantity: str, metric: str, value: float | str | bo
         raise bad(f"{place} has no unit")
     meaning = _CONTACT if quantity == "contact" else Field(metric)
     try:
-        number = measured(quantity, value, replace(meaning, unit=unit))
-        plain = measured(quantity, value, replace(meaning, unit=unit, inverted=False))
+        number = value_of(quantity, value, replace(meaning, unit=unit))
+        plain = value_of(quantity, value, replace(meaning, unit=unit, inverted=False))
     except FormatError as error:
         raise bad(f"{record.place}: {error.detail}") from None
     if words and plain not in (0.0, 1.0):

@@ -102,8 +102,9 @@ def decoded_or_frame(given: Mapping[str, Parsed], frame: Frame | None) -> Decode
             raise nothing(unknown(given))
         return Decoded(known=True)
     try:
-        return Decoded(frames.read(frame), known=True)
+        read, facts = frames.read(frame)
     except FormatError:
         if given:
             raise nothing(unknown(given)) from None
         raise
+    return Decoded(read, dict(facts), known=True)

@@ -22,6 +22,8 @@ from devices import formats
 from devices.formats.explain import explain
 from devices.metric import BY_NAME
 from tests.formats.published import FOLDER
+from tests.formats.test_sparkplug import degrees
+from tests.formats.test_sparkplug import payload as sparkplug
 
 SEEDS = {
     "chirpstack": "chirpstack_v4_events",
@@ -47,10 +49,11 @@ OWN = {
         "shellyplus1pm-a8032ab6/events/rpc",
         (
             b'{"src": "shellyplus1pm-a8032ab6", "dst": "x", "method": "NotifyStatus", "params":'
-            b' {"ts": 1763692800.12, "switch:0": {"apower": 12.5, "voltage": 229.1, "output": true},'
+            b' {"ts": 1763692800.12, "switch:0": {"apower": 12.5, "voltage": 229, "output": true},'
             b' "temperature:0": {"tC": 21.5}, "humidity:0": {"rh": 44.2}}}'
         ),
     ),
+    "sparkplug": ("spBv1.0/lvyuan/DDATA/edge/d1", sparkplug(degrees())),
     "native": ("a/b/c", b'{"ts": 1763692800123, "values": {"spo2": 97, "pulse": 71.5}}'),
 }
 """Messages of ours where none are published."""

@@ -31,7 +31,7 @@ def test_the_published_events_have_their_published_meaning() -> None:
     }
     assert said["up"] == {
         "rejected": "no_reading: a frame of 1 bytes on port 1 that the network server did not"
-        " decode; model not told is not known"
+        " decode, of a model that it does not tell"
     }
     assert said["status"]["readings"] == [
         {
@@ -99,8 +99,8 @@ def test_a_device_on_external_power_says_so() -> None:
         ("up", {}, "bad_payload: deviceInfo.devEui is None, not 16 hex"),
         ("up", {"deviceInfo": {"devEui": "xyz"}}, "bad_payload: deviceInfo.devEui is 'xyz'"),
         ("up", {"deviceInfo": {"devEui": "0" * 16}}, "topic_mismatch: topic is of device"),
-        ("up", up(data="aGk=", fPort=2), "no_reading: a frame of 2 bytes on port 2 that"),
-        ("up", up(data="aGk="), "no_reading: a frame of 2 bytes on port 0 that"),
+        ("up", up(data="aGk=", fPort=2), "bad_payload: unknown fPort 2; netvox/r311a sends on"),
+        ("up", up(data="aGk="), "bad_payload: unknown fPort 0; netvox/r311a sends on"),
         ("up", up(data="?"), "bad_payload: frame is '?', not base64"),
         ("up", up(data="é"), "bad_payload: frame is 'é', not base64"),
         ("up", up(data="A" * 600), "bad_payload: frame is a text of 600"),
@@ -137,10 +137,10 @@ def test_a_time_without_an_offset_is_none() -> None:
 
 
 def test_the_model_goes_with_the_frame() -> None:
-    data = base64.b64encode(bytes(11)).decode()
+    frame = bytes([1, 2, 1, 30, 1, 0, 0, 0, 0, 0, 0])  # published for the R311A, a door contact
+    data = base64.b64encode(frame).decode()
     said = understood(decode, up(data=data, fPort=6), TOPIC + "up")
-    assert "a frame of 11 bytes on port 6" in said["rejected"]
-    assert "model 'netvox/r311a' is not known" in said["rejected"]
+    assert values(said) == {"door_open": 1.0, "battery_voltage": 3.0, "battery_low": 0.0}
 
 
 @pytest.mark.parametrize("depth", [40, 990, 1_000, 1_020, 100_000])

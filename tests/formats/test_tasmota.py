@@ -309,7 +309,7 @@ def test_a_field_that_cannot_be_read_does_not_spoil_the_others() -> None:
         ("tele/hall/LWT", "perhaps", "bad_payload: LWT is 'perhaps'"),
         ("stat/hall/POWER", "BLINK", "bad_payload: 'POWER' is 'BLINK', not a number"),
         (SENSOR, "ON", "bad_payload: payload is not JSON"),
-        (SENSOR, "[1]", "bad_payload: payload is a list, not a JSON object"),
+        (SENSOR, "[1]", "bad_payload: payload is [1], not a JSON object"),
         (SENSOR, "[" * 1000 + "]" * 1000, "bad_payload: payload is a"),
         (SENSOR, "{}", "no_reading: nothing in it is a known metric"),
         (SENSOR, '{"COUNTER": {"C1": 7}}', "no_reading: nothing in it is a known metric"),

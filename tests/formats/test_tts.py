@@ -139,10 +139,7 @@ def test_a_device_without_a_dev_eui_is_its_id() -> None:
 def test_the_model_and_an_absent_port_of_a_frame() -> None:
     ids = {"brand_id": "netvox", "model_id": "r311a"}
     said = understood(decode, up(frm_payload="vu8=", version_ids=ids), TOPIC)
-    assert said["rejected"] == (
-        "no_reading: a frame of 2 bytes on port 0 that the network server did not decode;"
-        " model 'netvox/r311a' is not known"
-    )
+    assert said["rejected"] == ("bad_payload: unknown fPort 0; netvox/r311a sends on 6, 7")
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,10 @@ def test_turned_into_the_metrics_unit(value: float, unit: str, name: str, expect
     [
         ("furlong", "temperature", "unit 'furlong' is not known; temperature is in Cel"),
         ("kg", "temperature", "unit 'kg' does not fit temperature, in Cel"),
+        ("kg", "pulse", "unit 'kg' does not fit pulse, in /min"),
+        ("bpm", "battery", "unit 'bpm' does not fit battery, in %"),
+        ("dB", "spo2", "unit 'dB' does not fit spo2, in %"),
+        ("lx", "rssi", "unit 'lx' does not fit rssi"),
         ("Cel", "occupied", "unit 'Cel' does not fit occupied, in 1"),
     ],
 )

@@ -67,7 +67,7 @@ def test_a_field_that_cannot_be_read_does_not_spoil_the_others() -> None:
     [
         (NAME, "{", "bad_payload: payload is not JSON"),
         (NAME, "[]", "bad_payload: payload is []"),
-        (NAME, "[" * 1_000 + "]" * 1_000, "bad_payload: payload is a list"),
+        (NAME, "[" * 1_000 + "]" * 1_000, "bad_payload: payload is a value nested too"),
         (NAME, "{}", "no_reading: nothing in it is a known metric"),
         (NAME, '{"battery": "low"}', "bad_payload: 'battery' is 'low'"),
         (NAME + "/set", '{"state": "ON"}', "no_reading: a command"),
