@@ -2,7 +2,8 @@
 
 import asyncio
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from devices.instant import Micros
 from devices.site import SiteError
 from gridwarden.adding import ADDED, Entry, added, entry, read_table, write
 from gridwarden.cli_errors import explained
@@ -41,16 +43,22 @@ def list_command(
     retired: Annotated[bool, typer.Option("--retired", help="Retired ones too.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the registered devices: where they are and when they were last heard."""
-    url = read_settings().database_url.get_secret_value()
+    """List the registered devices: where they are, whether they live, when they were last heard.
+
+    States: online, low battery, silent (for three of its intervals), offline (it said so), never
+    heard.
+    """
+    settings = read_settings()
+    now = clock_of(settings).now()
     with explained():
+        url = settings.database_url.get_secret_value()
         found = asyncio.run(known(url, community, retired=retired))
     if as_json:
-        _json_lines(found)
+        _json_lines([asdict(device) | {"state": _state(device, now)} for device in found])
     else:
         _show(
-            ("community", "code", "kind", "address", "place", "last heard"),
-            (_known_row(device) for device in found),
+            ("community", "code", "kind", "address", "place", "state", "last heard"),
+            (_known_row(device, now) for device in found),
         )
         typer.echo(f"{len(found)} devices")
 
@@ -68,7 +76,7 @@ def pending_command(community: Community = None, as_json: AsJson = False) -> Non
         found = asyncio.run(pending(settings.database_url.get_secret_value(), now))
     wanted = [p for p in found if community in (None, p.community)]
     if as_json:
-        _json_lines(wanted)
+        _json_lines([asdict(device) for device in wanted])
     else:
         _show(
             ("community", "address", "messages", "first heard", "last heard", "last message"),
@@ -133,10 +141,20 @@ def _failed(message: str) -> typer.Exit:
     return typer.Exit(1)
 
 
-def _known_row(device: Known) -> tuple[str, ...]:
-    place = device.household or device.area or "retired"
-    heard = _time(device.last_heard)
-    return (device.community, device.code, device.kind, device.address or "", place, heard)
+def _known_row(device: Known, now: Micros) -> tuple[str, ...]:
+    return (
+        device.community,
+        device.code,
+        device.kind,
+        device.address or "",
+        device.household or device.area or "",
+        _state(device, now),
+        _time(device.heard),
+    )
+
+
+def _state(device: Known, now: Micros) -> str:
+    return "retired" if device.retired_at else device.liveness(now).value
 
 
 def _pending_row(device: Pending) -> tuple[str, ...]:
@@ -164,7 +182,7 @@ def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
-def _json_lines(found: Sequence[Known] | Sequence[Pending]) -> None:
+def _json_lines(found: Sequence[Mapping[str, object]]) -> None:
     for one in found:
         plain = orjson.dumps(one, default=lambda value: value.decode("utf-8", "backslashreplace"))
         typer.echo(plain.decode())

@@ -12,7 +12,10 @@ from typing import Any
 import psycopg
 from psycopg.rows import class_row
 
-from devices.instant import DAY, Micros, to_datetime
+from devices.instant import DAY, Micros, to_datetime, to_micros
+from devices.kind import SILENT_AFTER_INTERVALS
+from devices.liveness import LastSaid, Liveness, liveness
+from devices.metric import BY_NAME
 
 SQL = Path(__file__).parent / "sql"
 REMEMBERED: Micros = 30 * DAY
@@ -43,8 +46,17 @@ class Known:
     address: str | None
     area: str | None
     household: str | None
+    interval_us: Micros
     retired_at: datetime | None
-    last_heard: datetime | None
+    heard: datetime | None
+    left_at: datetime | None
+    battery: float | None
+    battery_low: float | None
+
+    def liveness(self, now: Micros) -> Liveness:
+        """Whether it lives at `now` (µs, UTC)."""
+        said = LastSaid(_micros(self.heard), _micros(self.left_at), self.battery, self.battery_low)
+        return liveness(said, SILENT_AFTER_INTERVALS * self.interval_us, now)
 
 
 async def pending(url: str, now: Micros, *, limit: int = 1_000) -> list[Pending]:
@@ -60,10 +72,15 @@ async def pending(url: str, now: Micros, *, limit: int = 1_000) -> list[Pending]
 
 async def known(url: str, community: str | None = None, *, retired: bool = False) -> list[Known]:
     """The registered devices, by community and code; of one community where one is named."""
-    values = {"community": community, "retired": retired}
+    metrics = {name: BY_NAME[name].id for name in ("heartbeat", "battery", "battery_low")}
+    values = {"community": community, "retired": retired, **metrics}
     async with (
         await psycopg.AsyncConnection[Any].connect(url) as conn,
         conn.cursor(row_factory=class_row(Known)) as cursor,
     ):
         await cursor.execute((SQL / "registered_devices.sql").read_bytes(), values)
         return await cursor.fetchall()
+
+
+def _micros(moment: datetime | None) -> Micros | None:
+    return None if moment is None else to_micros(moment)

@@ -1,7 +1,7 @@
 """`gridwarden devices`: registered ones, and a stranger from its first message to its adoption."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
@@ -60,12 +60,15 @@ def test_what_a_stranger_sends_does_not_steer_the_terminal() -> None:
 async def test_the_registered_are_listed(whole: Whole, monkeypatch: pytest.MonkeyPatch) -> None:
     await whole.start()
     whole.say("wearable-3", pulse=71)
-    await whole.until("latest_readings")
+    whole.say("wearable-4", datetime.now(UTC) - timedelta(hours=1), pulse=72)
+    whole.publisher.publish(f"gw/v1/{whole.community}/wearable-5/status", b"offline")
+    await whole.until("latest_readings", 3)
     lines = (
         await run(whole, monkeypatch, "list", "--json", "--community", whole.community)
     ).stdout.splitlines()
     found = [orjson.loads(line) for line in lines]
     assert len(found) == 20
-    heard = [device["code"] for device in found if device["last_heard"]]
-    assert heard == ["wearable-3"]
+    heard = {device["code"]: device["state"] for device in found if device["heard"]}
+    assert heard == {"wearable-3": "online", "wearable-4": "silent", "wearable-5": "offline"}
+    assert {d["state"] for d in found if not d["heard"]} == {"never heard"}
     assert "20 devices" in (await run(whole, monkeypatch, "list")).stdout
