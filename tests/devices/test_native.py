@@ -106,7 +106,7 @@ def test_a_format_nobody_speaks_is_refused() -> None:
     with pytest.raises(FormatError) as caught:
         decode(parse("gw/v1/c1/ext/morse/x"), b"...")
     assert caught.value.reason is RejectReason.UNKNOWN_FORMAT
-    assert "known: native" in caught.value.detail
+    assert "known: chirpstack, esprfid, " in caught.value.detail
 
 
 def read_or_refuse(payload: bytes) -> None:
