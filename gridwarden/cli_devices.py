@@ -20,6 +20,7 @@ from gridwarden.cli_errors import explained
 from gridwarden.cli_settings import read_settings
 from gridwarden.cli_site import apply_command
 from gridwarden.clock import clock_of
+from gridwarden.device_file import device_file
 from gridwarden.pending import Known, Pending, known, pending
 
 devices_app = typer.Typer(no_args_is_help=True, help="Devices.")
@@ -83,6 +84,49 @@ def pending_command(community: Community = None, as_json: AsJson = False) -> Non
             (_pending_row(device) for device in wanted),
         )
         typer.echo(f"{len(wanted)} devices wait to be adopted")
+
+
+@devices_app.command("show")
+def show_command(
+    community: Annotated[str, typer.Argument(help="The community's code.")],
+    code: Annotated[str, typer.Argument(help="The device's code.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show a device: where it was and when, whether it lives, what it reports, what was refused.
+
+    Values are not shown: they may be somebody's vital signs, which the inbox shows to who answers
+    for them.
+    """
+    settings = read_settings()
+    now = clock_of(settings).now()
+    with explained():
+        url = settings.database_url.get_secret_value()
+        found = asyncio.run(device_file(url, community, code))
+    state = _state(found.device, now)
+    if as_json:
+        _json_lines([asdict(found) | {"state": state}])
+        return
+    _show(
+        ("community", "code", "kind", "address", "place", "state", "last heard"),
+        [_known_row(found.device, now)],
+    )
+    _show(
+        ("was in", "from", "to"),
+        [
+            (p.household or p.area, _time(p.valid_from), _time(p.valid_to) if p.valid_to else "")
+            for p in found.placements
+        ],
+    )
+    _show(("reports", "unit", "last"), [(r.metric, r.unit, _time(r.time)) for r in found.reported])
+    _show(
+        ("refused because", "messages", "last"),
+        [(r.reason, str(r.messages), _time(r.last)) for r in found.refusals],
+    )
+    received, stored, duplicate, rejected = found.ledger
+    typer.echo(
+        f"messages: received {received} = stored {stored} + duplicate {duplicate}"
+        f" + rejected {rejected}"
+    )
 
 
 @devices_app.command("add")
@@ -192,4 +236,6 @@ def _show(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     table = Table(*headings, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*row)
+    if not table.rows:
+        return
     Console(markup=False, highlight=False).print(table, markup=False)

@@ -49,6 +49,29 @@ async def test_a_stranger_waits_with_its_last_message_until_it_is_adopted(
     assert "Hall/Sos" not in left
 
 
+async def test_one_device_is_shown_without_its_values(
+    whole: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await whole.start()
+    whole.say("wearable-3", pulse=71)
+    whole.say("wearable-3", pulse=7_100)
+    await whole.until("rejected_messages")
+    shown = (await run(whole, monkeypatch, "show", whole.community, "wearable-3")).stdout
+    assert "online" in shown
+    assert "pulse" in shown
+    assert "71" not in shown.replace(whole.community, "")
+    assert "out_of_range" in shown
+    assert "received 2 = stored 1 + duplicate 0 + rejected 1" in shown
+    plain = await run(whole, monkeypatch, "show", whole.community, "wearable-3", "--json")
+    (place,) = orjson.loads(plain.stdout)["placements"]
+    assert (place["area"], place["household"], place["valid_to"]) == ("grid-1", "h-1", None)
+    result = await asyncio.to_thread(
+        CliRunner().invoke, app, ["devices", "show", whole.community, "ghost"]
+    )
+    assert result.exit_code == 1
+    assert "error: no device 'ghost' is or was registered" in result.stderr
+
+
 def test_what_a_stranger_sends_does_not_steer_the_terminal() -> None:
     now = datetime(2026, 11, 21, tzinfo=UTC)
     stranger = Pending("c", "a\x1b[2J", 1, now, now, "t\x07", b"\x1b[31m\xff[red]")
