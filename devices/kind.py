@@ -25,7 +25,9 @@ class DeviceKind:
 
 
 _ALL = (
-    DeviceKind("parking_bay", ("occupied", "battery"), HOUR, "车位检测器", "bay sensor"),
+    DeviceKind(
+        "parking_bay", ("occupied", "battery", "battery_low"), HOUR, "车位检测器", "bay sensor"
+    ),
     DeviceKind("car_park", ("parking_free",), 10 * MINUTE, "停车场", "car park"),
     DeviceKind(
         "barrier",
@@ -36,7 +38,15 @@ _ALL = (
     ),
     DeviceKind(
         "door",
-        ("door_open", "access_granted", "access_denied", "door_forced", "heartbeat"),
+        (
+            "door_open",
+            "access_granted",
+            "access_denied",
+            "door_forced",
+            "heartbeat",
+            "door_held_open",
+            "tamper",
+        ),
         10 * MINUTE,
         "门禁",
         "door controller",
@@ -44,9 +54,19 @@ _ALL = (
     DeviceKind(
         "card_reader", ("access_granted", "access_denied"), 24 * HOUR, "读卡器", "card reader"
     ),
-    DeviceKind("sos_button", ("sos", "battery", "heartbeat"), 12 * HOUR, "紧急按钮", "SOS button"),
-    DeviceKind("motion_sensor", ("motion", "battery"), HOUR, "人体传感器", "motion sensor"),
-    DeviceKind("water_meter", ("water_volume", "battery"), HOUR, "智能水表", "water meter"),
+    DeviceKind(
+        "sos_button",
+        ("sos", "battery", "heartbeat", "battery_low"),
+        12 * HOUR,
+        "紧急按钮",
+        "SOS button",
+    ),
+    DeviceKind(
+        "motion_sensor", ("motion", "battery", "battery_low"), HOUR, "人体传感器", "motion sensor"
+    ),
+    DeviceKind(
+        "water_meter", ("water_volume", "battery", "battery_low"), HOUR, "智能水表", "water meter"
+    ),
     DeviceKind(
         "wearable", ("pulse", "spo2", "fall", "sos", "battery"), 10 * MINUTE, "手环", "wearable"
     ),
@@ -68,11 +88,19 @@ _ALL = (
         "健康监测仪",
         "vital signs monitor",
     ),
-    DeviceKind("smoke_detector", ("smoke", "battery"), 12 * HOUR, "烟感", "smoke detector"),
+    DeviceKind(
+        "smoke_detector", ("smoke", "battery", "battery_low"), 12 * HOUR, "烟感", "smoke detector"
+    ),
     DeviceKind(
         "gas_detector", ("gas", "gas_concentration", "battery"), HOUR, "燃气探测器", "gas detector"
     ),
-    DeviceKind("leak_sensor", ("water_leak", "battery"), 12 * HOUR, "水浸传感器", "leak sensor"),
+    DeviceKind(
+        "leak_sensor",
+        ("water_leak", "battery", "battery_low"),
+        12 * HOUR,
+        "水浸传感器",
+        "leak sensor",
+    ),
 )
 
 BY_NAME = MappingProxyType({k.name: k for k in _ALL})
