@@ -13,5 +13,5 @@ def messages(name: str) -> list[dict[str, Any]]:
     """The messages of this file; skips the test where the folder is not there."""
     file = FOLDER / f"{name}.jsonl"
     if not file.exists():
-        pytest.skip(f"needs the published messages in {FOLDER}")
+        pytest.skip(f"needs the published messages of ../shared/data/formats/{name}.jsonl")
     return [orjson.loads(line) for line in file.read_bytes().splitlines()]
