@@ -18,7 +18,7 @@ from devices.site import SiteError
 from gridwarden.adding import ADDED, Entry, added, entry, read_table, write
 from gridwarden.cli_errors import explained
 from gridwarden.cli_settings import read_settings
-from gridwarden.cli_site import apply_command
+from gridwarden.cli_site import Folder, apply_command, failed
 from gridwarden.clock import clock_of
 from gridwarden.device_file import device_file
 from gridwarden.pending import Known, Pending, known, pending
@@ -28,7 +28,6 @@ devices_app = typer.Typer(no_args_is_help=True, help="Devices.")
 _PAYLOAD = 120
 
 Community = Annotated[str | None, typer.Option(help="Only of the community with this code.")]
-Folder = Annotated[Path, typer.Argument(help="The site folder, which holds site.yaml.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before applying.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
@@ -74,16 +73,15 @@ def pending_command(community: Community = None, as_json: AsJson = False) -> Non
     settings = read_settings()
     now = clock_of(settings).now()
     with explained():
-        found = asyncio.run(pending(settings.database_url.get_secret_value(), now))
-    wanted = [p for p in found if community in (None, p.community)]
+        found = asyncio.run(pending(settings.database_url.get_secret_value(), now, community))
     if as_json:
-        _json_lines([asdict(device) for device in wanted])
+        _json_lines([asdict(device) for device in found])
     else:
         _show(
             ("community", "address", "messages", "first heard", "last heard", "last message"),
-            (_pending_row(device) for device in wanted),
+            (_pending_row(device) for device in found),
         )
-        typer.echo(f"{len(wanted)} devices wait to be adopted")
+        typer.echo(f"{len(found)} devices wait to be adopted")
 
 
 @devices_app.command("show")
@@ -164,9 +162,9 @@ def import_command(
         with table.open(encoding="utf-8-sig", newline="") as lines:
             entries = read_table(str(table), lines)
     except SiteError as error:
-        raise _failed(str(error)) from None
+        raise failed(str(error)) from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise _failed(f"{table}: cannot be read: {error}") from None
+        raise failed(f"{table}: cannot be read: {error}") from None
     _add(folder, entries, yes=yes)
 
 
@@ -174,15 +172,10 @@ def _add(folder: Path, entries: Sequence[Entry], *, yes: bool) -> None:
     try:
         text = added(folder, entries)
     except SiteError as error:
-        raise _failed(f"{error}\nNothing was changed.") from None
+        raise failed(f"{error}\nNothing was changed.") from None
     write(folder, text)
     typer.echo(f"{len(entries)} devices written to {folder / ADDED}")
     apply_command(folder, yes=yes)
-
-
-def _failed(message: str) -> typer.Exit:
-    typer.echo(message, err=True)
-    return typer.Exit(1)
 
 
 def _known_row(device: Known, now: Micros) -> tuple[str, ...]:

@@ -62,12 +62,12 @@ def apply_command(
             typer.confirm("Apply these changes?", abort=True)
         version = asyncio.run(_apply(url, wanted, changes))
     except psycopg.errors.UndefinedTable:
-        raise _failed("The database has no Gridwarden tables: run `gridwarden migrate`.") from None
+        raise failed("The database has no Gridwarden tables: run `gridwarden migrate`.") from None
     except psycopg.OperationalError as error:
         hint = "Is GRIDWARDEN_DATABASE_URL right, and the server up?"
-        raise _failed(f"The database cannot be used: {error}\n{hint}") from None
+        raise failed(f"The database cannot be used: {error}\n{hint}") from None
     if version is None:
-        raise _failed("Somebody else applied a site meanwhile: run this again. Nothing changed.")
+        raise failed("Somebody else applied a site meanwhile: run this again. Nothing changed.")
     typer.echo(f"Applied as version {version}: {_counted(changes)}.")
 
 
@@ -78,7 +78,7 @@ def _checked(folder: Path, settings: Settings) -> _Wanted:
         site, rules = check(folder)
     except SiteError as error:
         _tell(folder, error.problems)
-        raise _failed(f"{folder}: problems {len(error.problems)}") from None
+        raise failed(f"{folder}: problems {len(error.problems)}") from None
     warnings = find_warnings(site, rules, now)
     _tell(folder, warnings, "warning: ")
     typer.echo(f"{site.name['en']} is sound: {_contents(site)}, rules {len(rules)}.")
@@ -99,7 +99,8 @@ def _tell(folder: Path, problems: Iterable[Problem], before: str = "") -> None:
         typer.echo(f"{place}:{problem.line}: {before}{problem.what}{hint}", err=True)
 
 
-def _failed(message: str) -> typer.Exit:
+def failed(message: str) -> typer.Exit:
+    """Says why on standard error; to be raised."""
     typer.echo(message, err=True)
     return typer.Exit(1)
 

@@ -81,7 +81,7 @@ async def device_file(url: str, community: str, code: str) -> DeviceFile:
         placements = await _rows(conn, Placement, "device_placements", device)
         reported = await _rows(conn, Reported, "device_metrics", device)
         refusals = await _rows(conn, Refusal, "device_refusals", device)
-    (own,) = [one for one in await known(url, community, retired=True) if one.code == code]
+    (own,) = await known(url, community, code, retired=True)
     return DeviceFile(own, placements, reported, refusals, (*ledger,))
 
 

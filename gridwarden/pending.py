@@ -59,9 +59,11 @@ class Known:
         return liveness(said, SILENT_AFTER_INTERVALS * self.interval_us, now)
 
 
-async def pending(url: str, now: Micros, *, limit: int = 1_000) -> list[Pending]:
+async def pending(
+    url: str, now: Micros, community: str | None = None, *, limit: int = 1_000
+) -> list[Pending]:
     """Devices that wait to be adopted, the last heard first; at most `limit`."""
-    values = {"since": to_datetime(now - REMEMBERED), "limit": limit}
+    values = {"since": to_datetime(now - REMEMBERED), "community": community, "limit": limit}
     async with (
         await psycopg.AsyncConnection[Any].connect(url) as conn,
         conn.cursor(row_factory=class_row(Pending)) as cursor,
@@ -70,10 +72,12 @@ async def pending(url: str, now: Micros, *, limit: int = 1_000) -> list[Pending]
         return await cursor.fetchall()
 
 
-async def known(url: str, community: str | None = None, *, retired: bool = False) -> list[Known]:
-    """The registered devices, by community and code; of one community where one is named."""
+async def known(
+    url: str, community: str | None = None, code: str | None = None, *, retired: bool = False
+) -> list[Known]:
+    """The registered devices, by community and code; only those of the community or code named."""
     metrics = {name: BY_NAME[name].id for name in ("heartbeat", "battery", "battery_low")}
-    values = {"community": community, "retired": retired, **metrics}
+    values = {"community": community, "code": code, "retired": retired, **metrics}
     async with (
         await psycopg.AsyncConnection[Any].connect(url) as conn,
         conn.cursor(row_factory=class_row(Known)) as cursor,

@@ -13,21 +13,17 @@ be the device of the topic. Other keys are refused: a misspelt `ts` would otherw
 import math
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TypeAlias
 
 import orjson
 
 from devices.errors import FormatError, RejectReason
+from devices.formats.fields import MAX_ATTRIBUTES, Parsed
 from devices.instant import Micros, to_micros
 from devices.reading import Json, Observation
 from devices.suggest import did_you_mean
 from devices.topic import Direction, UpTopic
 
-Parsed: TypeAlias = "str | int | float | bool | list[Parsed] | dict[str, Parsed] | None"
-
 KEYS = ("ts", "values", "attributes", "device")
-MAX_ATTRIBUTES = 4096
-"""Bytes of canonical JSON that one observation's attributes may take."""
 
 _OTHER_NAMES = {
     "time": "ts",

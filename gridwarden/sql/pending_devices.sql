@@ -6,6 +6,7 @@ FROM (
     SELECT id, community, arrival, topic, payload, unnest(unknown) AS address
     FROM rejected_messages
     WHERE unknown IS NOT NULL AND arrival >= %(since)s
+      AND (%(community)s::text IS NULL OR community = %(community)s)
 ) AS rejected
 WHERE NOT EXISTS (
     SELECT FROM devices

@@ -17,4 +17,5 @@ CROSS JOIN LATERAL (
 ) AS said
 WHERE (%(retired)s OR devices.retired_at IS NULL)
   AND (%(community)s::text IS NULL OR communities.code = %(community)s)
+  AND (%(code)s::text IS NULL OR devices.code = %(code)s)
 ORDER BY communities.code, devices.code

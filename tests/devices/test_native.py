@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from devices.errors import FormatError, RejectReason
 from devices.formats import decode
-from devices.formats.native import MAX_ATTRIBUTES
+from devices.formats.fields import MAX_ATTRIBUTES
 from devices.instant import to_micros
 from devices.reading import Observation
 from devices.topic import UpTopic, parse

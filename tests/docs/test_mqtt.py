@@ -10,7 +10,8 @@ from alerts.model import AlertState
 from alerts.place import Place
 from devices import formats
 from devices.errors import FormatError, RejectReason
-from devices.formats.native import KEYS, MAX_ATTRIBUTES
+from devices.formats.fields import MAX_ATTRIBUTES
+from devices.formats.native import KEYS
 from devices.metric import BY_NAME
 from devices.reading import Observation
 from devices.topic import parse

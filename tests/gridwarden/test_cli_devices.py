@@ -1,15 +1,17 @@
 """`gridwarden devices`: registered ones, and a stranger from its first message to its adoption."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
 from typer.testing import CliRunner, Result
 
+from devices.instant import to_micros
 from gridwarden.cli import app
 from gridwarden.cli_devices import _pending_row
-from gridwarden.pending import Pending
+from gridwarden.pending import Pending, pending
 from tests.gridwarden.conftest import Whole
 
 ZIGBEE = "gw/v1/{}/ext/zigbee2mqtt/zigbee2mqtt/{}"
@@ -70,6 +72,18 @@ async def test_one_device_is_shown_without_its_values(
     )
     assert result.exit_code == 1
     assert "error: no device 'ghost' is or was registered" in result.stderr
+
+
+async def test_strangers_of_elsewhere_do_not_crowd_out_those_asked_for(
+    whole: Whole, unique: Callable[[str], str]
+) -> None:
+    await whole.start()
+    for community in (whole.community, unique("elsewhere")):
+        whole.publisher.publish(f"gw/v1/{community}/watch-77/up", b'{"values": {"pulse": 70}}')
+        await whole.until(f"rejected_messages WHERE community = '{community}'")
+    now = to_micros(datetime.now(UTC))
+    (found,) = await pending(whole.url, now, whole.community, limit=1)
+    assert (found.community, found.address) == (whole.community, "watch-77")
 
 
 def test_what_a_stranger_sends_does_not_steer_the_terminal() -> None:

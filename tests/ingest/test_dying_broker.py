@@ -46,7 +46,7 @@ class Dying:
         sock.recv(4_096)
         sock.sendall(GRANTED + publishes())
         while unsent(sock):
-            time.sleep(0.001)
+            time.sleep(0.001)  # the kernel gives no signal of this
         while acknowledgements > 0:
             acknowledgements -= len(sock.recv(acknowledgements))
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
