@@ -1,19 +1,22 @@
 """New devices written into a site folder: checked with the whole site first, then written at once.
 
-They go to devices/added.yaml, a file like any other of the folder: move its entries where you like.
+They go to devices/added.yaml, a file like any other of the folder: move its entries where you
+like. What is wrong with them is told by the place that they came from.
 """
 
 import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import yaml
-
-from devices.errors import Problem
+from devices import document
+from devices.document import Data
+from devices.errors import DocumentError, Problem
 from devices.site import SiteError
 from devices.topic import CODE
 from gridwarden.site import check_files, read_folder
+from gridwarden.site_edit import flow
 
 ADDED = "devices/added.yaml"
 COLUMNS = ("code", "kind", "area", "household", "address", "name_zh", "name_en", "interval")
@@ -24,10 +27,17 @@ _HEAD = """\
 # Devices that `gridwarden devices add` or `import` has added.
 """
 
-Entry = Mapping[str, object]
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry of devices.yaml, and where it was read: a file and its line."""
+
+    data: Mapping[str, object]
+    source: str
+    line: int
 
 
-def entry(row: Mapping[str, str]) -> Entry:
+def entry(row: Mapping[str, str], source: str = "the new device", line: int = 1) -> Entry:
     """An entry of devices.yaml from a row of texts; what is empty is left out."""
     given = {key: text.strip() for key, text in row.items() if text and text.strip()}
     address = given.get("address")
@@ -41,7 +51,7 @@ def entry(row: Mapping[str, str]) -> Entry:
         found["interval"] = given["interval"]
     if address and address != found["code"]:
         found["address"] = address
-    return found
+    return Entry(found, source, line)
 
 
 def code_of(address: str) -> str:
@@ -65,31 +75,62 @@ def read_table(source: str, lines: Iterable[str]) -> list[Entry]:
         if None in row or None in row.values():
             what = f"the row has not as many cells as the head line, {len(head)}"
             raise SiteError([Problem(source, rows.line_num, what, "write one cell a column")])
-        found.append(entry(row))
+        found.append(entry(row, source, rows.line_num))
     return found
 
 
-def added(folder: Path, entries: Sequence[Entry]) -> str:
-    """The new text of the folder's added devices; SiteError if the site would be unsound."""
+def read_entries(source: str, text: str) -> list[Entry]:
+    """Entries from YAML, a list as in devices.yaml; SiteError where it is no list of mappings."""
+    try:
+        data, lines = document.read(source, text)
+    except DocumentError as error:
+        raise SiteError(error.problems) from None
+    if not isinstance(data, list) or not data:
+        raise SiteError([Problem(source, 1, "is no list", "write entries as in devices.yaml")])
+    found: list[Entry] = []
+    problems: list[Problem] = []
+    for number, item in enumerate(data):
+        line = lines.at(number)
+        if isinstance(item, dict):
+            found.append(Entry(_with_code(item), source, line))
+        else:
+            problems.append(Problem(source, line, "is no mapping", "write e.g. {code: …, kind: …}"))
+    if problems:
+        raise SiteError(problems)
+    return found
+
+
+def _with_code(item: Mapping[str, Data]) -> Mapping[str, Data]:
+    address = item.get("address")
+    return item if "code" in item or address is None else {"code": code_of(str(address)), **item}
+
+
+def added(folder: Path, entries: Sequence[Entry]) -> dict[str, str]:
+    """The files that change, by path, with these devices; SiteError if it would be unsound."""
     files = read_folder(folder)
     text = files.get(ADDED) or _HEAD
     text += "" if text.endswith("\n") else "\n"
-    text += "".join(f"- {_flow(one)}\n" for one in entries)
-    check_files({**files, ADDED: text})
-    return text
+    before = text.count("\n")
+    text += "".join(f"- {flow(one.data)}\n" for one in entries)
+    try:
+        check_files({**files, ADDED: text})
+    except SiteError as error:
+        raise SiteError([_where_read(p, entries, before) for p in error.problems]) from None
+    return {ADDED: text}
 
 
-def write(folder: Path, text: str) -> None:
-    """Write the file of added devices, whole or not at all."""
-    path = folder / ADDED
-    path.parent.mkdir(exist_ok=True)
-    new = path.with_suffix(".yaml.new")
-    new.write_text(text, encoding="utf-8")
-    new.replace(path)
+def _where_read(problem: Problem, entries: Sequence[Entry], before: int) -> Problem:
+    if problem.source != ADDED or problem.line <= before:
+        return problem
+    one = entries[problem.line - before - 1]
+    return replace(problem, source=one.source, line=one.line)
 
 
-def _flow(one: Entry) -> str:
-    dumped: str = yaml.safe_dump(
-        dict(one), default_flow_style=True, allow_unicode=True, sort_keys=False, width=10_000
-    )
-    return dumped.strip()
+def write(folder: Path, files: Mapping[str, str]) -> None:
+    """Write these files, each whole or not at all."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        new = path.with_name(path.name + ".new")
+        new.write_text(text, encoding="utf-8")
+        new.replace(path)

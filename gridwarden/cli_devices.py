@@ -15,7 +15,7 @@ from rich.table import Table
 
 from devices.instant import Micros
 from devices.site import SiteError
-from gridwarden.adding import ADDED, Entry, added, entry, read_table, write
+from gridwarden.adding import ADDED, Entry, added, entry, read_entries, read_table, write
 from gridwarden.cli_errors import explained
 from gridwarden.cli_settings import read_settings
 from gridwarden.cli_site import Folder, apply_command, failed
@@ -115,6 +115,13 @@ def show_command(
             for p in found.placements
         ],
     )
+    _show(
+        ("was called", "from", "to"),
+        [
+            (_printable(a.address), _time(a.valid_from), _time(a.valid_to) if a.valid_to else "")
+            for a in found.addresses
+        ],
+    )
     _show(("reports", "unit", "last"), [(r.metric, r.unit, _time(r.time)) for r in found.reported])
     _show(
         ("refused because", "messages", "last"),
@@ -150,17 +157,21 @@ def add_command(
 @devices_app.command("import")
 def import_command(
     folder: Folder,
-    table: Annotated[Path, typer.Argument(help="CSV in UTF-8, with a head line.")],
+    table: Annotated[Path, typer.Argument(help="CSV with a head line, or YAML; in UTF-8.")],
     yes: Yes = False,
 ) -> None:
     """Add the devices of a table to a site folder, and apply the folder.
 
-    Columns: code, kind, area or household, address, name_zh, name_en, interval. A code that is left
-    out is made from the address. All rows are added, or none.
+    CSV columns: code, kind, area or household, address, name_zh, name_en, interval. A file that
+    ends in .yaml or .yml holds entries as in devices.yaml (docs/site.md). A code that is left out
+    is made from the address. All devices are added, or none.
     """
     try:
         with table.open(encoding="utf-8-sig", newline="") as lines:
-            entries = read_table(str(table), lines)
+            if table.suffix in {".yaml", ".yml"}:
+                entries = read_entries(str(table), lines.read())
+            else:
+                entries = read_table(str(table), lines)
     except SiteError as error:
         raise failed(str(error)) from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -170,10 +181,10 @@ def import_command(
 
 def _add(folder: Path, entries: Sequence[Entry], *, yes: bool) -> None:
     try:
-        text = added(folder, entries)
+        files = added(folder, entries)
     except SiteError as error:
         raise failed(f"{error}\nNothing was changed.") from None
-    write(folder, text)
+    write(folder, files)
     typer.echo(f"{len(entries)} devices written to {folder / ADDED}")
     apply_command(folder, yes=yes)
 

@@ -38,6 +38,15 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True)
+class Addressed:
+    """What its vendor's format called it, from `valid_from` to `valid_to` (None: it still does)."""
+
+    address: str
+    valid_from: datetime
+    valid_to: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Reported:
     """A metric that it reported, and when last."""
 
@@ -61,6 +70,7 @@ class DeviceFile:
 
     device: Known
     placements: list[Placement]
+    addresses: list[Addressed]
     reported: list[Reported]
     refusals: list[Refusal]
     ledger: tuple[int, int, int, int]
@@ -79,10 +89,11 @@ async def device_file(url: str, community: str, code: str) -> DeviceFile:
             await cursor.execute(_LEDGER, {"device": device})
             ledger = await cursor.fetchone() or (0, 0, 0, 0)
         placements = await _rows(conn, Placement, "device_placements", device)
+        addresses = await _rows(conn, Addressed, "device_addresses", device)
         reported = await _rows(conn, Reported, "device_metrics", device)
         refusals = await _rows(conn, Refusal, "device_refusals", device)
     (own,) = await known(url, community, code, retired=True)
-    return DeviceFile(own, placements, reported, refusals, (*ledger,))
+    return DeviceFile(own, placements, addresses, reported, refusals, (*ledger,))
 
 
 async def _rows(

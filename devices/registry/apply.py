@@ -65,8 +65,9 @@ async def _carry_out(conn: Connection, todo: SitePlan, now: datetime) -> None:
     for section in _WRITTEN:
         await _run(conn, f"write_{section}", todo.written[section])
     await _run(conn, "link_areas", todo.written[Section.AREA])
-    await _run(conn, "end_placements", todo.written[Section.DEVICE], now=now)
-    await _run(conn, "begin_placements", todo.written[Section.DEVICE], now=now)
+    for dated in ("placements", "addresses"):
+        await _run(conn, f"end_{dated}", todo.written[Section.DEVICE], now=now)
+        await _run(conn, f"begin_{dated}", todo.written[Section.DEVICE], now=now)
     await conn.execute(
         statement("end_duties"), {"ids": [duty.id for duty in todo.duties.ended], "now": now}
     )

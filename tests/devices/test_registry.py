@@ -78,7 +78,17 @@ async def test_the_same_site_again_changes_nothing(connection: Connection) -> No
     assert await everything(connection) == before
 
 
-TABLES = ("areas", "households", "devices", "placements", "members", "duties", "rules", "metrics")
+TABLES = (
+    "areas",
+    "households",
+    "devices",
+    "placements",
+    "device_addresses",
+    "members",
+    "duties",
+    "rules",
+    "metrics",
+)
 
 
 async def everything(conn: Connection) -> dict[str, list[tuple[Any, ...]]]:
@@ -207,6 +217,21 @@ async def test_a_device_that_moves_leaves_a_dated_trace(connection: Connection) 
         ("grid-1", to_datetime(NOW), to_datetime(LATER)),
         ("grid-2", to_datetime(LATER), to_datetime(LAST)),
         ("grid-1", to_datetime(LAST), None),
+    ]
+
+
+async def test_the_addresses_of_a_replaced_device_are_dated(connection: Connection) -> None:
+    old = changed(devices="- {code: sos-1, kind: sos_button, household: b1-101, address: A1}\n")
+    new = {**old, "devices.yaml": old["devices.yaml"].replace("A1", "B2")}
+    none = {**old, "devices.yaml": old["devices.yaml"].replace(", address: A1", "")}
+    gone = changed(devices="")
+    for files, now in ((old, NOW), (new, LATER), (none, LATER + 1), (new, LAST), (gone, LAST + 1)):
+        await changes(connection, files, now)
+    query = "SELECT address, valid_from, valid_to FROM device_addresses ORDER BY valid_from"
+    assert await rows(connection, query) == [
+        ("A1", to_datetime(NOW), to_datetime(LATER)),
+        ("B2", to_datetime(LATER), to_datetime(LATER + 1)),
+        ("B2", to_datetime(LAST), to_datetime(LAST + 1)),
     ]
 
 

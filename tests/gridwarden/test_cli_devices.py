@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import orjson
 import pytest
@@ -12,6 +13,7 @@ from devices.instant import to_micros
 from gridwarden.cli import app
 from gridwarden.cli_devices import _pending_row
 from gridwarden.pending import Pending, pending
+from tests import small_site
 from tests.gridwarden.conftest import Whole
 
 ZIGBEE = "gw/v1/{}/ext/zigbee2mqtt/zigbee2mqtt/{}"
@@ -72,6 +74,46 @@ async def test_one_device_is_shown_without_its_values(
     )
     assert result.exit_code == 1
     assert "error: no device 'ghost' is or was registered" in result.stderr
+
+
+async def test_a_device_moves_is_replaced_and_leaves_and_its_past_stays_dated(
+    whole: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await whole.start()
+    folder, device = str(whole.folder), f"{whole.community}/wearable-3"
+    await run(whole, monkeypatch, "move", folder, device, "--area", "grid-1", "--yes")
+    for address in ("A1", "B2"):
+        await run(whole, monkeypatch, "replace", folder, device, "--address", address, "--yes")
+    await run(whole, monkeypatch, "retire", folder, device, "--yes")
+    shown = await run(whole, monkeypatch, "show", whole.community, "wearable-3", "--json")
+    found = orjson.loads(shown.stdout)
+    assert found["state"] == "retired"
+    assert [p["household"] for p in found["placements"]] == ["h-1", None]
+    assert [a["address"] for a in found["addresses"]] == ["A1", "B2"]
+    dated = found["placements"] + found["addresses"]
+    assert all(one["valid_from"] < one["valid_to"] for one in dated)
+    assert "A1" in (await run(whole, monkeypatch, "show", whole.community, "wearable-3")).stdout
+    assert "wearable-3," not in whole.folder.joinpath("devices.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("move", "{}", "c/wearable-3"), "Give either --area or --household."),
+        (("retire", "{}", "c/ghost"), "has no such device"),
+        (("replace", "{}", "c/wearable-3", "--address", " "), "empty"),
+        (("move", "{}", "c/wearable-3", "--household", "h-9"), "h-9"),
+    ],
+)
+def test_a_change_that_makes_no_sense_changes_nothing(
+    words: tuple[str, ...], told: str, tmp_path: Path
+) -> None:
+    folder = small_site.write(tmp_path, "c")
+    before = folder.joinpath("devices.yaml").read_text()
+    result = CliRunner().invoke(app, ["devices", *(word.format(folder) for word in words)])
+    assert result.exit_code == 1
+    assert told in result.stderr
+    assert folder.joinpath("devices.yaml").read_text() == before
 
 
 async def test_strangers_of_elsewhere_do_not_crowd_out_those_asked_for(
