@@ -9,6 +9,7 @@ import typer
 from gridwarden.cli_decode import decode
 from gridwarden.cli_demo import demo
 from gridwarden.cli_device_changes import move, replace, retire
+from gridwarden.cli_device_heard import heard
 from gridwarden.cli_devices import devices_app
 from gridwarden.cli_errors import explained
 from gridwarden.cli_replay import replay
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 app.add_typer(site_app, name="site", help="Check and apply the folder that describes a community.")
 app.add_typer(devices_app, name="devices", help="List devices, and those that wait for adoption.")
+devices_app.command("heard")(heard)
 devices_app.command("retire")(retire)
 devices_app.command("move")(move)
 devices_app.command("replace")(replace)

@@ -67,6 +67,7 @@ def list_command(
 def pending_command(community: Community = None, as_json: AsJson = False) -> None:
     """List devices that were heard from and are not registered, with their last message.
 
+    `gridwarden devices heard COMMUNITY ADDRESS` shows more of them, and what they mean.
     Adopt one with `gridwarden devices add DIR --address ADDRESS --kind KIND --household CODE` (or,
     for one that publishes on our own topics, with --code).
     """
@@ -118,7 +119,7 @@ def show_command(
     _show(
         ("was called", "from", "to"),
         [
-            (_printable(a.address), _time(a.valid_from), _time(a.valid_to) if a.valid_to else "")
+            (printable(a.address), _time(a.valid_from), _time(a.valid_to) if a.valid_to else "")
             for a in found.addresses
         ],
     )
@@ -208,11 +209,11 @@ def _state(device: Known, now: Micros) -> str:
 def _pending_row(device: Pending) -> tuple[str, ...]:
     return (
         device.community,
-        _printable(device.address),
+        printable(device.address),
         str(device.messages),
         _time(device.first_heard),
         _time(device.last_heard),
-        f"{_printable(device.topic)} {_text(device.payload)}",
+        f"{printable(device.topic)} {_text(device.payload)}",
     )
 
 
@@ -221,11 +222,11 @@ def _time(moment: datetime | None) -> str:
 
 
 def _text(payload: bytes) -> str:
-    text = _printable(payload[: 2 * _PAYLOAD].decode("utf-8", "backslashreplace"))
+    text = printable(payload[: 2 * _PAYLOAD].decode("utf-8", "backslashreplace"))
     return text if len(text) <= _PAYLOAD else text[: _PAYLOAD - 1] + "…"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """What a stranger sent must not steer the terminal."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 

@@ -10,14 +10,12 @@ network server heard the frame; without an offset it is no instant and the time 
 What the bytes mean is in `devices.lorawan`, one module per vendor.
 """
 
-import re
-
 from devices.formats.fields import Object, Parsed, Values, bad, instant_of, json_value, short
+from devices.formats.uplink import eui
 from devices.lorawan import read_frame
 from devices.reading import Observation
 from devices.topic import UpTopic
 
-_EUI = re.compile(r"[0-9a-f]{16}")
 _MAX_FRAME = 255
 _MAX_PORT = 255
 
@@ -69,13 +67,9 @@ def _of_numbers(given: Parsed) -> bytes:
 
 
 def _eui(given: Object) -> str:
-    """The identity; a text that is no EUI of 16 hexadecimal digits would be another device."""
-    eui = given.get("devEui")
-    if eui is None or eui == "":
-        return ""
-    if not isinstance(eui, str) or not _EUI.fullmatch(eui.lower()):
-        raise bad(f"'devEui' is {_shown(eui)}, not 16 hexadecimal digits")
-    return eui.lower()
+    """The identity, "" where it is not told."""
+    told = given.get("devEui")
+    return "" if told is None or told == "" else eui(told, "'devEui'")
 
 
 def _shown(given: Parsed) -> str:

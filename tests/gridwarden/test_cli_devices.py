@@ -43,6 +43,10 @@ async def test_a_stranger_waits_with_its_last_message_until_it_is_adopted(
     ]
     shown = await run(whole, monkeypatch, "pending", "--community", whole.community)
     assert "2 devices wait to be adopted" in shown.stdout
+    said = await run(whole, monkeypatch, "heard", whole.community, "hall/sos", "--limit", "2")
+    first, second = (line for line in said.stdout.splitlines() if line.startswith("    {"))
+    assert (first.strip(), second.strip()) == ('{"battery": 79}', '{"battery": 80}')
+    assert '"metric":"battery","value":79.0,"unit":"%"' in said.stdout
     folder, adopted = str(whole.folder), ("--address", "Hall/Sos", "--kind", "sos_button")
     await run(whole, monkeypatch, "add", folder, *adopted, "--household", "h-1", "--yes")
     assert whole.rows("SELECT code, address FROM devices WHERE kind = 'sos_button'") == [
@@ -50,6 +54,11 @@ async def test_a_stranger_waits_with_its_last_message_until_it_is_adopted(
     ]
     left = (await run(whole, monkeypatch, "pending", "--json")).stdout
     assert "watch-77" in left
+    nobody = await asyncio.to_thread(
+        CliRunner().invoke, app, ["devices", "heard", whole.community, "ghost"]
+    )
+    assert nobody.exit_code == 1
+    assert "Nothing was heard of 'ghost'" in nobody.stderr
     assert "Hall/Sos" not in left
 
 
