@@ -12,6 +12,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from alerts import lifecycle
+from alerts.answering import answer
 from alerts.errors import NoSuchAlertError
 from alerts.lifecycle import Decision
 from alerts.model import AlertState, Outcome
@@ -134,6 +135,7 @@ async def _sees(conn: Connection, sight: _Sight, member_id: int, now: Micros) ->
 async def _remember(conn: Connection, act: _Act, decision: Decision, sight: _Sight) -> None:
     if decision.changed:
         await _write_history(conn, act, decision)
+        await _answer(conn, act, decision)
         await wake_inboxes(conn, {*sight.told, *sight.involved, act.member})
     await conn.execute(
         query("write_audit"),
@@ -145,6 +147,11 @@ async def _remember(conn: Connection, act: _Act, decision: Decision, sight: _Sig
             "detail": Jsonb({"reason": decision.reason.value, **act.detail}),
         },
     )
+
+
+async def _answer(conn: Connection, act: _Act, decision: Decision) -> None:
+    if decision.state is not None:
+        await answer(conn, {act.alert: decision.state}, act.now)
 
 
 async def _write_history(conn: Connection, act: _Act, decision: Decision) -> None:

@@ -6,29 +6,37 @@ the reports, so its job row would be a second truth about the same delivery.
 
 NOTIFY only wakes; the query is the truth. A claim is a lease (`next_attempt_at` pushed forward), so
 that no lock is held while a channel is slow, and what a dead process held is due again. Each
-channel has its own lane: one that is slow or gone delays no other.
+channel has its own lane: one that is slow or gone delays no other. What is for devices takes the
+same lane as what is for members; which rows it carries is its `alerts.queues.Queue`.
 """
 
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Generic, TypeAlias, TypedDict
 
 import psycopg
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from alerts.backoff import LONGEST, next_attempt
-from alerts.channels.base import Channel, Delivered, Notification, Rejected, Result, Retry
-from alerts.model import AlertState
+from alerts.channels.base import (
+    Channel,
+    Delivered,
+    Downlink,
+    Notification,
+    Rejected,
+    Result,
+    Retry,
+)
 from alerts.query import query
-from alerts.relevance import Dropped, reason_to_drop
+from alerts.queues import DOWNLINKS, NOTIFICATIONS, Message, Queue
+from alerts.relevance import Dropped
 from alerts.trouble import Trouble
 from devices.cancelling import give_way
-from devices.instant import SECOND, Clock, Micros, to_datetime, to_micros
-from rules.model import Severity
+from devices.instant import SECOND, Clock, Micros, to_datetime
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +47,9 @@ DATABASE_AWAY = (
     PoolTimeout,
 )
 """Not there, or a standby that is not yet the master."""
+
+DOWN = "down"
+"""The name of the lane to devices."""
 
 LONGEST_DETAIL = 1_000
 """Characters of what a channel answered that are kept."""
@@ -58,20 +69,22 @@ class Limits:
     patience: float = 15.0
 
 
-class Lane:
-    """Claims and sends the notifications of one channel."""
+class Lane(Generic[Message]):
+    """Claims and sends what one queue has for one channel."""
 
     def __init__(
         self,
         *,
         name: str,
-        channel: Channel,
+        queue: Queue[Message],
+        channel: Channel[Message],
         pool: AsyncConnectionPool,
         clock: Clock,
         limits: Limits,
         jitter: Callable[[], float],
     ) -> None:
         self.name = name
+        self._queue = queue
         self.wake = asyncio.Event()
         self._channel = channel
         self._pool = pool
@@ -101,6 +114,10 @@ class Lane:
                 return sent
             sent += started
 
+    async def close(self) -> None:
+        """Close the channel; idempotent."""
+        await self._channel.close()
+
     async def start_due(self, tasks: asyncio.TaskGroup) -> int:
         """Claim as many as there are free places and start sending them; how many."""
         free = self._limits.at_once - len(self._sending)
@@ -112,9 +129,9 @@ class Lane:
             self._database_trouble.met(type(error).__name__)
             return 0
         self._database_trouble.over()
-        for notification, dropped in claimed:
-            self._sending.add(notification.id)
-            task = self._deliver(notification, dropped)
+        for message, dropped in claimed:
+            self._sending.add(message.id)
+            task = self._deliver(message, dropped)
             tasks.create_task(task, name=f"outbox.{self.name}.send")
         return len(claimed)
 
@@ -125,7 +142,7 @@ class Lane:
         except TimeoutError:
             return
 
-    async def _claim(self, limit: int) -> list[tuple[Notification, Dropped | None]]:
+    async def _claim(self, limit: int) -> list[tuple[Message, Dropped | None]]:
         now = self._clock.now()
         parameters = {
             "channel": self.name,
@@ -136,23 +153,23 @@ class Lane:
             "limit": limit,
         }
         async with self._pool.connection() as conn, conn.cursor(row_factory=dict_row) as cursor:
-            await cursor.execute(query("claim"), parameters)
-            return [(_notification(row), _dropped(row)) for row in await cursor.fetchall()]
+            await cursor.execute(query(self._queue.claim), parameters)
+            return [self._queue.read(row, now) for row in await cursor.fetchall()]
 
-    async def _deliver(self, notification: Notification, dropped: Dropped | None) -> None:
+    async def _deliver(self, message: Message, dropped: Dropped | None) -> None:
         try:
-            result = dropped or await self._send(notification)
-            await self._settle(notification, result)
+            result = dropped or await self._send(message)
+            await self._settle(message, result)
         except DATABASE_AWAY as error:
             self._database_trouble.met(type(error).__name__)
         finally:
-            self._sending.discard(notification.id)
+            self._sending.discard(message.id)
             self.wake.set()
 
-    async def _send(self, notification: Notification) -> Result:
+    async def _send(self, message: Message) -> Result:
         try:
             async with asyncio.timeout(self._limits.patience):
-                result = await self._channel.send(notification)
+                result = await self._channel.send(message)
         except TimeoutError:
             result = Retry(f"no answer within {self._limits.patience:.2f} s")
         except Exception as error:
@@ -164,12 +181,12 @@ class Lane:
             self._channel_trouble.over()
         return result
 
-    async def _settle(self, notification: Notification, result: Result | Dropped) -> None:
+    async def _settle(self, message: Message, result: Result | Dropped) -> None:
         now = self._clock.now()
         state, outcome, detail = _verdict(result)
-        retry = next_attempt(notification.attempts + 1, now, self._jitter())
+        retry = next_attempt(message.attempts + 1, now, self._jitter())
         row = {
-            "id": notification.id,
+            "id": message.id,
             "at": to_datetime(now),
             "state": state,
             "outcome": outcome,
@@ -178,52 +195,69 @@ class Lane:
             "next_attempt_at": to_datetime(retry) if state == "queued" else None,
         }
         async with self._pool.connection() as conn:
-            await conn.execute(query("settle"), row)
-            await conn.execute(query("write_attempt"), row)
-        self._report(notification, outcome, detail, now)
+            await conn.execute(query(self._queue.settle), row)
+            await conn.execute(query(self._queue.write_attempt), row)
+        self._report(message, outcome, detail, now)
 
-    def _report(self, notification: Notification, outcome: str, detail: str, now: Micros) -> None:
+    def _report(self, message: Message, outcome: str, detail: str, now: Micros) -> None:
         extra = {
-            "action": f"notification.{outcome}",
-            "notification": notification.id,
-            "alert": notification.alert,
+            "action": f"{self._queue.word}.{outcome}",
+            self._queue.word: message.id,
+            "alert": message.alert,
             "channel": self.name,
-            "attempt": notification.attempts + 1,
+            "attempt": message.attempts + 1,
             "detail": detail,
-            "seconds_since_opened": (now - notification.opened_at) / 1e6,
+            "seconds_since_opened": (now - message.opened_at) / 1e6,
         }
         level = {"delivered": logging.INFO, "rejected": logging.ERROR}.get(outcome, logging.DEBUG)
-        log.log(level, "A notification was tried.", extra=extra)
+        log.log(level, "A %s was tried.", self._queue.word, extra=extra)
+
+
+_AnyLane: TypeAlias = Lane[Notification] | Lane[Downlink]
+
+
+class _Same(TypedDict):
+    """What all lanes have in common."""
+
+    pool: AsyncConnectionPool
+    clock: Clock
+    limits: Limits
+    jitter: Callable[[], float]
 
 
 async def dispatch(
     pool: AsyncConnectionPool,
-    channels: Mapping[str, Channel],
+    channels: Mapping[str, Channel[Notification]],
     clock: Clock,
     *,
+    devices: Channel[Downlink] | None = None,
     limits: Limits = Limits(),
     jitter: Callable[[], float] = random.random,
 ) -> None:
     """Send what is queued for these channels, by name, until cancelled; then close them.
 
-    Survives outages of the database and of channels. Keeps one of the pool's connections to itself
-    for LISTEN. jitter: numbers in [0, 1).
+    devices: the way to devices; None leaves what is queued for them where it is. Survives outages
+    of the database and of channels. Keeps one of the pool's connections to itself for LISTEN.
+    jitter: numbers in [0, 1).
     """
-    lanes = [
-        Lane(name=name, channel=channel, pool=pool, clock=clock, limits=limits, jitter=jitter)
+    same: _Same = {"pool": pool, "clock": clock, "limits": limits, "jitter": jitter}
+    lanes: list[_AnyLane] = [
+        Lane(name=name, queue=NOTIFICATIONS, channel=channel, **same)
         for name, channel in channels.items()
     ]
+    if devices is not None:
+        lanes.append(Lane(name=DOWN, queue=DOWNLINKS, channel=devices, **same))
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_listen(pool, lanes, limits), name="outbox.listen")
             for lane in lanes:
                 tasks.create_task(lane.run(), name=f"outbox.{lane.name}")
     finally:
-        for channel in channels.values():
-            await channel.close()
+        for lane in lanes:
+            await lane.close()
 
 
-async def _listen(pool: AsyncConnectionPool, lanes: list[Lane], limits: Limits) -> None:
+async def _listen(pool: AsyncConnectionPool, lanes: Sequence[_AnyLane], limits: Limits) -> None:
     trouble = Trouble("outbox.database", "listen")
     while True:
         give_way()
@@ -234,7 +268,7 @@ async def _listen(pool: AsyncConnectionPool, lanes: list[Lane], limits: Limits) 
         await asyncio.sleep(limits.poll)
 
 
-async def _hear(pool: AsyncConnectionPool, lanes: list[Lane], trouble: Trouble) -> None:
+async def _hear(pool: AsyncConnectionPool, lanes: Sequence[_AnyLane], trouble: Trouble) -> None:
     async with pool.connection() as conn:
         try:
             await conn.set_autocommit(True)
@@ -248,7 +282,7 @@ async def _hear(pool: AsyncConnectionPool, lanes: list[Lane], trouble: Trouble) 
             await conn.close()
 
 
-def _wake(lanes: list[Lane]) -> None:
+def _wake(lanes: Sequence[_AnyLane]) -> None:
     for lane in lanes:
         lane.wake.set()
 
@@ -269,26 +303,3 @@ def _storable(text: str) -> str:
     """What PostgreSQL can keep of a far side's words: it has no text with NUL or half a pair."""
     known = text[:LONGEST_DETAIL].encode("utf-8", "replace").decode("utf-8")
     return known.replace("\0", "\N{REPLACEMENT CHARACTER}")
-
-
-def _dropped(row: Mapping[str, Any]) -> Dropped | None:
-    return reason_to_drop(
-        AlertState(row["alert_state"]),
-        Severity(row["severity"]),
-        by_person=row["by_person"],
-        in_service=row["in_service"],
-    )
-
-
-def _notification(row: Mapping[str, Any]) -> Notification:
-    return Notification(
-        id=row["id"],
-        message=row["message_id"],
-        alert=row["alert_id"],
-        member=row["member_id"],
-        member_code=row["member_code"],
-        occasion=row["occasion"],
-        body={**row["body"], "state": row["alert_state"]},
-        attempts=row["attempts"],
-        opened_at=to_micros(row["opened_at"]),
-    )

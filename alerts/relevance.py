@@ -1,8 +1,9 @@
-"""Whether a message that has waited is still worth a person's attention. Pure."""
+"""Whether a message that has waited is still worth sending, to a person or to a device. Pure."""
 
 from enum import StrEnum
 
 from alerts.model import AlertState
+from devices.instant import Micros
 from rules.model import Severity
 
 
@@ -13,6 +14,9 @@ class Dropped(StrEnum):
     CLOSED = "closed_before"
     WITHDRAWN = "withdrawn_before"
     CLEARED = "cleared_before"
+    DEVICE_GONE = "device_gone"
+    OVERTAKEN = "overtaken"
+    EXPIRED = "expired"
 
 
 STILL_TOLD = frozenset({Severity.RED, Severity.ORANGE})
@@ -35,3 +39,18 @@ def reason_to_drop(
     if state is AlertState.CLEARED and severity not in STILL_TOLD:
         return Dropped.CLEARED
     return None
+
+
+def reason_not_to_answer(
+    *, in_service: bool, overtaken: bool, worth_until: Micros, now: Micros
+) -> Dropped | None:
+    """Why a downlink is not worth sending now, None if it is.
+
+    in_service: its device still is · overtaken: something newer of the same alert is for the same
+    device · worth_until: as `alerts.downlink.worth_until` has it; both instants µs, UTC.
+    """
+    if not in_service:
+        return Dropped.DEVICE_GONE
+    if overtaken:
+        return Dropped.OVERTAKEN
+    return Dropped.EXPIRED if now >= worth_until else None

@@ -15,6 +15,8 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from alerts.answering import answer
+from alerts.downlink import to_tell
 from alerts.effects import Row, Rows, Setting, rows_of
 from alerts.fold import Condition, Folded, Key, Mark, Picture, fold, key_of
 from alerts.handing_on import hand_on
@@ -73,6 +75,7 @@ async def apply(
     recipients = await _read_recipients(conn, folded.conditions)
     rows = rows_of(folded, _setting(known, roster, recipients, now))
     await _write(conn, rows)
+    await answer(conn, to_tell(folded), now)
     await _wake(conn, rows, recipients)
     _report(rows)
     return [row["id"] for row in rows.opened]

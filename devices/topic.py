@@ -66,6 +66,11 @@ def alerts(community: str, member: str) -> str:
     return f"{PREFIX}/{community}/alerts/{member}"
 
 
+def down(community: str, device: str) -> str:
+    """Where a device hears what became of its call."""
+    return f"{PREFIX}/{community}/{device}/down"
+
+
 SUBSCRIPTIONS = (f"{PREFIX}/+/+/up", f"{PREFIX}/+/+/status", f"{PREFIX}/+/ext/#")
 """What the collecting session subscribes to, at QoS 1."""
 

@@ -11,7 +11,8 @@ memory that may be lost at any moment:
 2. **judge** (here, `gridwarden.judge`): evaluate the rules over each committed batch and, with an
    empty batch, at each tick of their timers (pure: `rules.evaluate`); write alerts, recipients,
    notifications and the cursor in one transaction.
-3. **deliver** (`alerts.outbox`): send each notification by its channel until it has arrived.
+3. **deliver** (`alerts.outbox`): send each notification by its channel until it has arrived, and
+   tell a device that a person called with what became of the call.
 
 A crash anywhere repeats work and never effects: a message that was not acknowledged comes again and
 is known as a duplicate; a batch behind the cursor is judged again and its alerts are known by their
@@ -28,7 +29,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
-from alerts.channels.base import Channel
+from alerts.channels.base import Channel, Downlink, Notification
 from alerts.outbox import DATABASE_AWAY, dispatch
 from devices.cancelling import give_way
 from devices.instant import Clock
@@ -57,7 +58,8 @@ class Pipeline:
     pool: Pool
     source: Source
     judge: Judge
-    channels: Mapping[str, Channel]
+    channels: Mapping[str, Channel[Notification]]
+    devices: Channel[Downlink]
     clock: Clock
     limits: Limits
     tick_s: float
@@ -124,8 +126,8 @@ class Pipeline:
         return True
 
     async def _deliver(self) -> None:
-        """Station 3: each notification by its channel, until it has arrived."""
-        await dispatch(self.pool, self.channels, self.clock)
+        """Station 3: each notification, and each downlink, by its channel, until it has arrived."""
+        await dispatch(self.pool, self.channels, self.clock, devices=self.devices)
 
     def _leave_unsaved(self, error: Exception) -> None:
         log.warning(

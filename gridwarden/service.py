@@ -11,8 +11,9 @@ from collections.abc import AsyncIterator, Coroutine
 
 from psycopg_pool import AsyncConnectionPool
 
-from alerts.channels.mqtt import Broker, MqttChannel
+from alerts.channels.mqtt import Broker, DeviceChannel, MqttChannel
 from alerts.channels.web import WebChannel
+from alerts.outbox import DOWN
 from alerts.web.app import create_app
 from alerts.web.config import WebConfig
 from alerts.web.serve import InboxServer
@@ -107,11 +108,12 @@ class Service:
             watch_site(url, lambda: self._judge.site.version, self._site_changed), name="watch site"
         )
         serving = parts.create_task(self._inbox.serve(), name="inbox")
-        mqtt = MqttChannel(_broker(self._settings))
+        mqtt = MqttChannel(_broker(self._settings, "alerts"))
+        devices = DeviceChannel(_broker(self._settings, DOWN))
         # The last questions whose failure ends the start: the database may go away from here on.
         newest = await self._judge.last_committed()
         async with await self._open_source() as source:
-            stations = self._pipeline(source, mqtt, newest)
+            stations = self._pipeline(source, mqtt, devices, newest)
             pipeline = parts.create_task(stations.run(), name="pipeline")
             await _listening(self._inbox, serving)
             ready.set()
@@ -120,6 +122,7 @@ class Service:
             source.stop()
             await _finish(pipeline)
         await mqtt.close()
+        await devices.close()
         watching.cancel()
         self._inbox.stop()
 
@@ -150,13 +153,16 @@ class Service:
             stored=stored,
         )
 
-    def _pipeline(self, source: Source, mqtt: MqttChannel, newest: int) -> Pipeline:
+    def _pipeline(
+        self, source: Source, mqtt: MqttChannel, devices: DeviceChannel, newest: int
+    ) -> Pipeline:
         settings = self._settings
         return Pipeline(
             pool=self._pool,
             source=source,
             judge=self._judge,
             channels={"web": WebChannel(self._pool), "mqtt": mqtt},
+            devices=devices,
             clock=self._clock,
             limits=Limits(
                 earliest=to_micros(settings.earliest_time),
@@ -222,7 +228,7 @@ async def _finish(pipeline: asyncio.Task[None]) -> None:
         pipeline.cancel()
 
 
-def _broker(settings: Settings) -> Broker:
+def _broker(settings: Settings, what: str) -> Broker:
     address = parse_address(settings.mqtt_url.get_secret_value())
     return Broker(
         address.host,
@@ -230,7 +236,7 @@ def _broker(settings: Settings) -> Broker:
         address.username,
         address.password,
         settings.mqtt_version,
-        f"{settings.mqtt_client_id}-alerts",
+        f"{settings.mqtt_client_id}-{what}",
     )
 
 

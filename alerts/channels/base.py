@@ -1,8 +1,8 @@
-"""What a channel is: it takes one notification and says what came of it."""
+"""What a channel is: it takes one notification, or one downlink, and says what came of it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
 from devices.instant import Micros
@@ -31,6 +31,30 @@ class Notification:
 
 
 @dataclass(frozen=True, slots=True)
+class Downlink:
+    """What is to be said to one device that was called with.
+
+    message: the same at every attempt · community, device_code: which device · body: JSON as
+    `alerts.downlink.body` makes it · keep_s: how long whoever passes it on should keep it for a
+    device that sleeps, s, at least 1 · attempts, opened_at: as of a notification.
+    """
+
+    id: int
+    message: UUID
+    alert: int
+    community: str
+    device_code: str
+    body: Mapping[str, Json]
+    keep_s: int
+    attempts: int
+    opened_at: Micros
+
+
+NOBODY_SUBSCRIBED = "the broker took it; nobody is subscribed"
+"""What `Delivered` says where an MQTT 5 broker says so: 3.1.1 does not tell."""
+
+
+@dataclass(frozen=True, slots=True)
 class Delivered:
     """The far side has it, and said so. detail: what it answered, if it said more than yes."""
 
@@ -54,10 +78,16 @@ class Rejected:
 Result: TypeAlias = Delivered | Retry | Rejected
 
 
-class Channel(Protocol):
-    """A way to a member. Connects by itself when needed, and again when the connection is lost."""
+Sent_contra = TypeVar("Sent_contra", contravariant=True)
 
-    async def send(self, notification: Notification) -> Result:
+
+class Channel(Protocol[Sent_contra]):
+    """A way to members, which sends `Notification`s, or to devices, which sends `Downlink`s.
+
+    Connects by itself when needed, and again when the connection is lost.
+    """
+
+    async def send(self, message: Sent_contra, /) -> Result:
         """Try once. Never raises for what the far side or the network does."""
         ...
 

@@ -1,4 +1,4 @@
-"""The member's MQTT topic, QoS 1: delivered when the broker's PUBACK says that it took it.
+"""A member's or a device's MQTT topic, QoS 1: delivered when the broker's PUBACK says it took it.
 
 aiomqtt connects and drives the socket. It does not look at the PUBACK's reason code, with which an
 MQTT 5 broker refuses (135: not authorised), and goes on waiting when the connection breaks; the
@@ -8,6 +8,7 @@ small subclass here does both.
 import asyncio
 import contextlib
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,11 +16,21 @@ import aiomqtt
 import orjson
 from paho.mqtt.client import Client, MQTTMessageInfo
 from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from alerts.channels.base import Delivered, Notification, Rejected, Result, Retry
+from alerts.channels.base import (
+    NOBODY_SUBSCRIBED,
+    Delivered,
+    Downlink,
+    Notification,
+    Rejected,
+    Result,
+    Retry,
+)
 from devices import topic
+from devices.reading import Json
 
 log = logging.getLogger(__name__)
 
@@ -42,36 +53,36 @@ class Broker:
     timeout: float = 5.0
 
 
-class MqttChannel:
-    """One connection for all members' topics, made at the first message and again after a loss."""
+class _Line:
+    """One connection, made at the first message and again after a loss."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._client: _Publisher | None = None
         self._connecting = asyncio.Lock()
 
-    async def send(self, notification: Notification) -> Result:
-        """Publish and wait for the PUBACK; Rejected where the broker does not let us."""
-        community = str(notification.body["community"])
-        where = topic.alerts(community, notification.member_code)
-        payload = orjson.dumps(dict(notification.body))
+    async def close(self) -> None:
+        """Disconnect; idempotent."""
+        if self._client is not None:
+            await self._drop(self._client)
+
+    async def _publish(
+        self, where: str, body: Mapping[str, Json], *, keep_s: int | None = None
+    ) -> Result:
+        """Publish and wait for the PUBACK. keep_s: s, told to brokers of MQTT 5 only."""
+        payload = orjson.dumps(dict(body))
         try:
             client = await self._connected()
         except (aiomqtt.MqttError, OSError) as error:
             return Retry(f"broker: {error}")
         try:
-            return _judge(await client.confirm(where, payload))
+            return _judge(await client.confirm(where, payload, keep_s))
         except TimeoutError:
             await self._drop(client)
             return Retry(f"no PUBACK within {self._broker.timeout:.2f} s")
         except (aiomqtt.MqttError, OSError) as error:
             await self._drop(client)
             return Retry(f"broker: {error}")
-
-    async def close(self) -> None:
-        """Disconnect; idempotent."""
-        if self._client is not None:
-            await self._drop(self._client)
 
     async def _drop(self, client: "_Publisher") -> None:
         if self._client is client:
@@ -86,6 +97,30 @@ class MqttChannel:
                 await client.__aenter__()
                 self._client = client
             return self._client
+
+
+class MqttChannel(_Line):
+    """To members: their apps' topics."""
+
+    async def send(self, notification: Notification) -> Result:
+        """Publish and wait for the PUBACK; Rejected where the broker does not let us."""
+        community = str(notification.body["community"])
+        where = topic.alerts(community, notification.member_code)
+        return await self._publish(where, notification.body)
+
+
+class DeviceChannel(_Line):
+    """To devices: their `down` topics. A broker that hangs up on us for these keeps no alert back:
+    members are told over another connection.
+    """
+
+    async def send(self, downlink: Downlink) -> Result:
+        """Publish and wait for the PUBACK; Rejected where the broker does not let us.
+
+        An MQTT 5 broker is told how long to keep it for a device that sleeps.
+        """
+        where = topic.down(downlink.community, downlink.device_code)
+        return await self._publish(where, downlink.body, keep_s=downlink.keep_s)
 
 
 class _Publisher(aiomqtt.Client):
@@ -104,6 +139,7 @@ class _Publisher(aiomqtt.Client):
             keepalive=15,
             logger=log,
         )
+        self._v5 = v5
         self._acks: dict[int, asyncio.Future[int]] = {}
 
     @property
@@ -111,9 +147,10 @@ class _Publisher(aiomqtt.Client):
         """True once the connection has ended."""
         return self._disconnected.done()
 
-    async def confirm(self, where: str, payload: bytes) -> int:
+    async def confirm(self, where: str, payload: bytes, keep_s: int | None) -> int:
         """Publish at QoS 1; the PUBACK's reason code. TimeoutError, aiomqtt.MqttError."""
-        info: MQTTMessageInfo = self._client.publish(where, payload, qos=1)
+        properties = _expiring(keep_s) if self._v5 and keep_s is not None else None
+        info: MQTTMessageInfo = self._client.publish(where, payload, qos=1, properties=properties)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise aiomqtt.MqttCodeError(info.rc)
         ack = self._acks.setdefault(info.mid, self._loop.create_future())
@@ -145,9 +182,15 @@ class _Publisher(aiomqtt.Client):
             ack.set_result(reason_code.value)
 
 
+def _expiring(keep_s: int) -> Properties:
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    properties.MessageExpiryInterval = keep_s
+    return properties
+
+
 def _judge(code: int) -> Result:
     if code == NO_MATCHING_SUBSCRIBERS:
-        return Delivered("the broker took it; nobody is subscribed")
+        return Delivered(NOBODY_SUBSCRIBED)
     if code < 0x80:
         return Delivered()
     if code in _PASSING:

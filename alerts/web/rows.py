@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from alerts.channels.base import NOBODY_SUBSCRIBED
 from alerts.model import AlertState
 from devices.reading import Json
 
@@ -87,13 +88,26 @@ class ToldRow:
 
 @dataclass(frozen=True, slots=True)
 class HistoryRow:
-    """One line of an alert's history; `member` None: the service did it."""
+    """One line of an alert's history; `member` None: the service did it.
+
+    device and what follows: the device that was told of it, and how that fared; None elsewhere.
+    """
 
     at: datetime
     kind: str
     reason: str
     detail: Mapping[str, Json]
     member: Names | None
+    device: Names | None
+    sending: str | None
+    attempts: int | None
+    delivered_at: datetime | None
+    last_detail: str | None
+
+    @property
+    def unheard(self) -> bool:
+        """True where the broker took it and said that no device listens."""
+        return self.sending == "delivered" and self.last_detail == NOBODY_SUBSCRIBED
 
 
 @dataclass(frozen=True, slots=True)

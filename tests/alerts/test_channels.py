@@ -22,7 +22,8 @@ from tests.alerts.scripted_broker import Manner, scripted_broker
 from tests.services.server import Server, free_port
 
 Pool: TypeAlias = AsyncConnectionPool[AsyncConnection[Any]]
-Maker: TypeAlias = Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Channel]]
+Members: TypeAlias = Channel[Notification]
+Maker: TypeAlias = Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Members]]
 
 SECRET = "open-sesame"
 
@@ -46,14 +47,14 @@ def _mqtt(port: int, **more: Any) -> MqttChannel:
 
 
 @asynccontextmanager
-async def web(request: pytest.FixtureRequest) -> AsyncIterator[Channel]:
+async def web(request: pytest.FixtureRequest) -> AsyncIterator[Members]:
     url = request.getfixturevalue("database_url")
     async with AsyncConnectionPool(url, min_size=1, open=False) as pool:
         yield WebChannel(pool)
 
 
 @asynccontextmanager
-async def web_away(_: pytest.FixtureRequest) -> AsyncIterator[Channel]:
+async def web_away(_: pytest.FixtureRequest) -> AsyncIterator[Members]:
     url = f"postgresql://gw:{SECRET}@127.0.0.1:{free_port()}/gw"
     async with AsyncConnectionPool(
         url, min_size=1, open=False, timeout=0.1, reconnect_timeout=0.1
@@ -62,27 +63,27 @@ async def web_away(_: pytest.FixtureRequest) -> AsyncIterator[Channel]:
 
 
 @asynccontextmanager
-async def mqtt(request: pytest.FixtureRequest) -> AsyncIterator[Channel]:
+async def mqtt(request: pytest.FixtureRequest) -> AsyncIterator[Members]:
     where = urlsplit(request.getfixturevalue("broker_url"))
     assert where.hostname
     yield MqttChannel(Broker(where.hostname, where.port or 1883))
 
 
 @asynccontextmanager
-async def mqtt_311(request: pytest.FixtureRequest) -> AsyncIterator[Channel]:
+async def mqtt_311(request: pytest.FixtureRequest) -> AsyncIterator[Members]:
     where = urlsplit(request.getfixturevalue("broker_url"))
     assert where.hostname
     yield MqttChannel(Broker(where.hostname, where.port or 1883, version="3.1.1"))
 
 
 @asynccontextmanager
-async def mqtt_away(_: pytest.FixtureRequest) -> AsyncIterator[Channel]:
+async def mqtt_away(_: pytest.FixtureRequest) -> AsyncIterator[Members]:
     yield _mqtt(free_port())
 
 
 def scripted(manner: Manner) -> Maker:
     @asynccontextmanager
-    async def make(_: pytest.FixtureRequest) -> AsyncIterator[Channel]:
+    async def make(_: pytest.FixtureRequest) -> AsyncIterator[Members]:
         async with scripted_broker(manner) as broker:
             channel = _mqtt(broker.port)
             yield channel

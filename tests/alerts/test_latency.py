@@ -8,6 +8,7 @@ from psycopg_pool import AsyncConnectionPool
 from alerts.channels.base import Delivered, Notification, Result
 from alerts.latency import Latency, measure
 from alerts.outbox import Lane, Limits
+from alerts.queues import NOTIFICATIONS
 from devices.instant import SECOND, to_datetime
 from devices.metric import BY_NAME
 from tests.alerts.conftest import Estate
@@ -42,7 +43,13 @@ async def test_only_what_a_reading_fired_is_measured(estate: Estate, pool: Pool)
     await estate.apply(transition(), press(), blocked())
     clock = ManualClock(NOW + 3 * SECOND)
     sending = Lane(
-        name="web", channel=Yes(), pool=pool, clock=clock, limits=Limits(), jitter=lambda: 0.0
+        name="web",
+        queue=NOTIFICATIONS,
+        channel=Yes(),
+        pool=pool,
+        clock=clock,
+        limits=Limits(),
+        jitter=lambda: 0.0,
     )
     assert await measure(estate.conn, "web", after=NOW) == Latency(0, None, None)
     await sending.drain()

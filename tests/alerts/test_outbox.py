@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias
 
 import psycopg
 import pytest
@@ -13,6 +13,7 @@ from psycopg_pool import AsyncConnectionPool
 from alerts import store
 from alerts.channels.base import Delivered, Notification, Rejected, Result, Retry
 from alerts.outbox import Lane, Limits, dispatch
+from alerts.queues import NOTIFICATIONS, Message
 from devices.instant import SECOND
 from tests.alerts.conftest import Estate
 from tests.alerts.estate import INVENTORY, NOW, ROSTER, blocked, press, settle, transition
@@ -22,19 +23,26 @@ from tests.conftest import OwnPostgres
 Pool: TypeAlias = AsyncConnectionPool[AsyncConnection[Any]]
 
 
-class FakeChannel:
-    """Answers as told, one result after the other, the last one for ever; keeps what it got."""
+class ScriptedChannel(Generic[Message]):
+    """Answers as told, one result after the other, the last one for ever; keeps what it got.
+
+    gate: where there is one, it answers only once the gate is open.
+    """
+
+    gate: asyncio.Event | None = None
 
     def __init__(self, *answers: Result | Exception) -> None:
         self.answers = list(answers) or [Delivered()]
-        self.got: list[Notification] = []
-        self.arrived: asyncio.Queue[Notification] = asyncio.Queue()
+        self.got: list[Message] = []
+        self.arrived: asyncio.Queue[Message] = asyncio.Queue()
         self.closed = False
 
-    async def send(self, notification: Notification) -> Result:
-        self.got.append(notification)
-        self.arrived.put_nowait(notification)
+    async def send(self, message: Message) -> Result:
+        self.got.append(message)
+        self.arrived.put_nowait(message)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if self.gate is not None:
+            await self.gate.wait()
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -43,24 +51,24 @@ class FakeChannel:
         self.closed = True
 
 
+class FakeChannel(ScriptedChannel[Notification]):
+    """To members."""
+
+
 class GatedChannel(FakeChannel):
-    """Answers only once the gate is open."""
+    """To members, once the gate is open."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.gate = asyncio.Event()
-
-    async def send(self, notification: Notification) -> Result:
-        result = await super().send(notification)
-        await self.gate.wait()
-        return result
+        self.gate: asyncio.Event = asyncio.Event()
 
 
 def lane(
     pool: Pool, channel: FakeChannel, clock: ManualClock, limits: Limits | None = None
-) -> Lane:
+) -> Lane[Notification]:
     return Lane(
         name="web",
+        queue=NOTIFICATIONS,
         channel=channel,
         pool=pool,
         clock=clock,

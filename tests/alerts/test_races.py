@@ -22,7 +22,8 @@ Act: TypeAlias = Callable[[Connection], Awaitable[Any]]
 
 CLEARED = transition(Change.CLEARED, at=NOW + SECOND, cause=Cause.CONDITION_ENDED)
 WITHDRAWN = transition(Change.WITHDRAWN, at=NOW + SECOND, cause=Cause.RULE_REMOVED)
-HISTORY = "SELECT kind FROM alert_events WHERE alert_id = %s AND kind <> 'routed' ORDER BY id"
+HISTORY = """SELECT kind FROM alert_events
+              WHERE alert_id = %s AND kind NOT IN ('routed', 'answered') ORDER BY id"""
 
 
 async def at_once(pool: Pool, *acts: Act) -> list[Any]:
@@ -91,3 +92,6 @@ async def test_many_alerts_and_many_people_do_not_block_each_other(
     assert await estate.column("SELECT count(*) FROM alerts") == [3]
     kinds = await estate.column(HISTORY, [button])
     assert sorted(kinds) == ["acknowledged", "fired_again", "fired_again", "fired_again", "opened"]
+    answered = "SELECT count(*) FROM downlinks WHERE told = 'acknowledged' AND alert_id = %s"
+    presses_after = kinds[kinds.index("acknowledged") :].count("fired_again")
+    assert await estate.column(answered, [button]) == [1 + presses_after]

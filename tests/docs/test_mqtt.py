@@ -1,20 +1,25 @@
 """docs/mqtt.md: every example goes through the decoder, and the tables are the vocabulary's."""
 
 import json
+from datetime import datetime
 from uuid import UUID
 
 import pytest
 
+from alerts.downlink import body as downlink_body
+from alerts.downlink import worth_until
 from alerts.message import MQTT, Telling, body
 from alerts.model import AlertState
 from alerts.place import Place
 from devices import formats
+from devices.calling import CALLS
 from devices.errors import FormatError, RejectReason
 from devices.formats.fields import MAX_ATTRIBUTES
 from devices.formats.native import KEYS
+from devices.instant import DAY, HOUR, to_micros
 from devices.metric import BY_NAME
 from devices.reading import Observation
-from devices.topic import parse
+from devices.topic import down, parse
 from gridwarden.settings import Settings
 from rules.loader import load
 from rules.model import SubjectKind
@@ -25,6 +30,7 @@ PAGE = read("docs/mqtt.md")
 EXAMPLES = examples("docs/mqtt.md")
 ALERTS = [json.loads(example.text) for example in EXAMPLES if example.words[0] == "alert"]
 ACCEPTED = [example for example in EXAMPLES if example.words[0] == "accepted"]
+DOWNLINKS = [example for example in EXAMPLES if example.words[0] == "downlink"]
 REFUSED = [example for example in EXAMPLES if example.words[0] == "refused"]
 
 WORDS = {"zh": "", "en": ""}
@@ -63,6 +69,26 @@ def test_the_alert_has_the_keys_that_members_are_sent() -> None:
     assert [list(alert) for alert in ALERTS] == [list(sent)]
     same = ("alert", "occasion", "rule", "severity", "category", "title", "link", "value")
     assert {key: ALERTS[0][key] for key in same} == {key: sent[key] for key in same}
+
+
+def test_the_answer_is_what_a_device_is_sent() -> None:
+    [example] = DOWNLINKS
+    community, device = example.words[1].split("/")[2:4]
+    assert example.words[1] == down(community, device)
+    told = json.loads(example.text)
+    at = to_micros(datetime.fromisoformat(told["at"]))
+    sent = downlink_body(UUID(told["message_id"]), told["alert"], AlertState(told["state"]), at)
+    assert list(told.items()) == list(sent.items())
+    assert [key for key in sent if f"| `{key}` |" not in PAGE] == []
+
+
+def test_every_state_that_a_device_is_told_is_explained() -> None:
+    section = PAGE.split("## Answers")[1].split("## ")[0]
+    states = {state.value for state in AlertState} - {"open"}
+    assert [state for state in states if f"`{state}`: " not in section] == []
+    assert [metric for metric in CALLS if f"`{metric}`" not in section] == []
+    assert worth_until(0, HOUR) == DAY
+    assert worth_until(0, 9 * HOUR) == 3 * 9 * HOUR
 
 
 def test_every_key_and_reason_is_explained() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ import psycopg
 import pytest
 
 from alerts.web.password import set_password
-from devices.topic import alerts
+from devices.topic import alerts, down
 from tests.gridwarden.conftest import SOS, Whole
 from tests.small_site import MEMBER
 from tests.web.browser import Browser
@@ -123,6 +124,51 @@ async def test_an_sos_reaches_whoever_is_responsible_and_no_other(
         " WHERE alert_id IS NOT NULL"
     ) == [(MEMBER, "alert.viewed")]
     await running.until("notifications WHERE channel = 'web' AND read_at IS NOT NULL")
+
+
+@contextlib.asynccontextmanager
+async def button(running: Whole, device: str) -> AsyncIterator[aiomqtt.Client]:
+    """What a device hears: subscribed to its own topic."""
+    async with aiomqtt.Client("127.0.0.1", running.broker.port) as client:
+        await client.subscribe(down(running.community, device), qos=1)
+        yield client
+
+
+async def test_whoever_pressed_sees_that_help_is_coming_and_that_it_is_over(
+    running: Whole, app: aiomqtt.Client
+) -> None:
+    async with (
+        button(running, "wearable-1") as mine,
+        button(running, "wearable-2") as other,
+        signed_in(running, MEMBER) as phone,
+    ):
+        running.say("wearable-1", sos=1)
+        page = (await told(app))[1]["link"]
+        taken = await phone.submit(page, f"{page}/acknowledge", to=page)
+        assert taken.headers["location"] == f"{page}?said=acknowledged"
+        where, coming = await told(mine)
+        assert where == down(running.community, "wearable-1")
+        UUID(coming["message_id"])
+        assert list(coming) == ["message_id", "alert", "state", "at"]
+        assert (f"/alerts/{coming['alert']}", coming["state"]) == (page, "acknowledged")
+        running.say("wearable-1", sos=1)
+        assert (await told(app))[1]["occasion"].startswith("again:")
+        again = (await told(mine))[1]
+        await phone.submit(page, f"{page}/close", outcome="handled")
+        over = (await told(mine))[1]
+        assert [(m["alert"], m["state"]) for m in (again, over)] == [
+            (coming["alert"], "acknowledged"),
+            (coming["alert"], "closed"),
+        ]
+        moments = [datetime.fromisoformat(m["at"]) for m in (coming, again, over)]
+        assert moments == sorted(set(moments))
+        await running.until("downlinks WHERE state = 'delivered'", 3)
+        shown = (await phone.get(f"{page}?lang=en")).text
+        assert shown.count("Device answered") == 3
+        assert shown.count("the broker took it") == 3
+        running.publisher.publish(down(running.community, "wearable-2"), b"a mark")
+        async with asyncio.timeout(30):
+            assert (await anext(other.messages)).payload == b"a mark", "it was told nothing before"
 
 
 async def test_from_a_vendors_button_behind_a_bridge_to_an_alert(whole: Whole) -> None:

@@ -37,7 +37,7 @@ ANSWERED = REFUSED | DONE | {Reason.ALREADY_CLOSED}
 ENDED_BY_RULES = {"rule_changed", "rule_removed", "subject_removed"}
 HISTORY = {
     *("opened", "fired_again", "cleared", "withdrawn", "went_silent", "heard_again"),
-    *("routed", "handed_on", "acknowledged", "closed"),
+    *("routed", "handed_on", "acknowledged", "closed", "answered"),
 }
 
 
@@ -59,6 +59,7 @@ FAMILIES = {
     "channel": {"web", "mqtt"},
     "occasion": {"opened", "again", "handed_on"},
     "dropped": values(Dropped),
+    "answer": values(AlertState) - {AlertState.OPEN.value},
     "app.language": set(LANGUAGES),
 }
 
@@ -102,9 +103,8 @@ def test_both_languages_say_it_with_the_same_parts(key: str) -> None:
 
 def test_the_lifecycles_reasons_are_all_accounted_for() -> None:
     answered = {reason.value for reason in ANSWERED}
-    assert values(Reason) == HISTORY - {"routed", "handed_on"} | answered | NO_HISTORY | {
-        "note_needed"
-    }
+    of_others = {"routed", "handed_on", "answered"}
+    assert values(Reason) == HISTORY - of_others | answered | NO_HISTORY | {"note_needed"}
 
 
 def test_a_word_of_a_newer_service_is_shown_as_it_is() -> None:
