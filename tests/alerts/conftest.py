@@ -45,6 +45,7 @@ class Estate:
             "alert_events",
             "alert_recipients",
             "notifications",
+            "downlinks",
         )
         return {table: await self._table(table) for table in tables}
 

@@ -11,11 +11,22 @@ from uuid import UUID
 
 import aiomqtt
 import pytest
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
-from alerts.channels.base import Channel, Delivered, Notification, Rejected, Result, Retry
-from alerts.channels.mqtt import Broker, MqttChannel
+from alerts.channels.base import (
+    NOBODY_SUBSCRIBED,
+    Channel,
+    Delivered,
+    Downlink,
+    Notification,
+    Rejected,
+    Result,
+    Retry,
+)
+from alerts.channels.mqtt import Broker, DeviceChannel, MqttChannel
 from alerts.channels.web import WebChannel
 from tests.alerts.estate import NOW, WANG
 from tests.alerts.scripted_broker import Manner, scripted_broker
@@ -164,6 +175,82 @@ async def test_a_member_hears_on_the_topic(broker_url: str, unique: Callable[[st
     assert json.loads(message.payload)["message_id"] == str(UUID(int=5))
     assert (message.qos, message.retain) == (1, False)
     await channel.close()
+
+
+def downlink(number: int = 1, community: str = "sunshine", keep_s: int = 3600) -> Downlink:
+    return Downlink(
+        id=number,
+        message=UUID(int=number),
+        alert=17,
+        community=community,
+        device_code="sos-1",
+        body={"message_id": str(UUID(int=number)), "alert": 17, "state": "acknowledged"},
+        keep_s=keep_s,
+        attempts=0,
+        opened_at=NOW,
+    )
+
+
+@pytest.mark.parametrize(
+    ("manner", "expected"),
+    [
+        (Manner.ACCEPTS, Delivered()),
+        (Manner.NOBODY_LISTENS, Delivered(NOBODY_SUBSCRIBED)),
+        (Manner.NOT_AUTHORISED, Rejected("PUBACK with reason code 0x87")),
+        (Manner.OVER_QUOTA, Retry("PUBACK with reason code 0x97")),
+        (Manner.SILENT, Retry("no PUBACK within 0.20 s")),
+        (Manner.HANGS_UP, Retry("broker: connection lost before the PUBACK")),
+    ],
+)
+async def test_what_the_way_to_devices_says(manner: Manner, expected: Result) -> None:
+    async with scripted_broker(manner) as broker:
+        channel = DeviceChannel(Broker("127.0.0.1", broker.port, timeout=0.2))
+        assert await channel.send(downlink()) == expected
+        await channel.close()
+        await channel.close()
+
+
+async def test_a_broker_that_is_away_is_no_reason_to_raise() -> None:
+    channel = DeviceChannel(Broker("127.0.0.1", free_port(), timeout=0.2))
+    assert isinstance(await channel.send(downlink()), Retry)
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+async def test_a_device_that_sleeps_is_told_when_it_wakes(
+    version: str, broker_url: str, unique: Callable[[str], str]
+) -> None:
+    where, community, name = urlsplit(broker_url), unique("c"), unique("sos")
+    assert where.hostname
+
+    def device() -> aiomqtt.Client:
+        assert where.hostname
+        kept = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        kept.SessionExpiryInterval = 3600
+        return aiomqtt.Client(
+            where.hostname,
+            where.port or 1883,
+            identifier=name,
+            protocol=aiomqtt.ProtocolVersion.V5,
+            clean_start=False,
+            properties=kept,
+        )
+
+    async with device() as awake:
+        await awake.subscribe(f"gw/v1/{community}/sos-1/down", qos=1)
+    channel = DeviceChannel(Broker(where.hostname, where.port or 1883, version=version))
+    assert await channel.send(downlink(7, community, keep_s=3600)) == Delivered()
+    await channel.close()
+    async with device() as awake_again:
+        message = await anext(awake_again.messages)
+    assert isinstance(message.payload, bytes)
+    assert json.loads(message.payload)["message_id"] == str(UUID(int=7))
+    assert (message.qos, message.retain) == (1, False)
+    left = getattr(message.properties, "MessageExpiryInterval", None)
+    if version == "5":
+        assert left is not None
+        assert 0 < left <= 3600
+    else:
+        assert left is None, "MQTT 3.1.1 cannot say it"
 
 
 async def test_a_killed_broker_is_found_again(own_broker: Server) -> None:

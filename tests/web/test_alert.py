@@ -1,9 +1,12 @@
 """One alert's page, taking it and closing it."""
 
+from collections.abc import Mapping
 from datetime import timedelta
+from html import unescape
 
 import pytest
 
+from alerts.channels.base import NOBODY_SUBSCRIBED
 from alerts.web.advice import advice_of
 from tests.web.browser import Browser
 from tests.web.conftest import SignedIn
@@ -114,6 +117,42 @@ async def test_one_tap_takes_it(town: Town, li: Browser) -> None:
     assert "李伟 已响应" in page
     history = (await li.get(f"/alerts/{alert}")).text.split("处理经过")[1]
     assert "开始处理" in history
+
+
+DELIVERED: Mapping[str, object] = {"state": "delivered", "attempts": 1, "delivered_at": NOW}
+NOBODY_HEARD = "the broker took it but no device listens"
+
+
+@pytest.mark.parametrize(
+    ("sending", "detail", "zh", "en"),
+    [
+        ({}, None, "待发送", "waiting to be sent"),
+        ({"attempts": 2}, "busy", "发送失败 2 次", "failed 2 times"),
+        (DELIVERED, "", "代理服务器已接收", "the broker took it"),
+        (DELIVERED, NOBODY_SUBSCRIBED, "但设备未订阅", NOBODY_HEARD),
+        ({"state": "rejected", "attempts": 1}, "0x87", "被拒收: 0x87", "rejected: 0x87"),
+        ({"state": "dropped", "attempts": 1}, "overtaken", "已有更新的状态", "newer news"),
+        ({"state": "dropped", "attempts": 1}, "expired", "等待过久", "waited too long"),
+        ({"state": "dropped", "attempts": 1}, "device_gone", "设备已停用", "out of service"),
+    ],
+)
+async def test_the_history_says_what_the_device_was_told_and_how_that_fared(  # noqa: PLR0917 - one case a row
+    town: Town, li: Browser, sending: dict[str, object], detail: str | None, zh: str, en: str
+) -> None:
+    alert = await town.alert("li")
+    told = await town.answered(alert, "ring", "acknowledged", **sending)
+    if detail is not None:
+        row = {"downlink_id": told, "at": NOW, "outcome": "tried", "detail": detail}
+        await town.insert("downlink_attempts", **row)
+    await town.conn.commit()
+    for language, heading, words in (
+        ("zh", "处理经过", ("回应设备", "王奶奶的手环", "有人前来", zh)),
+        ("en", "History", ("Device answered", "wristband: help is coming", en)),
+    ):
+        page = (await li.get(f"/alerts/{alert}?lang={language}")).text
+        history = page.split(heading)[1].split("</section>")[0]
+        assert [word for word in words if word not in unescape(history)] == []
+        assert (en == NOBODY_HEARD) == (NOBODY_HEARD in history) or language == "zh"
 
 
 async def test_taking_it_twice_says_so(town: Town, li: Browser) -> None:

@@ -131,6 +131,15 @@ class Town:
         )
         await self.insert("notifications", channel="mqtt", **usual, **times)
 
+    async def answered(self, alert: int, device: str, told: str, **given: Any) -> int:
+        """A device is told of an alert; a downlink's own columns as given."""
+        line = await self.insert(
+            "alert_events", alert_id=alert, at=NOW, kind="answered", reason=told
+        )
+        usual = {"event_id": line, "alert_id": alert, "device_id": self.devices[device]}
+        times = {"at": NOW, "next_attempt_at": NOW}
+        return await self.insert("downlinks", told=told, **usual, **times, **given)
+
     async def heard(self, device: str, metric: int, minutes_ago: float, value: float) -> None:
         """A reading."""
         at = NOW - timedelta(minutes=minutes_ago)
