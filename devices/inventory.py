@@ -72,7 +72,10 @@ class Device:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inventory:
-    """Areas, households and devices by id; `version` is the applied site's number."""
+    """Areas, households and devices by id; `version` is the applied site's number.
+
+    communities: the codes of the areas that are communities.
+    """
 
     version: int
     areas: Mapping[int, Area]
@@ -80,6 +83,7 @@ class Inventory:
     devices: Mapping[int, Device]
     _by_code: Mapping[tuple[str, str], Device] = field(init=False, repr=False)
     _by_address: Mapping[tuple[str, str], Device] = field(init=False, repr=False)
+    communities: frozenset[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         codes = {(d.community, d.code): d for d in self.devices.values()}
@@ -88,6 +92,8 @@ class Inventory:
             (d.community, same_address(d.address)): d for d in self.devices.values() if d.address
         }
         object.__setattr__(self, "_by_address", MappingProxyType(addresses))
+        communities = frozenset(a.code for a in self.areas.values() if a.kind == COMMUNITY)
+        object.__setattr__(self, "communities", communities)
 
     @classmethod
     def of(

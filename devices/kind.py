@@ -5,6 +5,7 @@ longest a healthy device of that kind stays silent; past three of them it counts
 it last said is unknown (3 × is this project's choice).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -104,3 +105,30 @@ _ALL = (
 )
 
 BY_NAME = MappingProxyType({k.name: k for k in _ALL})
+
+_TOLD_BY = MappingProxyType(
+    {
+        "occupied": "parking_bay",
+        "parking_free": "car_park",
+        "barrier_open": "barrier",
+        "door_open": "door",
+        "sos": "sos_button",
+        "motion": "motion_sensor",
+        "presence": "motion_sensor",
+        "water_volume": "water_meter",
+        "smoke": "smoke_detector",
+        "gas": "gas_detector",
+        "gas_concentration": "gas_detector",
+        "water_leak": "leak_sensor",
+    }
+)
+"""Metric to the kind of device whose purpose it is."""
+
+
+def kind_told_by(metrics: Iterable[str]) -> DeviceKind | None:
+    """The kind of a device that gives these metrics; None where none of them tells, or several do.
+
+    The wearables and monitors of vital signs are not told apart by what they measure.
+    """
+    kinds = {_TOLD_BY[name] for name in metrics if name in _TOLD_BY}
+    return BY_NAME[kinds.pop()] if len(kinds) == 1 else None

@@ -4,6 +4,7 @@ gw/v1/{community}/{device}/up                      device to service: readings, 
 gw/v1/{community}/{device}/status                  device to service: online or offline, retained
 gw/v1/{community}/{device}/down                    service to device
 gw/v1/{community}/ext/{format}/{original topic…}   gateway to service: a vendor's format unchanged
+gw/v1/{community}/cmd/{format}/{original topic…}   service to gateway: a vendor's command unchanged
 gw/v1/{community}/alerts/{member}                  service to a grid member's app
 """
 
@@ -17,7 +18,7 @@ PREFIX = "gw/v1"
 CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 """What a community's, device's or member's code may be: it stands as one level of a topic."""
 
-RESERVED = frozenset({"ext", "alerts"})
+RESERVED = frozenset({"ext", "cmd", "alerts"})
 """Second levels that are not devices."""
 
 
@@ -71,7 +72,15 @@ def down(community: str, device: str) -> str:
     return f"{PREFIX}/{community}/{device}/down"
 
 
-SUBSCRIPTIONS = (f"{PREFIX}/+/+/up", f"{PREFIX}/+/+/status", f"{PREFIX}/+/ext/#")
+def command(community: str, vendor: str, original: str) -> str:
+    """Where a gateway hears what to pass on to its devices on `original`, in a vendor's format."""
+    return f"{PREFIX}/{community}/cmd/{vendor}/{original}"
+
+
+EXTERNAL = f"{PREFIX}/+/ext/#"
+"""Where gateways publish."""
+
+SUBSCRIPTIONS = (f"{PREFIX}/+/+/up", f"{PREFIX}/+/+/status", EXTERNAL)
 """What the collecting session subscribes to, at QoS 1."""
 
 

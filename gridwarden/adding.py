@@ -13,6 +13,8 @@ from pathlib import Path
 from devices import document
 from devices.document import Data
 from devices.errors import DocumentError, Problem
+from devices.formats.announcing import Announced
+from devices.kind import kind_told_by
 from devices.site import SiteError
 from devices.topic import CODE
 from gridwarden.site import check_files, read_folder
@@ -52,6 +54,20 @@ def entry(row: Mapping[str, str], source: str = "the new device", line: int = 1)
     if address and address != found["code"]:
         found["address"] = address
     return Entry(found, source, line)
+
+
+def suggested(announced: Announced) -> Mapping[str, object]:
+    """What an entry may take from an announcement: its kind, if told, its metrics, its name."""
+    kind = kind_told_by(announced.metrics)
+    found: dict[str, object] = {}
+    if kind is not None:
+        found["kind"] = kind.name
+        others = [name for name in announced.metrics if name not in kind.metrics]
+        if others:
+            found["metrics"] = [*kind.metrics, *others]
+    if announced.name:
+        found["name"] = dict.fromkeys(("zh", "en"), announced.name)
+    return found
 
 
 def code_of(address: str) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import csv
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -13,19 +13,31 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from devices.formats.announcing import Announced
 from devices.instant import Micros
+from devices.kind import kind_told_by
 from devices.site import SiteError
-from gridwarden.adding import ADDED, Entry, added, entry, read_entries, read_table, write
+from gridwarden.adding import (
+    ADDED,
+    Entry,
+    added,
+    entry,
+    read_entries,
+    read_table,
+    suggested,
+    write,
+)
 from gridwarden.cli_errors import explained
 from gridwarden.cli_settings import read_settings
 from gridwarden.cli_site import Folder, apply_command, failed
 from gridwarden.clock import clock_of
 from gridwarden.device_file import device_file
-from gridwarden.pending import Known, Pending, known, pending
+from gridwarden.pending import Known, Pending, announced_as, known, pending
 
 devices_app = typer.Typer(no_args_is_help=True, help="Devices.")
 
 _PAYLOAD = 120
+_PENDING = ("community", "address", "messages", "first heard", "last heard", "announced")
 
 Community = Annotated[str | None, typer.Option(help="Only of the community with this code.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before applying.")]
@@ -69,17 +81,18 @@ def pending_command(community: Community = None, as_json: AsJson = False) -> Non
 
     `gridwarden devices heard COMMUNITY ADDRESS` shows more of them, and what they mean.
     Adopt one with `gridwarden devices add DIR --address ADDRESS --kind KIND --household CODE` (or,
-    for one that publishes on our own topics, with --code).
+    for one that publishes on our own topics, with --code). One that announced itself is listed with
+    what it would give; where that tells its kind, --kind may be left out.
     """
     settings = read_settings()
     now = clock_of(settings).now()
     with explained():
         found = asyncio.run(pending(settings.database_url.get_secret_value(), now, community))
     if as_json:
-        _json_lines([asdict(device) for device in found])
+        _json_lines([_pending_json(device) for device in found])
     else:
         _show(
-            ("community", "address", "messages", "first heard", "last heard", "last message"),
+            (*_PENDING, "last message"),
             (_pending_row(device) for device in found),
         )
         typer.echo(f"{len(found)} devices wait to be adopted")
@@ -139,7 +152,12 @@ def show_command(
 def add_command(
     folder: Folder,
     *,
-    kind: Annotated[str, typer.Option(help="What it is, e.g. sos_button (docs/site.md).")],
+    kind: Annotated[
+        str,
+        typer.Option(
+            help="What it is, e.g. sos_button (docs/site.md); may be told by its announcement."
+        ),
+    ] = "",
     code: Annotated[str, typer.Option(help="Its code; made from the address if left out.")] = "",
     address: Annotated[str, typer.Option(help="What its vendor's format calls it.")] = "",
     area: Annotated[str, typer.Option(help="The area it is in, or:")] = "",
@@ -152,7 +170,10 @@ def add_command(
     The entry goes to devices/added.yaml in the folder, if the whole site is sound with it.
     """
     row = {"code": code, "kind": kind, "area": area, "household": household}
-    _add(folder, [entry({**row, "address": address, "name_zh": name})], yes=yes)
+    own = entry({**row, "address": address, "name_zh": name})
+    if not kind:
+        own = replace(own, data={**own.data, **_suggested(address), **own.data})
+    _add(folder, [own], yes=yes)
 
 
 @devices_app.command("import")
@@ -190,6 +211,31 @@ def _add(folder: Path, entries: Sequence[Entry], *, yes: bool) -> None:
     apply_command(folder, yes=yes)
 
 
+def _suggested(address: str) -> Mapping[str, object]:
+    """What a device's announcement says of it; ends the command where that is not its kind."""
+    settings = read_settings()
+    with explained():
+        found = asyncio.run(announced_as(settings.database_url.get_secret_value(), address))
+    if len(found) != 1:
+        how = "in several communities" if found else "in no community"
+        raise failed(f"say what it is with --kind: {address!r} announced itself {how}")
+    said = suggested(found[0])
+    if "kind" not in said:
+        metrics = ", ".join(found[0].metrics) or "no metric of ours"
+        raise failed(f"say what it is with --kind: {address!r} announced {metrics}")
+    return said
+
+
+def _pending_json(device: Pending) -> Mapping[str, object]:
+    told = device.announced
+    if told is None:
+        return asdict(device)
+    kind = kind_told_by(told.metrics)
+    fields = ("name", "maker", "model", "entities", "metrics")
+    said = {name: getattr(told, name) for name in fields}
+    return asdict(device) | {"announced": said | {"kind": kind.name if kind else None}}
+
+
 def _known_row(device: Known, now: Micros) -> tuple[str, ...]:
     return (
         device.community,
@@ -213,8 +259,17 @@ def _pending_row(device: Pending) -> tuple[str, ...]:
         str(device.messages),
         _time(device.first_heard),
         _time(device.last_heard),
+        printable(_told(device.announced)),
         f"{printable(device.topic)} {_text(device.payload)}",
     )
+
+
+def _told(announced: Announced | None) -> str:
+    """What a device announced, in a few words."""
+    if announced is None:
+        return ""
+    what = " ".join(text for text in (announced.maker, announced.model, announced.name) if text)
+    return f"{what}: {', '.join(announced.metrics) or 'no metric of ours'}".removeprefix(": ")
 
 
 def _time(moment: datetime | None) -> str:

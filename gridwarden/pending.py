@@ -1,10 +1,11 @@
 """Devices as the database knows them: those registered, and those that wait to be adopted.
 
 A device that nobody registered is refused with all it says, and kept as rejected: it waits here,
-with its last message, until the site folder has an entry with its address (or its code).
+with its last message and what it announced of itself, until the site folder has an entry with its
+address (or its code).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,13 @@ from typing import Any
 import psycopg
 from psycopg.rows import class_row
 
+from devices.formats.announcing import Announced, announcing
 from devices.instant import DAY, Micros, to_datetime, to_micros
+from devices.inventory import same_address
 from devices.kind import SILENT_AFTER_INTERVALS
 from devices.liveness import LastSaid, Liveness, liveness
 from devices.metric import BY_NAME
+from ingest.announced import announced
 
 SQL = Path(__file__).parent / "sql"
 REMEMBERED: Micros = 30 * DAY
@@ -24,7 +28,10 @@ REMEMBERED: Micros = 30 * DAY
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A device that was heard from and is not registered. topic, payload: its last message."""
+    """A device that was heard from and is not registered.
+
+    topic, payload: its last message · announced: what it said of itself, None if nothing.
+    """
 
     community: str
     address: str
@@ -33,6 +40,7 @@ class Pending:
     last_heard: datetime
     topic: str
     payload: bytes
+    announced: Announced | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +77,19 @@ async def pending(
         conn.cursor(row_factory=class_row(Pending)) as cursor,
     ):
         await cursor.execute((SQL / "pending_devices.sql").read_bytes(), values)
-        return await cursor.fetchall()
+        found = await cursor.fetchall()
+        told = announcing((await announced(conn)).entries.items())
+    return [
+        replace(one, announced=told.get((one.community, same_address(one.address))))
+        for one in found
+    ]
+
+
+async def announced_as(url: str, address: str) -> list[Announced]:
+    """What the devices with this address announced, at most one a community."""
+    async with await psycopg.AsyncConnection[Any].connect(url) as conn:
+        told = announcing((await announced(conn)).entries.items())
+    return [one for (_, own), one in sorted(told.items()) if own == same_address(address)]
 
 
 async def known(

@@ -32,6 +32,7 @@ from psycopg_pool import AsyncConnectionPool
 from alerts.channels.base import Channel, Downlink, Notification
 from alerts.outbox import DATABASE_AWAY, dispatch
 from devices.cancelling import give_way
+from devices.formats.memory import NOTHING, Memory
 from devices.instant import Clock
 from gridwarden.handover import Handover
 from gridwarden.judge import Judge
@@ -52,7 +53,7 @@ class Pipeline:
     """The three stations.
 
     tick_s: how often timers are looked at when nothing comes (real s) · newest: the last batch that
-    was committed before.
+    was committed before · memory: what devices announced, as of that batch.
     """
 
     pool: Pool
@@ -65,6 +66,7 @@ class Pipeline:
     tick_s: float
     site_changed: asyncio.Event
     newest: int
+    memory: Memory = NOTHING
     _collected: bool = False
     _line: Handover = field(init=False)
 
@@ -86,6 +88,7 @@ class Pipeline:
             self.clock,
             self._line.offer,
             limits=self.limits,
+            memory=self.memory,
         )
         self._collected = True
 

@@ -17,6 +17,7 @@ from alerts.outbox import DOWN
 from alerts.web.app import create_app
 from alerts.web.config import WebConfig
 from alerts.web.serve import InboxServer
+from devices.formats.memory import Memory
 from devices.instant import SECOND, Clock, to_micros
 from gridwarden import lease
 from gridwarden.clock import clock_of
@@ -27,6 +28,7 @@ from gridwarden.pipeline import Pipeline, Pool
 from gridwarden.settings import Settings
 from gridwarden.watch import watch_site
 from ingest.address import parse_address
+from ingest.announced import announced
 from ingest.batch import BatchPolicy
 from ingest.decode import Limits
 from ingest.source import Source
@@ -112,8 +114,10 @@ class Service:
         devices = DeviceChannel(_broker(self._settings, DOWN))
         # The last questions whose failure ends the start: the database may go away from here on.
         newest = await self._judge.last_committed()
+        async with self._pool.connection() as conn:
+            memory = await announced(conn)
         async with await self._open_source() as source:
-            stations = self._pipeline(source, mqtt, devices, newest)
+            stations = self._pipeline(source, mqtt, devices, newest, memory)
             pipeline = parts.create_task(stations.run(), name="pipeline")
             await _listening(self._inbox, serving)
             ready.set()
@@ -154,7 +158,12 @@ class Service:
         )
 
     def _pipeline(
-        self, source: Source, mqtt: MqttChannel, devices: DeviceChannel, newest: int
+        self,
+        source: Source,
+        mqtt: MqttChannel,
+        devices: DeviceChannel,
+        newest: int,
+        memory: Memory,
     ) -> Pipeline:
         settings = self._settings
         return Pipeline(
@@ -171,6 +180,7 @@ class Service:
             tick_s=settings.tick_ms / 1_000,
             site_changed=self._site_changed,
             newest=newest,
+            memory=memory,
         )
 
 

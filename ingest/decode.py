@@ -3,6 +3,10 @@
 A message's good parts are stored even where another part of it is bad; the whole payload is then
 kept as rejected too, marked partial. A reading without a time of its own is dated by its arrival.
 Attributes beside no momentary metric become one event of the metric `attributes`.
+
+A format with a memory is read by what was announced before; what it announces is noted, and becomes
+part of the memory with the batch. A message of it that came before is not read again: what it said
+is stored or refused already, and the memory has gone on since.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +17,7 @@ import orjson
 
 from devices import formats
 from devices.errors import FormatError, RejectReason, UnknownDeviceError
+from devices.formats.memory import NOTHING, Memory, Notes
 from devices.instant import SECOND, Micros, to_datetime
 from devices.inventory import Device, Inventory
 from devices.metric import BY_ID, BY_NAME, UnknownMetricError, metric
@@ -42,9 +47,14 @@ class Limits:
     max_ahead: Micros
 
 
-def decode(messages: Sequence[RawMessage], inventory: Inventory, limits: Limits) -> Decoded:
-    """What these messages say, checked against the inventory, the metrics and the limits."""
-    rows = _Rows(inventory, limits)
+def decode(
+    messages: Sequence[RawMessage], inventory: Inventory, limits: Limits, memory: Memory = NOTHING
+) -> Decoded:
+    """What these messages say, checked against the inventory, the metrics and the limits.
+
+    memory: what was announced before them.
+    """
+    rows = _Rows(inventory, limits, memory)
     for message in messages:
         rows.add(message)
     return rows.columns(messages)
@@ -53,9 +63,12 @@ def decode(messages: Sequence[RawMessage], inventory: Inventory, limits: Limits)
 class _Rows:
     """Rows while they are gathered, message by message, and what is wrong with each message."""
 
-    def __init__(self, inventory: Inventory, limits: Limits) -> None:
+    def __init__(self, inventory: Inventory, limits: Limits, memory: Memory) -> None:
         self._inventory = inventory
         self._limits = limits
+        self._notes = Notes(memory)
+        self._with_memory: list[int] = []
+        self._repeated: list[int] = []
         self._device: list[int] = []
         self._rows: list[tuple[Micros, Micros, int, int, float, int, bytes]] = []
         self._problems: dict[int, list[FormatError]] = {}
@@ -87,7 +100,7 @@ class _Rows:
         if topic.device is not None:
             device = self._find(topic.community, topic.device)
             self._device[index] = device.id
-        for seen in formats.decode(topic, message.payload):
+        for seen in self._understood(index, topic, message):
             for problem in seen.problems:
                 self._reject(index, problem)
             try:
@@ -96,6 +109,16 @@ class _Rows:
                 )
             except FormatError as error:
                 self._reject(index, error)
+
+    def _understood(self, index: int, topic: UpTopic, message: RawMessage) -> Sequence[Observation]:
+        read = formats.WITH_MEMORY.get(topic.format)
+        if read is None or topic.community not in self._inventory.communities:
+            return formats.decode(topic, message.payload)
+        self._with_memory.append(index)
+        if message.repeated:
+            self._repeated.append(index)
+            return ()
+        return read(topic, message.payload, self._notes, message.arrival)
 
     def _source(
         self, index: int, topic: UpTopic, device: Device | None, seen: Observation
@@ -145,6 +168,7 @@ class _Rows:
         good = possible(rows, high)
         self._reject_values(rows, high, message, np.flatnonzero(~good).tolist())
         usable = np.bincount(message[good], minlength=len(messages)) > 0
+        usable[self._repeated] = True
         reading, event = (
             np.flatnonzero(good & ~momentary(rows)),
             np.flatnonzero(good & momentary(rows)),
@@ -164,6 +188,9 @@ class _Rows:
             attributes=tuple(attributes[i] for i in event.tolist()),
             digest=digest,
             rejections=self._rejections(usable.tolist()),
+            changes=self._notes.changes,
+            commands=self._notes.commands,
+            with_memory=tuple(self._with_memory),
         )
 
     def _reject(self, message: int, error: FormatError) -> None:

@@ -1,11 +1,12 @@
 """What decoding a batch of messages gives: rows as columns, and what was refused and why. Pure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from devices.errors import RejectReason
+from devices.formats.memory import Changes, Key
 from devices.instant import DAY
 from devices.reading import I32, I64, Batch, Bool
 from ingest.message import RawMessage
@@ -37,7 +38,9 @@ class Decoded:
     True where it said at least one storable thing · readings, events: rows of distinct keys, in the
     order of receipt · reading_message, event_message: int32, the message each row came in ·
     attributes: canonical JSON, one per event · digest: int64, one per event, over its value and
-    attributes · rejections: at most one per message.
+    attributes · rejections: at most one per message · changes: what was announced, to be kept with
+    the batch · commands: what it asks of devices, by community, format and the format's topic ·
+    with_memory: the messages that were understood by what was announced, or announced something.
     """
 
     messages: Sequence[RawMessage]
@@ -50,16 +53,24 @@ class Decoded:
     attributes: tuple[bytes, ...]
     digest: I64
     rejections: tuple[Rejection, ...]
+    changes: Changes = field(default_factory=dict)
+    commands: Mapping[Key, bytes] = field(default_factory=dict)
+    with_memory: tuple[int, ...] = ()
 
     def days(self) -> int:
         """How many different days, UTC, its readings are of."""
         return len(np.unique(self.readings.time // DAY))
 
-    def undated(self) -> list[RawMessage]:
-        """The messages with a row that was dated by its arrival, for want of a time of its own."""
+    def known_by_arrival(self) -> list[RawMessage]:
+        """The messages that must be known if they come again.
+
+        Those with a row that was dated by its arrival, for want of a time of its own, and those
+        with a memory, which would be understood otherwise the second time.
+        """
         rows = (
             self.reading_message[self.readings.time == self.readings.arrival],
             self.event_message[self.events.time == self.events.arrival],
+            np.array(self.with_memory, np.int32),
         )
         return [self.messages[i] for i in np.unique(np.concatenate(rows)).tolist()]
 

@@ -16,9 +16,13 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class RawMessage:
-    """One PUBLISH. arrival: the server's clock at receipt, µs since the Unix epoch, UTC."""
+    """One PUBLISH. arrival: the server's clock at receipt, µs since the Unix epoch, UTC.
+
+    repeated: the broker sent it again, and what it said was taken in, or is before it in the queue.
+    """
 
     topic: str
     payload: bytes
     arrival: Micros
     ticket: Ticket
+    repeated: bool = False

@@ -21,6 +21,8 @@ from ingest.receipts import Earlier, Published, Receipts
 from ingest.session import Connection, SessionOptions
 
 _LOOK_EVERY_MS = 50
+_OUTGOING = 1_000
+"""Messages that may wait to be published; the oldest are forgotten first."""
 _READABLE = select.POLLIN | select.POLLHUP | select.POLLERR
 log = logging.getLogger(__name__)
 
@@ -55,6 +57,8 @@ class Network:
         self._received = 0
         self._released = 0
         self._releases: deque[Sequence[RawMessage]] = deque()
+        self._outgoing: deque[tuple[str, bytes]] = deque(maxlen=_OUTGOING)
+        self._granted = False
         self._failures = 0
         self._complaint = ""
         self._chance = SystemRandom()
@@ -87,6 +91,11 @@ class Network:
         self._releases.append(messages)
         self._wake()
 
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Publish at QoS 0, once and never again, when a connection serves."""
+        self._outgoing.append((topic, payload))
+        self._wake()
+
     def _wake(self) -> None:
         # A full pipe wakes the thread just as well; a closed one has no thread to wake.
         with suppress(OSError):
@@ -99,6 +108,7 @@ class Network:
 
     def _one_connection(self) -> float:
         """Connect and serve until that ends; the seconds to wait before the next try."""
+        self._granted = False
         try:
             connection = Connection(self._options, self._on_serving, self._on_published)
         except (OSError, ValueError) as error:
@@ -121,6 +131,7 @@ class Network:
         while (sock := connection.socket) is not None:
             self._wait(connection, sock)
             self._acknowledge(connection)
+            self._publish(connection)
             if not self._crowded():
                 connection.read(self._crowded)
                 looked = self._clock.now()
@@ -143,6 +154,10 @@ class Network:
     def _acknowledge(self, connection: Connection) -> None:
         while self._releases:
             connection.acknowledge(self._receipts.settle(self._releases.popleft()))
+
+    def _publish(self, connection: Connection) -> None:
+        while self._granted and self._outgoing:
+            connection.publish(*self._outgoing.popleft())
 
     def _crowded(self) -> bool:
         """More is out than the receive window allows: a broker that ignores it is left waiting."""
@@ -167,6 +182,7 @@ class Network:
             },
         )
         self._failures, self._complaint = 0, ""
+        self._granted = True
         self._on_change(True)
 
     def _fail(self, why: str) -> float:

@@ -67,11 +67,13 @@ class Receipts:
 
     def receive(self, published: Published, now: Micros) -> RawMessage:
         """The message, dated by its arrival at `now` or, if it came before, by its first one."""
+        before = self._first_arrival(published)
         message = RawMessage(
             published.topic,
             published.payload,
-            self._first_arrival(published) or self._next_arrival(now),
+            before or self._next_arrival(now),
             Ticket(published.packet_id, self.connection, published.qos),
+            repeated=before is not None,
         )
         if published.qos:
             self._open[published.packet_id] = message

@@ -4,6 +4,10 @@ A database that is away stops the loop, not the service: the batch in hand is tr
 is acknowledged, and the broker's queue holds the rest. A commit of which the answer was lost is
 tried again too; its rows are then recognised as duplicates. A message on which decoding breaks, or
 that the database refuses, is found by halving its batch and kept as rejected.
+
+What devices announced is remembered as of the last commit: each try of a batch, and each part of
+it, is decoded from there. What a batch asks of devices goes out after its commit, once, and is lost
+with a crash: the need for it is told again by the next message.
 """
 
 import asyncio
@@ -16,8 +20,10 @@ from typing import Any
 import psycopg
 from psycopg_pool import AsyncConnectionPool
 
+from devices import topic
 from devices.cancelling import give_way
 from devices.errors import RejectReason
+from devices.formats.memory import NOTHING, Memory
 from devices.instant import Clock
 from devices.inventory import Inventory
 from ingest.backoff import Backoff
@@ -50,7 +56,8 @@ class Collector:
     """One shard's loop.
 
     inventory: gives the present one for each batch · hand_over: awaited for each committed batch,
-    in order · limits: which times are possible · backoff: between tries of a failing database.
+    in order · limits: which times are possible · memory: what devices
+    announced, as of the last commit · backoff: between tries of a failing database.
     """
 
     source: Source
@@ -59,6 +66,7 @@ class Collector:
     clock: Clock
     hand_over: HandOver
     limits: Limits
+    memory: Memory = NOTHING
     shard: int = 0
     backoff: Backoff = field(default_factory=lambda: Backoff(first=0.1, longest=5.0))
     failures: int = 0
@@ -83,15 +91,19 @@ class Collector:
         while parts:
             part = parts.pop()
             try:
-                batch = await self._store(self._decode(part), last=not parts)
+                decoded = self._decode(part)
+                batch = await self._store(decoded, last=not parts)
             except _POISON as error:
                 if len(part) > 1:
                     middle = len(part) // 2
                     parts += (part[middle:], part[:middle])
                     continue
-                batch = await self._store(self._refuse(part[0], error), last=not parts)
+                decoded = self._refuse(part[0], error)
+                batch = await self._store(decoded, last=not parts)
             if batch is None:
                 return
+            self.memory = self.memory.after(decoded.changes)
+            self._command(decoded)
             yield part, batch
 
     async def _store(self, decoded: Decoded, *, last: bool) -> CommittedBatch | None:
@@ -121,9 +133,19 @@ class Collector:
 
     def _decode(self, messages: Sequence[RawMessage]) -> Decoded:
         try:
-            return decode(messages, self.inventory(), self.limits)
+            return decode(messages, self.inventory(), self.limits, self.memory)
         except Exception as error:
             raise UndecodableError(f"decoding broke: {type(error).__name__}: {error}") from error
+
+    def _command(self, decoded: Decoded) -> None:
+        """Publish what a committed batch asks of devices."""
+        for (community, of, original), payload in decoded.commands.items():
+            where = topic.command(community, of, original)
+            log.info(
+                "A device is asked to announce itself again.",
+                extra={"action": "ingest.command", "topic": where},
+            )
+            self.source.publish(where, payload)
 
     def _refuse(self, message: RawMessage, error: Exception) -> Decoded:
         log.error(
@@ -183,6 +205,7 @@ async def collect(
     hand_over: HandOver,
     *,
     limits: Limits,
+    memory: Memory = NOTHING,
     shard: int = 0,
 ) -> None:
     """Bring messages into the database until the source is stopped; see `Collector`."""
@@ -193,6 +216,7 @@ async def collect(
         clock=clock,
         hand_over=hand_over,
         limits=limits,
+        memory=memory,
         shard=shard,
     )
     await collector.run()

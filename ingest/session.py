@@ -18,7 +18,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from devices.topic import SUBSCRIPTIONS
+from devices.formats import announces
+from devices.topic import EXTERNAL, SUBSCRIPTIONS
 from ingest.address import Address
 from ingest.receipts import Published
 
@@ -99,6 +100,11 @@ class Connection:
             self._client.ack(packet_id, qos)
         self._client.loop_write()
 
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Send at QoS 0."""
+        self._client.publish(topic, payload, qos=0)
+        self._client.loop_write()
+
     def keep_alive(self) -> None:
         """Send what is due; end the connection if the broker does not answer any more."""
         if self.wants_to_write:
@@ -157,7 +163,7 @@ class Connection:
 
     def _on_message(self, client: Client, _data: Any, message: MQTTMessage) -> None:
         self._seen += 1
-        if message.retain:
+        if message.retain and not announces(_topic(message)):
             # A copy of something said before we subscribed (MQTT 3.1.1 has no way to decline it).
             client.ack(message.mid, message.qos)
             return
@@ -215,8 +221,16 @@ def _connect(client: Client, options: SessionOptions) -> None:
 def _subscriptions(client: Client) -> Any:
     if client.protocol != MQTTProtocolVersion.MQTTv5:
         return [(topic, _QOS) for topic in SUBSCRIPTIONS]
-    options = SubscribeOptions(_QOS, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
-    return [(topic, options) for topic in SUBSCRIPTIONS]
+    return [
+        (topic, SubscribeOptions(_QOS, retainHandling=_retained(topic))) for topic in SUBSCRIPTIONS
+    ]
+
+
+def _retained(topic: str) -> int:
+    """Of gateways' topics those retained at first: what announced itself before we were there."""
+    if topic == EXTERNAL:
+        return SubscribeOptions.RETAIN_SEND_IF_NEW_SUB
+    return SubscribeOptions.RETAIN_DO_NOT_SEND
 
 
 def _topic(message: MQTTMessage) -> str:

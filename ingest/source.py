@@ -102,6 +102,10 @@ class Source:
         self._network.release(messages)
         self._observe()
 
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Publish at QoS 0 once the broker serves this session; forgotten if it takes too many."""
+        self._network.publish(topic, payload)
+
     def stop(self) -> None:
         """Let `receive` return [] from now on; what waits stays unacknowledged at the broker."""
         self._stopping = True

@@ -15,6 +15,7 @@ from psycopg.rows import TupleRow, tuple_row
 
 from devices.instant import Micros, to_datetime, to_micros
 from devices.reading import I64, Batch, Bool, concatenate
+from ingest.announced import keep_announced
 from ingest.binary_copy import (
     FLOAT8,
     INT2,
@@ -72,7 +73,7 @@ async def last_heard(conn: Connection, shard: int) -> Micros:
 
 
 async def undated(conn: Connection, shard: int) -> dict[int, Earlier]:
-    """By packet id, lately stored messages without a time of their own: they may come again."""
+    """By packet id, lately stored messages that are known by their arrival if they come again."""
     async with conn.cursor(row_factory=tuple_row) as cursor:
         await cursor.execute(_SQL["undated"], {"shard": shard, "messages": REMEMBERED})
         rows = await cursor.fetchall()
@@ -95,6 +96,7 @@ async def store(
         await cursor.execute(_SQL["upsert_latest"])
         await _store_rejected(cursor, decoded, seq)
         await _remember_undated(cursor, decoded, shard, seq)
+        await keep_announced(cursor, decoded.changes, seq)
         fate = fates(decoded, new_readings, new_events)
         await _copy(cursor, "staged_ledger", encode(ledger_columns(decoded, fate)))
         await cursor.execute(_SQL["upsert_ledger"])
@@ -190,8 +192,8 @@ async def _store_rejected(cursor: Cursor, decoded: Decoded, seq: int) -> None:
 
 
 async def _remember_undated(cursor: Cursor, decoded: Decoded, shard: int, seq: int) -> None:
-    """Keep the arrival of messages that were dated by it."""
-    messages = {m.ticket.packet_id: m for m in decoded.undated()}
+    """Keep the arrival of messages that are known by it."""
+    messages = {m.ticket.packet_id: m for m in decoded.known_by_arrival()}
     if not messages:
         return
     values = {

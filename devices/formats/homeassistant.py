@@ -12,11 +12,12 @@ empty payload removes the entity. Components that measure nothing (lights, clima
 understood and told nothing of.
 
 The values themselves come on the state topic, and only the announcement says how they are to be
-read. Reading is stateless here, so a message on a state topic tells nothing. `{prefix}/status` is
-Home Assistant's own birth and last will, not a device's.
+read: `homeassistant_state` remembers it. `decode` has no memory, so a message on a state topic
+tells nothing. `{prefix}/status` is Home Assistant's own birth and last will, not a device's.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from devices.errors import FormatError
 from devices.formats.fields import (
@@ -79,13 +80,69 @@ _LONG = {
     "ids": "identifiers",
     "mf": "manufacturer",
     "mdl": "model",
+    "val_tpl": "value_template",
+    "pl_on": "payload_on",
+    "pl_off": "payload_off",
+    "ent_cat": "entity_category",
+    "avty": "availability",
+    "avty_t": "availability_topic",
+    "avty_mode": "availability_mode",
+    "avty_tpl": "availability_template",
+    "pl_avail": "payload_available",
+    "pl_not_avail": "payload_not_available",
 }
 """Abbreviation to key, for the keys that are read; `name` has none."""
 
 
+_SHARED = (
+    "state_topic",
+    "~",
+    "availability",
+    "availability_topic",
+    "availability_mode",
+    "availability_template",
+    "payload_available",
+    "payload_not_available",
+)
+"""What a device's announcement may say once for all its components."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """One entity as announced: its component, its own settings and those of its device, in full."""
+
+    component: str
+    object_id: str
+    config: Object
+    device: Object
+
+    @property
+    def identity(self) -> str:
+        """What the device is called."""
+        return _identity(self.device) or text_of(self.config, "unique_id") or self.object_id
+
+
 def decode(topic: UpTopic, payload: bytes) -> list[Observation]:
     """An announcement for each entity; FormatError for anything else."""
-    component, object_id = _place(topic.original)
+    entities, problems = announced(topic.original, payload)
+    seen: list[Observation] = []
+    for entity in entities:
+        try:
+            seen.append(_observed(entity))
+        except FormatError as error:
+            problems.append(error)
+    if not seen:
+        raise problems[0]
+    seen[0] = replace(seen[0], problems=tuple(problems))
+    return seen
+
+
+def announced(topic: str, payload: bytes) -> tuple[list[Announced], list[FormatError]]:
+    """The entities that a config topic announces, and what of it cannot be read.
+
+    FormatError where it announces none: another topic, a removal, what measures nothing.
+    """
+    component, object_id = _place(topic)
     if not payload.strip():
         raise nothing(f"{component} {short(object_id)} is removed")
     if component in MEASURES_NOTHING:
@@ -94,8 +151,8 @@ def decode(topic: UpTopic, payload: bytes) -> list[Observation]:
         raise bad(f"component {short(component)} is not known")
     config = _full(json_object(payload))
     if component == "device":
-        return _device(object_id, config)
-    return [_announced(component, object_id, config, object_of(config, "device"))]
+        return _components(object_id, config)
+    return [_stated(Announced(component, object_id, config, object_of(config, "device")))], []
 
 
 def _place(topic: str) -> tuple[str, str]:
@@ -112,6 +169,11 @@ def _place(topic: str) -> tuple[str, str]:
     return levels[-4 if has_node else -3], levels[-2]
 
 
+def is_config(topic: str) -> bool:
+    """True for a topic on which something may announce itself."""
+    return topic.endswith("/config")
+
+
 def _full(given: Object) -> Object:
     """The object with its keys in full, and those of its device and components."""
     full = {_LONG.get(name, name): value for name, value in given.items()}
@@ -122,32 +184,27 @@ def _full(given: Object) -> Object:
     return full
 
 
-def _device(object_id: str, config: Object) -> list[Observation]:
-    """All entities of one device; what cannot be read is a problem of the first good one.
-
-    A component that only names its platform is removed.
-    """
+def _components(object_id: str, config: Object) -> tuple[list[Announced], list[FormatError]]:
+    """All entities of one device. A component that only names its platform is removed."""
     components = config.get("components")
     if not isinstance(components, dict):
         raise bad(f"'components' is {short(components)}, not an object")
     device = object_of(config, "device")
-    seen: list[Observation] = []
+    found: list[Announced] = []
     problems: list[FormatError] = []
     for name, given in components.items():
         try:
-            seen += _entity(object_id, name, given, config, device)
+            found += _entity(object_id, name, given, config, device)
         except FormatError as error:
             problems.append(error)
-    if seen:
-        first = seen[0]
-        seen[0] = Observation(first.device, None, {}, first.attributes, tuple(problems))
-        return seen
-    raise problems[0] if problems else nothing("none of its components measures anything")
+    if not found:
+        raise problems[0] if problems else nothing("none of its components measures anything")
+    return found, problems
 
 
 def _entity(
     object_id: str, name: str, given: Parsed, config: Object, device: Object
-) -> Iterator[Observation]:
+) -> Iterator[Announced]:
     if not isinstance(given, dict):
         raise bad(f"component {short(name)} is {short(given)}, not an object")
     entity = _full(given)
@@ -156,26 +213,32 @@ def _entity(
         return
     if platform is None or platform not in STATEFUL:
         raise bad(f"component {short(name)}: platform {short(platform or '')} is not known")
-    shared: Object = {n: config[n] for n in ("state_topic", "~") if n in config}
-    yield _announced(platform, object_id, shared | entity, device)
+    shared: Object = {n: config[n] for n in _SHARED if n in config}
+    yield _stated(Announced(platform, object_id, shared | entity, device))
 
 
-def _announced(component: str, object_id: str, config: Object, device: Object) -> Observation:
-    state_topic = _topic(config, "state_topic")
-    if not state_topic and not (component == "device_tracker" and _places(config)):
-        raise bad(f"{component} {short(object_id)} has no state topic")
+def _stated(entity: Announced) -> Announced:
+    """The entity, if it says where its state is told."""
+    if not topic_of(entity.config, "state_topic") and not (
+        entity.component == "device_tracker" and _places(entity.config)
+    ):
+        raise bad(f"{entity.component} {short(entity.object_id)} has no state topic")
+    return entity
+
+
+def _observed(entity: Announced) -> Observation:
+    config, device = entity.config, entity.device
     facts: Mapping[str, str | None] = {
-        "component": component,
+        "component": entity.component,
         "device_class": text_of(config, "device_class"),
         "unit": text_of(config, "unit_of_measurement"),
         "name": text_of(config, "name") or text_of(device, "name"),
         "manufacturer": text_of(device, "manufacturer"),
         "model": text_of(device, "model"),
-        "state_topic": state_topic,
+        "state_topic": topic_of(config, "state_topic"),
     }
     told: dict[str, Json] = {n: v[:MAX_TEXT] for n, v in facts.items() if v}
-    identity = _identity(device) or text_of(config, "unique_id") or object_id
-    return Observation(identity, None, {}, limited({"event": "announced"} | told))
+    return Observation(entity.identity, None, {}, limited({"event": "announced"} | told))
 
 
 def _places(config: Object) -> bool:
@@ -183,7 +246,7 @@ def _places(config: Object) -> bool:
     return bool(text_of(config, "json_attributes_topic"))
 
 
-def _topic(config: Object, name: str) -> str | None:
+def topic_of(config: Object, name: str) -> str | None:
     """A topic with its `~`, at the start or the end, replaced."""
     topic, base = text_of(config, name), text_of(config, "~")
     if topic is None or base is None:

@@ -13,7 +13,7 @@ A metric is known by the last level of its name, without regard to case, blanks,
 Its unit is its property `engUnit`; without one it is that of ours, but power, energy, current and
 volumes are refused, since they come in several. Traps:
 - In DATA a metric may have an alias in place of its name, and no datatype: both stand only in the
-  BIRTH. `decode` has no memory and reads what is named; a `Session` per edge node remembers.
+  BIRTH. `decode` has no memory and reads what is named; `sparkplug_session` remembers.
 - Two names of one device that mean the same metric (`In/temperature`, `Out/temperature`) are both
   refused: nothing tells which of them is the device's.
 - A `Quality` other than 192 says that the value is not good: refused.
@@ -33,7 +33,7 @@ from devices.metric import BY_NAME, MetricKind
 from devices.reading import Observation
 from devices.topic import UpTopic
 
-_NAMESPACE = "spBv1.0"
+NAMESPACE = "spBv1.0"
 _LEVELS = {"NBIRTH": 4, "NDATA": 4, "NDEATH": 4, "DBIRTH": 5, "DDATA": 5, "DDEATH": 5}
 """Type of message to the levels of its topic."""
 
@@ -56,7 +56,8 @@ _NAMES = {name.replace("_", ""): name for name in BY_NAME if name not in _NO_MET
 }
 _DROPPED = str.maketrans("", "", " _-.")
 _IN_SEVERAL_UNITS = frozenset({"power", "energy", "current", "water_volume", "gas_volume"})
-_CALLS = frozenset({"sos", "fall"})
+CALLS = frozenset({"sos", "fall"})
+"""Ours that are never passed over: somebody calls for help."""
 _EARLIEST, _LATEST = 10**12, 10**14
 """Milliseconds since the Unix epoch between which a time is an instant: 2001 to the year 5138."""
 
@@ -70,17 +71,23 @@ class Known:
     unit: str
 
 
+_MEANS_NOTHING = Known("", None, "")
+
+
 @dataclass(frozen=True, slots=True)
 class Births:
-    """What a device announced, by name and by alias."""
+    """What a device announced, by name and by alias: of metrics that mean one of ours.
+
+    others: aliases of metrics that mean none.
+    """
 
     names: Mapping[str, Known] = field(default_factory=dict)
     aliases: Mapping[int, Known] = field(default_factory=dict)
-    problems: tuple[FormatError, ...] = ()
+    others: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class Place:
     """What a topic says: the type of message, the edge node, and the device or the node itself."""
 
     kind: str
@@ -98,115 +105,35 @@ class _Place:
 
 def decode(topic: UpTopic, payload: bytes) -> list[Observation]:
     """What a message says by itself; FormatError where it says nothing."""
-    place = _place(topic.original)
+    place = place_of(topic.original)
     message = read(payload)
     if place.kind == "NDEATH":
-        _session_number(message)
+        session_number(message)
         return [Observation(place.node, None, {"heartbeat": 0.0})]
     if place.death:
-        return [_dead(place, message)]
-    return _observed(place, message, Births())
+        return [dead(place, message)]
+    return observed(place, message, Births())
 
 
-class Session:
-    """What one edge node has announced since its NBIRTH. Reads no clock and does no I/O.
-
-    node: `{group}/{edge node}`. Messages are heard in the order in which they came. A missing one
-    is a problem of the next: what came after it is kept, but a rebirth is needed to be sure of it.
-    """
-
-    def __init__(self, node: str) -> None:
-        self.node = node
-        self.rebirth_needed = False
-        self._births: dict[str, Births] = {}
-        self._last: int | None = None
-        self._number: int | None = None
-
-    def hear(self, topic: UpTopic, payload: bytes) -> list[Observation]:
-        """What a message says, with what was announced before; FormatError if it says nothing."""
-        place = _place(topic.original)
-        if place.node != self.node:
-            raise bad(f"topic {short(topic.original)} is of {place.node!r}, not of {self.node!r}")
-        message = read(payload)
-        if place.kind == "NDEATH":
-            return self._died(message)
-        if place.kind == "NBIRTH":
-            return self._born(place, message)
-        return self._continued(place, message)
-
-    def _born(self, place: _Place, message: Payload) -> list[Observation]:
-        if message.seq is None or message.seq > 255:
-            raise bad(f"sequence number {message.seq} of NBIRTH is not 0 to 255")
-        births = _announced(message)
-        self._births = {self.node: births}
-        self._last = message.seq
-        self._number = _find_session_number(message)
-        self.rebirth_needed = False
-        return _with(births.problems, _observed(place, message, births))
-
-    def _died(self, message: Payload) -> list[Observation]:
-        number = _session_number(message)
-        if self._number is not None and number != self._number:
-            raise nothing(f"the death of session {number}; session {self._number} lives")
-        silent = [self.node, *(device for device in self._births if device != self.node)]
-        self._births = {}
-        self._last = None
-        return [Observation(device, None, {"heartbeat": 0.0}) for device in silent]
-
-    def _continued(self, place: _Place, message: Payload) -> list[Observation]:
-        if self.node not in self._births:
-            self.rebirth_needed = True
-            raise bad(f"{place.kind} before the NBIRTH of {self.node!r}: a rebirth is needed")
-        missing = self._counted(message)
-        try:
-            return _with(missing, self._said(place, message))
-        except FormatError as error:
-            text = "; ".join([*(problem.detail for problem in missing), error.detail])
-            raise FormatError(error.reason, text) from None
-
-    def _said(self, place: _Place, message: Payload) -> list[Observation]:
-        if place.death:
-            self._births.pop(place.device, None)
-            return [_dead(place, message)]
-        if place.birth:
-            births = self._births[place.device] = _announced(message)
-            return _with(births.problems, _observed(place, message, births))
-        if place.device not in self._births:
-            self.rebirth_needed = True
-            raise bad(f"DDATA before the DBIRTH of {place.device!r}: a rebirth is needed")
-        births = self._births[place.device]
-        self.rebirth_needed |= any(
-            not metric.name and metric.alias not in births.aliases for metric in message.metrics
-        )
-        return _observed(place, message, births)
-
-    def _counted(self, message: Payload) -> tuple[FormatError, ...]:
-        """The problem of a sequence number that does not follow the last one."""
-        last, self._last = self._last, message.seq if message.seq is not None else self._last
-        if last is not None and message.seq == (last + 1) % 256:
-            return ()
-        self.rebirth_needed = True
-        return (bad(f"sequence number {message.seq} after {last}: a rebirth is needed"),)
-
-
-def _place(topic: str) -> _Place:
+def place_of(topic: str) -> Place:
+    """What a topic says; FormatError where it says nothing of a node or a device."""
     levels = topic.split("/")
-    if levels[0] == "STATE" or levels[:2] == [_NAMESPACE, "STATE"]:
+    if levels[0] == "STATE" or levels[:2] == [NAMESPACE, "STATE"]:
         raise nothing("the state of a host application")
     kind = levels[2] if len(levels) > 2 else ""
-    if levels[0] == _NAMESPACE and kind in ("NCMD", "DCMD"):
+    if levels[0] == NAMESPACE and kind in ("NCMD", "DCMD"):
         raise nothing("a command to an edge node or a device")
-    if levels[0] != _NAMESPACE or len(levels) != _LEVELS.get(kind) or not all(levels):
+    if levels[0] != NAMESPACE or len(levels) != _LEVELS.get(kind) or not all(levels):
         raise bad(
             f"topic {short(topic)} has not the form"
-            f" {_NAMESPACE}/{{group}}/{{type}}/{{edge node}}[/{{device}}]"
+            f" {NAMESPACE}/{{group}}/{{type}}/{{edge node}}[/{{device}}]"
         )
     node = f"{levels[1]}/{levels[3]}"
-    return _Place(kind, node, "/".join([node, *levels[4:]]))
+    return Place(kind, node, "/".join([node, *levels[4:]]))
 
 
-def _announced(message: Payload) -> Births:
-    """What a BIRTH announces; an alias given twice is no metric's."""
+def announced(message: Payload) -> tuple[Births, tuple[FormatError, ...]]:
+    """What a BIRTH announces, and what is wrong with it: an alias given twice is no metric's."""
     names: dict[str, Known] = {}
     aliases: dict[int, Known] = {}
     twice: set[int] = set()
@@ -218,12 +145,17 @@ def _announced(message: Payload) -> Births:
             continue
         if aliases.setdefault(metric.alias, known).name != metric.name:
             twice.add(metric.alias)
-    problems = tuple(bad(f"alias {alias} is announced twice") for alias in sorted(twice))
     single = {alias: known for alias, known in aliases.items() if alias not in twice}
-    return Births(names, single, problems)
+    births = Births(
+        {name: known for name, known in names.items() if meant(name)},
+        {alias: known for alias, known in single.items() if meant(known.name)},
+        frozenset(alias for alias, known in single.items() if not meant(known.name)),
+    )
+    return births, tuple(bad(f"alias {alias} is announced twice") for alias in sorted(twice))
 
 
-def _observed(place: _Place, message: Payload, births: Births) -> list[Observation]:
+def observed(place: Place, message: Payload, births: Births) -> list[Observation]:
+    """What a message says, its births known; FormatError where that is nothing."""
     problems: list[FormatError] = []
     found: list[tuple[Metric, Known]] = []
     for metric in message.metrics:
@@ -236,7 +168,7 @@ def _observed(place: _Place, message: Payload, births: Births) -> list[Observati
     if place.birth:
         said[_instant(message.time)]["heartbeat"] = 1.0
     for metric, known in found:
-        name = _meant(known.name)
+        name = meant(known.name)
         if name is None or metric.null:
             continue
         try:
@@ -251,7 +183,9 @@ def _observed(place: _Place, message: Payload, births: Births) -> list[Observati
         raise (
             problems[0] if problems else nothing("nothing in it is a known metric that has a value")
         )
-    return _with(problems, [Observation(place.device, t, values) for t, values in said.items()])
+    return with_problems(
+        problems, [Observation(place.device, t, values) for t, values in said.items()]
+    )
 
 
 def _resolved(metric: Metric, births: Births) -> Known:
@@ -262,6 +196,8 @@ def _resolved(metric: Metric, births: Births) -> Known:
         )
     if metric.alias is None:
         raise bad("a metric has neither a name nor an alias")
+    if metric.alias in births.others:
+        return _MEANS_NOTHING
     if metric.alias not in births.aliases:
         raise bad(f"alias {metric.alias} was not announced")
     known = births.aliases[metric.alias]
@@ -290,11 +226,11 @@ def _occurred(name: str, value: float, *, birth: bool) -> bool:
     """True for what is stored: every state and measurement, and what has just occurred."""
     if not BY_NAME[name].momentary:
         return True
-    return value != 0.0 and (not birth or name in _CALLS)
+    return value != 0.0 and (not birth or name in CALLS)
 
 
-def _meant(name: str) -> str | None:
-    """Our metric for a vendor's name."""
+def meant(name: str) -> str | None:
+    """Our metric for a vendor's name; None where it means none."""
     if name.startswith(("Node Control/", "Device Control/")):
         return None
     return _NAMES.get(name.rpartition("/")[2].lower().translate(_DROPPED))
@@ -302,8 +238,8 @@ def _meant(name: str) -> str | None:
 
 def _twofold(names: Iterable[str]) -> frozenset[str]:
     """Our metrics that several of these names mean."""
-    meant = Counter(_meant(name) for name in names)
-    return frozenset(name for name, count in meant.items() if name is not None and count > 1)
+    found = Counter(meant(name) for name in names)
+    return frozenset(name for name, count in found.items() if name is not None and count > 1)
 
 
 def _time(metric: Metric, message: Payload) -> Micros | None:
@@ -319,25 +255,28 @@ def _instant(milliseconds: int | None) -> Micros | None:
     return milliseconds * 1_000
 
 
-def _dead(place: _Place, message: Payload) -> Observation:
+def dead(place: Place, message: Payload) -> Observation:
+    """A DDEATH."""
     return Observation(place.device, _instant(message.time), {"heartbeat": 0.0})
 
 
-def _session_number(message: Payload) -> int:
-    number = _find_session_number(message)
+def session_number(message: Payload) -> int:
+    """The bdSeq of an NDEATH; FormatError where it has none."""
+    number = find_session_number(message)
     if number is None:
         raise bad("NDEATH has no 'bdSeq', so it does not tell which session has ended")
     return number
 
 
-def _find_session_number(message: Payload) -> int | None:
+def find_session_number(message: Payload) -> int | None:
+    """The bdSeq, if there is one."""
     for metric in message.metrics:
         if metric.name == "bdSeq" and isinstance(metric.value, int):
             return metric.value
     return None
 
 
-def _with(problems: Iterable[FormatError], seen: list[Observation]) -> list[Observation]:
+def with_problems(problems: Iterable[FormatError], seen: list[Observation]) -> list[Observation]:
     """The observations, the first of them with these problems too."""
     first, *others = seen
     return [replace(first, problems=(*problems, *first.problems)), *others]

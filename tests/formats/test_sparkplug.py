@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devices.errors import FormatError
-from devices.formats.sparkplug import Session, decode
+from devices.formats.sparkplug import decode
 from devices.formats.sparkplug_message import message_class
+from devices.formats.sparkplug_session import Session
 from devices.reading import Observation
 from devices.topic import Direction, UpTopic
 from tests.formats.said import understood, values

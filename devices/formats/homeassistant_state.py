@@ -1,0 +1,131 @@
+"""Home Assistant with a memory: states read by what was announced of them. Pure.
+
+A message on a topic that announcements name gives what their entities say: several metrics of one
+device, or of several. Two entities of one device that mean the same metric are both refused, unless
+one of them is diagnostic (a sensor's own temperature) and the other is not. An announcement that
+cannot be understood is kept as rejected and leaves the one before it alone; an empty one withdraws.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
+
+from devices.errors import FormatError
+from devices.formats.fields import bad, nothing, short
+from devices.formats.homeassistant import announced, decode, is_config
+from devices.formats.homeassistant_entity import (
+    Announcement,
+    Entity,
+    by_device,
+    by_topic,
+    entity,
+)
+from devices.formats.memory import Key, Notes
+from devices.instant import Micros
+from devices.reading import Json, Observation
+from devices.topic import UpTopic
+
+FORMAT = "homeassistant"
+_PROBLEMS = 8
+"""Problems of one message that are explained."""
+
+
+def hear(topic: UpTopic, payload: bytes, notes: Notes, _arrival: Micros) -> list[Observation]:
+    """What a message announces, or says by what was announced; FormatError where it is nothing."""
+    if is_config(topic.original):
+        return _announce(topic, payload, notes)
+    told = _State(topic, payload, notes)
+    entities = told.entities(by_topic(topic.original))
+    return told.observed(entities) if entities else decode(topic, payload)
+
+
+def _announce(topic: UpTopic, payload: bytes, notes: Notes) -> list[Observation]:
+    key: Key = (topic.community, FORMAT, topic.original)
+    if not payload.strip():
+        notes.drop(key)
+    seen = decode(topic, payload)
+    entities = tuple(entity(one) for one in announced(topic.original, payload)[0])
+    notes.put(key, Announcement(entities))
+    refused = tuple(bad(one.refusal) for one in entities if one.refusal)
+    return [replace(seen[0], problems=(*seen[0].problems, *refused)), *seen[1:]]
+
+
+class _State:
+    """One message on a topic that announcements name."""
+
+    def __init__(self, topic: UpTopic, payload: bytes, notes: Notes) -> None:
+        self._community, self._topic = topic.community, topic.original
+        self._payload = payload
+        self._notes = notes
+        self._of: dict[str, list[Entity]] = {}
+        self._problems: list[FormatError] = []
+
+    def entities(self, name: str) -> list[Entity]:
+        """Those of the announcements that have this name."""
+        found: list[Entity] = []
+        for key in self._notes.named(self._community, FORMAT, name):
+            known = self._notes.get(key)
+            if isinstance(known, Announcement):
+                found += known.entities
+        return found
+
+    def observed(self, entities: list[Entity]) -> list[Observation]:
+        """What it says of each device."""
+        values: dict[str, dict[str, float]] = defaultdict(dict)
+        events: list[Observation] = []
+        for one in entities:
+            self._available(one, values[one.device])
+            said = self._read(one)
+            if said is None:
+                continue
+            value, facts = said
+            if facts:
+                events.append(Observation(one.device, None, {one.metric: value}, facts))
+            else:
+                values[one.device][one.metric] = value
+        seen = [Observation(device, None, v) for device, v in values.items() if v] + events
+        if not seen:
+            raise self._problems[0] if self._problems else nothing("it tells no known metric")
+        return [replace(seen[0], problems=tuple(self._problems)), *seen[1:]]
+
+    def _available(self, one: Entity, values: dict[str, float]) -> None:
+        for available in one.available:
+            if available.topic == self._topic:
+                try:
+                    heartbeat = available.heartbeat(self._payload)
+                except FormatError as error:
+                    self._wrong(error)
+                    continue
+                if heartbeat is not None:
+                    values["heartbeat"] = min(heartbeat, values.get("heartbeat", heartbeat))
+
+    def _read(self, one: Entity) -> tuple[float, Mapping[str, Json]] | None:
+        if not one.metric or one.topic != self._topic:
+            return None
+        try:
+            return one.read(self._payload) if self._alone(one) else None
+        except FormatError as error:
+            self._wrong(error)
+            return None
+
+    def _alone(self, one: Entity) -> bool:
+        """True if it is the device's only one of its metric, False if another counts for it.
+
+        FormatError where nothing tells which of several is the device's.
+        """
+        if one.device not in self._of:
+            self._of[one.device] = [
+                e for e in self.entities(by_device(one.device)) if e.device == one.device
+            ]
+        others = [
+            e for e in self._of[one.device] if e.metric == one.metric and e.source != one.source
+        ]
+        if not others or (not one.diagnostic and all(e.diagnostic for e in others)):
+            return True
+        if one.diagnostic and not all(e.diagnostic for e in others):
+            return False
+        raise bad(f"{short(one.name)} is not the only {one.metric} of {short(one.device)}")
+
+    def _wrong(self, error: FormatError) -> None:
+        if len(self._problems) < _PROBLEMS:
+            self._problems.append(error)
