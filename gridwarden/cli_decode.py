@@ -12,6 +12,7 @@ import typer
 
 from devices import formats
 from devices.formats.explain import Understood, explain
+from devices.formats.memory import Notes
 
 Name = Annotated[
     str, typer.Argument(metavar="FORMAT", help=f"One of: {', '.join(sorted(formats.BY_NAME))}.")
@@ -30,18 +31,18 @@ def decode(name: Name, file: File = None) -> None:
     "encoding": "base64" or "hex" a text is decoded first.
 
     Out comes {"readings": […], "events": […]}, with "problems" for what was refused beside them, or
-    {"rejected": "reason: what is wrong"}. Exits with 0 unless the file cannot be read.
+    {"rejected": "reason: what is wrong"}. What a line announces (a birth of Sparkplug B, an entity
+    of Home Assistant) is known to the lines after it. Exits with 0 unless the file cannot be read.
     """
     if name not in formats.BY_NAME:
         known = ", ".join(sorted(formats.BY_NAME))
         typer.echo(f"error: no format {name!r}; there are: {known}", err=True)
         raise typer.Exit(2)
+    read = formats.reader(name, Notes())
     try:
         for line in _lines(file):
             if line.strip():
-                sys.stdout.buffer.write(
-                    orjson.dumps(_understood(formats.BY_NAME[name], line)) + b"\n"
-                )
+                sys.stdout.buffer.write(orjson.dumps(_understood(read, line)) + b"\n")
     except OSError as error:
         typer.echo(f"error: {file}: {error.strerror or error}", err=True)
         raise typer.Exit(1) from None

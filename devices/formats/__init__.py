@@ -84,6 +84,17 @@ def decode(topic: UpTopic, payload: bytes) -> list[Observation]:
     return read(topic, payload)
 
 
+def reader(name: str, notes: Notes) -> Format:
+    """The format of this name, for messages of one source in their order.
+
+    What they announce goes to the notes and is known to the next. A request for more is not made.
+    """
+    remembering = WITH_MEMORY.get(name)
+    if remembering is None:
+        return BY_NAME[name]
+    return lambda topic, payload: remembering(topic, payload, notes, 0)
+
+
 def announces(topic: str) -> bool:
     """True for one of our topics whose retained message is an announcement, worth having late."""
     levels = topic.split("/")

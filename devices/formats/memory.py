@@ -86,7 +86,7 @@ class Memory:
             named[name] = tuple(sorted(keys))
             if not keys:
                 del named[name]
-        return Memory(entries, named, spent)
+        return Memory(entries, named, {owner: size for owner, size in spent.items() if size})
 
 
 NOTHING = Memory(MappingProxyType({}), MappingProxyType({}), MappingProxyType({}))

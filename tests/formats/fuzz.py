@@ -1,9 +1,10 @@
-"""Broken messages by the million through every format: python -m tests.formats.fuzz [COUNT] [SEED].
+"""Broken messages by the million: python -m tests.formats.fuzz [COUNT [SEED [FORMAT…]]].
 
 Each is a published message with something of it changed, or noise. A format may understand it or
 refuse it with a reason; anything else, a value outside its metric's range, or a message that takes
 longer than a second ends the run and is printed, so that it can become a test. Prints per format
-how many were understood and refused.
+how many were understood and refused. Formats with a memory are told stories: what one message
+announces is known to the next, and must be the same after it was kept.
 """
 
 import json
@@ -20,11 +21,13 @@ from rich.progress import track
 
 from devices import formats
 from devices.formats.explain import explain
+from devices.formats.memory import MAX_BYTES, NOTHING, Memory, Notes
 from devices.metric import BY_NAME
 from tests.formats.published import FOLDER
-from tests.formats.test_sparkplug import degrees
+from tests.formats.test_sparkplug import bdseq, degrees
 from tests.formats.test_sparkplug import payload as sparkplug
 
+DOOR = {"name": "Door", "alias": 5, "datatype": 11, "boolean": True}
 SEEDS = {
     "chirpstack": "chirpstack_v4_events",
     "esprfid": "esp_rfid_mqtt",
@@ -38,13 +41,6 @@ SEEDS = {
     "zigbee2mqtt": "zigbee2mqtt",
 }
 OWN = {
-    "homeassistant": (
-        "homeassistant/binary_sensor/hall/door/config",
-        (
-            b'{"name": "Door", "stat_t": "hall/door", "dev_cla": "door", "uniq_id": "d1",'
-            b' "dev": {"ids": ["0x90fd"], "name": "Hall", "mf": "Maker", "mdl": "M1"}}'
-        ),
-    ),
     "shelly": (
         "shellyplus1pm-a8032ab6/events/rpc",
         (
@@ -53,10 +49,48 @@ OWN = {
             b' "temperature:0": {"tC": 21.5}, "humidity:0": {"rh": 44.2}}}'
         ),
     ),
-    "sparkplug": ("spBv1.0/lvyuan/DDATA/edge/d1", sparkplug(degrees())),
     "native": ("a/b/c", b'{"ts": 1763692800123, "values": {"spo2": 97, "pulse": 71.5}}'),
 }
 """Messages of ours where none are published."""
+
+TOLD: dict[str, tuple[tuple[str, bytes], ...]] = {
+    "homeassistant": (
+        (
+            "homeassistant/binary_sensor/hall/door/config",
+            (
+                b'{"name": "Door", "stat_t": "hall/door", "dev_cla": "door", "uniq_id": "d1",'
+                b' "dev": {"ids": ["0x90fd"], "name": "Hall", "mf": "Maker", "mdl": "M1"},'
+                b' "avty": [{"t": "hall/lwt", "val_tpl": "{{ value_json.state }}"}]}'
+            ),
+        ),
+        ("homeassistant/binary_sensor/hall/door/config", b""),
+        (
+            "homeassistant/device/hall/config",
+            (
+                b'{"dev": {"ids": "0x90fe"}, "stat_t": "hall/state", "avty_t": "hall/lwt2",'
+                b' "cmps": {"t": {"p": "sensor", "dev_cla": "temperature", "unit_of_meas": "C",'
+                b' "val_tpl": "{{ value_json.t | float | round(1) }}"}, "m": {"p": "binary_sensor",'
+                b' "dev_cla": "moisture", "val_tpl": "{{ value_json[\'m\'] }}", "pl_on": true,'
+                b' "pl_off": false}, "e": {"p": "event", "dev_cla": "button", "stat_t": "hall/e"}}}'
+            ),
+        ),
+        ("hall/door", b"ON"),
+        ("hall/lwt", b'{"state": "offline"}'),
+        ("hall/lwt2", b"online"),
+        ("hall/state", b'{"t": 21.46, "m": true}'),
+        ("hall/e", b'{"event_type": "press"}'),
+    ),
+    "sparkplug": (
+        ("spBv1.0/lvyuan/DDATA/edge/d1", sparkplug(degrees())),
+        ("spBv1.0/lvyuan/NBIRTH/edge", sparkplug(bdseq(1), degrees(alias=3), seq=0)),
+        ("spBv1.0/lvyuan/DBIRTH/edge/d1", sparkplug(degrees(alias=4), DOOR, seq=1)),
+        ("spBv1.0/lvyuan/NDATA/edge", sparkplug({"alias": 3, "float": 20.5}, seq=2)),
+        ("spBv1.0/lvyuan/DDATA/edge/d1", sparkplug({"alias": 4, "float": 20.5}, DOOR, seq=3)),
+        ("spBv1.0/lvyuan/DDEATH/edge/d1", sparkplug(seq=4)),
+        ("spBv1.0/lvyuan/NDEATH/edge", sparkplug(bdseq(1), seq=None)),
+    ),
+}
+"""Messages of ours for the formats with a memory, as they would be told one after the other."""
 
 ODD: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1, 255, 256, 65_535, 2**31, 2**63, 2**64 - 1, -(2**63), 2**70),
@@ -66,10 +100,14 @@ ODD: tuple[Any, ...] = (
     *("2026-01-01", [], {}, [[]], [{}], {"": None}, [1] * 50, {"a": {"b": {"c": []}}}),
 )
 SLOW_S = 1.0
+STORY = 25
+"""Messages that are told one after the other to a format with a memory."""
 
 
 def seeds(name: str) -> list[tuple[str, bytes]]:
     """Topic and payload of the published messages of a format; ours where there are none."""
+    if name in TOLD:
+        return list(TOLD[name])
     file = FOLDER / f"{SEEDS.get(name, '')}.jsonl"
     if not file.is_file():
         return [OWN.get(name, OWN["native"])]
@@ -143,11 +181,15 @@ def _noise(chance: random.Random, _payload: bytes) -> bytes:
     return chance.randbytes(chance.randrange(64))
 
 
-def examine(name: str, topic: str, payload: bytes) -> bool:
-    """True if it was understood; AssertionError where the format broke its word."""
+def examine(name: str, topic: str, payload: bytes, notes: Notes | None = None) -> bool:
+    """True if it was understood; AssertionError where the format broke its word.
+
+    notes: what the messages before it announced.
+    """
     began = time.perf_counter()
     try:
-        said = explain(formats.BY_NAME[name], topic, payload)
+        read = formats.BY_NAME[name] if notes is None else formats.reader(name, notes)
+        said = explain(read, topic, payload)
         orjson.dumps(said)
     except Exception as error:
         raise AssertionError(f"{name} {topic!r} {payload!r}: {error!r}") from error
@@ -162,12 +204,41 @@ def examine(name: str, topic: str, payload: bytes) -> bool:
     return True
 
 
-def main(count: int, seed: int) -> None:
-    """Run `count` messages, spread over all formats, and print what became of them."""
+def tell(name: str, chance: random.Random) -> int:
+    """Tell one of the formats with a memory `STORY` messages; how many were understood.
+
+    Most are whole and in their order, so that something is announced to be misunderstood.
+    """
+    notes, told, understood = Notes(), TOLD[name], 0
+    for number in range(STORY):
+        one = told[number % len(told)] if chance.random() < 0.6 else chance.choice(told)
+        said = one if chance.random() < 0.5 else broken(chance, one)
+        understood += examine(name, *said, notes)
+    keep(notes)
+    return understood
+
+
+def keep(notes: Notes) -> None:
+    """AssertionError where what was announced is not the same after it was kept."""
+    memory = Memory.of(
+        (key, formats.load(key[1], key[2], entry.dump()))
+        for key, entry in notes.changes.items()
+        if entry is not None
+    )
+    assert memory == NOTHING.after(notes.changes), notes.changes
+    assert sum(memory.spent.values()) <= len(memory.spent) * MAX_BYTES
+
+
+def main(count: int, seed: int, *only: str) -> None:
+    """Run `count` messages, spread over these formats or all, and print what became of them."""
     understood: Counter[str] = Counter()
-    names = sorted(formats.BY_NAME)
+    names = sorted(only or formats.BY_NAME)
     for name in names:
         chance, own = random.Random(f"{seed} {name}"), seeds(name)  # noqa: S311 - nothing secret
+        if name in TOLD:
+            for _ in track(range(count // len(names) // STORY), name):
+                understood[name] += tell(name, chance)
+            continue
         for _ in track(range(count // len(names)), name):
             understood[name] += examine(name, *broken(chance, chance.choice(own)))
     for name in names:
@@ -176,5 +247,5 @@ def main(count: int, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    numbers = [int(argument) for argument in sys.argv[1:]]
-    main(*(numbers + [100_000, 1][len(numbers) :]))
+    given = sys.argv[1:]
+    main(int(given[0]) if given else 100_000, int(given[1]) if given[1:] else 1, *given[2:])
