@@ -18,7 +18,7 @@ MAX_LENGTH = 256
 """Characters of a template that is read."""
 
 _WHOLE = re.compile(
-    r"\s*\{\{-?\s*(value_json|value)\s*((?:[.\[][^|{}]*)?)((?:\|[^|{}]*)*)-?\}\}\s*"
+    r"\s*\{\{-?\s*(value_json|value)\s*((?:[.\[][^|{}]*?)?)\s*((?:\|[^|{}]*?)*)\s*-?\}\}\s*"
 )
 _STEP = re.compile(
     r"""\.([A-Za-z_][A-Za-z0-9_]*)|\[\s*'([^'\\]*)'\s*\]|\[\s*"([^"\\]*)"\s*\]|\[\s*([0-9]{1,4})\s*\]"""
@@ -60,7 +60,7 @@ def parse(text: str) -> Template | None:
     whole = _WHOLE.fullmatch(text) if len(text) <= MAX_LENGTH else None
     if whole is None:
         return None
-    root, path, filters = whole[1], _path(whole[2].rstrip()), _filters(whole[3])
+    root, path, filters = whole[1], _path(whole[2]), _filters(whole[3])
     if path is None or filters is None or (root == "value" and path):
         return None
     return Template(root == "value_json", path, filters)
