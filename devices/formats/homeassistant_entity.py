@@ -18,9 +18,9 @@ from typing import Any
 import orjson
 
 from devices.errors import FormatError
-from devices.formats.fields import Field, Object, Parsed, bad, json_value, short, text_of, value_of
+from devices.formats.fields import Field, Object, Parsed, bad, short, text_of, value_of
 from devices.formats.homeassistant import Announced, topic_of
-from devices.formats.template import parse
+from devices.formats.template import State, parse
 from devices.metric import BY_NAME
 from devices.reading import Json
 from devices.units import UnitError, to_metric
@@ -96,9 +96,9 @@ class Available:
     enough: bool
     decisive: bool
 
-    def heartbeat(self, payload: bytes) -> float | None:
+    def heartbeat(self, state: State) -> float | None:
         """1 or 0; None where it does not tell. FormatError if it is neither of its two words."""
-        said = _rendered(self.template, payload)
+        said = _rendered(self.template, state)
         if said is None:
             return None
         if said == self.offline:
@@ -141,38 +141,38 @@ class Entity:
         """Where its value comes from."""
         return self.topic, self.template
 
-    def read(self, payload: bytes) -> tuple[float, Mapping[str, Json]] | None:
+    def read(self, state: State) -> tuple[float, Mapping[str, Json]] | None:
         """Its value in its metric's unit, and facts beside it; None where nothing is said."""
         if self.refusal:
             raise bad(self.refusal)
         try:
             if self.component == "event":
-                return self._event(payload)
-            value = self._binary(payload) if self.component == "binary_sensor" else None
+                return self._event(state)
+            value = self._binary(state) if self.component == "binary_sensor" else None
             if self.component == "sensor":
-                value = self._sensor(payload)
+                value = self._sensor(state)
         except FormatError as error:
             raise bad(f"{short(self.name)}: {error.detail}") from None
         return None if value is None else (value, {})
 
-    def _sensor(self, payload: bytes) -> float | None:
-        said = _value(self.template, payload)
+    def _sensor(self, state: State) -> float | None:
+        said = _value(self.template, state)
         if said is None or (isinstance(said, str) and said.strip().lower() in _SILENT):
             return None
         if isinstance(said, bool):
             raise bad(f"state is {said}, not a number")
         return value_of("state", said, Field(self.metric, self.unit))
 
-    def _binary(self, payload: bytes) -> float | None:
-        said = _rendered(self.template, payload)
+    def _binary(self, state: State) -> float | None:
+        said = _rendered(self.template, state)
         if said is None or said.lower() in _SILENT:
             return None
         if said not in (self.on, self.off):
             raise bad(f"state is {short(said)}, neither {short(self.on)} nor {short(self.off)}")
         return 1.0 if said == self.on else 0.0
 
-    def _event(self, payload: bytes) -> tuple[float, Mapping[str, Json]] | None:
-        said = json_value(payload)
+    def _event(self, state: State) -> tuple[float, Mapping[str, Json]] | None:
+        said = state.parsed()
         kind = text_of(said, "event_type") if isinstance(said, dict) else None
         if not kind:
             raise bad(f"state is {short(said)}, without an 'event_type'")
@@ -323,16 +323,16 @@ def _word(config: Object, name: str, default: str) -> str:
     return str(given)[:MAX_TEXT] if isinstance(given, str | int | float) else default
 
 
-def _value(template: str, payload: bytes) -> Parsed:
+def _value(template: str, state: State) -> Parsed:
     known = parse(template)
     if known is None:
         raise bad(f"value_template {short(template)} is not understood")
-    return known.value(payload)
+    return known.value(state)
 
 
-def _rendered(template: str, payload: bytes) -> str | None:
+def _rendered(template: str, state: State) -> str | None:
     """The value as the text that a template gives; None where there is none."""
-    said = _value(template, payload)
+    said = _value(template, state)
     if isinstance(said, list | dict):
         raise bad(f"state is {short(said)}, not a word")
     return None if said is None else str(said)

@@ -9,6 +9,7 @@ cannot be understood is kept as rejected and leaves the one before it alone; an 
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TypeAlias
 
 from devices.errors import FormatError
 from devices.formats.fields import bad, nothing, short
@@ -21,11 +22,13 @@ from devices.formats.homeassistant_entity import (
     entity,
 )
 from devices.formats.memory import Key, Notes
+from devices.formats.template import State
 from devices.instant import Micros
 from devices.reading import Json, Observation
 from devices.topic import UpTopic
 
 FORMAT = "homeassistant"
+_Sources: TypeAlias = dict[tuple[str, bool], set[tuple[str, str]]]
 _PROBLEMS = 8
 """Problems of one message that are explained."""
 
@@ -55,9 +58,9 @@ class _State:
 
     def __init__(self, topic: UpTopic, payload: bytes, notes: Notes) -> None:
         self._community, self._topic = topic.community, topic.original
-        self._payload = payload
+        self._state = State(payload)
         self._notes = notes
-        self._of: dict[str, list[Entity]] = {}
+        self._sources: dict[str, _Sources] = {}
         self._problems: list[FormatError] = []
 
     def entities(self, name: str) -> list[Entity]:
@@ -92,7 +95,7 @@ class _State:
         for available in one.available:
             if available.topic == self._topic:
                 try:
-                    heartbeat = available.heartbeat(self._payload)
+                    heartbeat = available.heartbeat(self._state)
                 except FormatError as error:
                     self._wrong(error)
                     continue
@@ -103,7 +106,7 @@ class _State:
         if not one.metric or one.topic != self._topic:
             return None
         try:
-            return one.read(self._payload) if self._alone(one) else None
+            return one.read(self._state) if self._alone(one) else None
         except FormatError as error:
             self._wrong(error)
             return None
@@ -113,18 +116,23 @@ class _State:
 
         FormatError where nothing tells which of several is the device's.
         """
-        if one.device not in self._of:
-            self._of[one.device] = [
-                e for e in self.entities(by_device(one.device)) if e.device == one.device
-            ]
-        others = [
-            e for e in self._of[one.device] if e.metric == one.metric and e.source != one.source
-        ]
-        if not others or (not one.diagnostic and all(e.diagnostic for e in others)):
-            return True
-        if one.diagnostic and not all(e.diagnostic for e in others):
+        if one.device not in self._sources:
+            self._sources[one.device] = self._sources_of(one.device)
+        sources = self._sources[one.device]
+        rivals = sources[one.metric, False]
+        if one.diagnostic and rivals:
             return False
+        if len(rivals or sources[one.metric, True]) == 1:
+            return True
         raise bad(f"{short(one.name)} is not the only {one.metric} of {short(one.device)}")
+
+    def _sources_of(self, device: str) -> "_Sources":
+        """By metric and whether it is diagnostic, where a device's values come from."""
+        sources: _Sources = defaultdict(set)
+        for one in self.entities(by_device(device)):
+            if one.device == device:
+                sources[one.metric, one.diagnostic].add(one.source)
+        return sources
 
     def _wrong(self, error: FormatError) -> None:
         if len(self._problems) < _PROBLEMS:

@@ -159,7 +159,9 @@ class Notes:
             )
         held = entry.names if old is None else set(entry.names) - set(old.names)
         for name in held:
-            if len(self.named(community, of, name)) >= MAX_NAMED:
+            whole = (community, of, name)
+            most = len(self._memory.named.get(whole, ())) + len(self._named.get(whole, ()))
+            if most >= MAX_NAMED and len(self.named(community, of, name)) >= MAX_NAMED:
                 raise bad(f"{MAX_NAMED} announcements already name {short(name)}")
 
 

@@ -145,7 +145,7 @@ def announced(message: Payload) -> tuple[Births, tuple[FormatError, ...]]:
             continue
         if aliases.setdefault(metric.alias, known).name != metric.name:
             twice.add(metric.alias)
-    single = {alias: known for alias, known in aliases.items() if alias not in twice}
+    single = {alias: names[k.name] for alias, k in aliases.items() if alias not in twice}
     births = Births(
         {name: known for name, known in names.items() if meant(name)},
         {alias: known for alias, known in single.items() if meant(known.name)},

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
 
+from devices.errors import FormatError
 from devices.formats.fields import Parsed, bad, json_value, short
 
 MAX_LENGTH = 256
@@ -37,19 +38,45 @@ class Template:
     path: tuple[_Step, ...] = ()
     filters: tuple[tuple[str, int], ...] = ()
 
-    def value(self, payload: bytes) -> Parsed:
+    def value(self, state: "State") -> Parsed:
         """The value, None where the payload does not hold one; FormatError if it cannot be read."""
-        found: Parsed
-        if self.as_json:
-            found = json_value(payload)
-            for step in self.path:
-                found = _inside(found, step)
-        else:
-            found = _text(payload)
+        found = state.parsed() if self.as_json else state.text()
+        for step in self.path:
+            found = _inside(found, step)
         for name, digits in self.filters:
             if found is not None:
                 found = _filtered(found, name, digits)
         return found
+
+
+class State:
+    """A payload that many templates may look into: it is parsed once."""
+
+    def __init__(self, payload: bytes) -> None:
+        self._payload = payload
+        self._parsed: list[Parsed | FormatError] = []
+
+    def text(self) -> str:
+        """The payload as it is; FormatError if it is no text."""
+        try:
+            return self._payload.decode()
+        except UnicodeDecodeError:
+            raise bad(f"payload of {len(self._payload)} bytes is not UTF-8") from None
+
+    def parsed(self) -> Parsed:
+        """The payload as JSON; FormatError if it is none."""
+        if not self._parsed:
+            self._parsed.append(self._parse())
+        (found,) = self._parsed
+        if isinstance(found, FormatError):
+            raise bad(found.detail)
+        return found
+
+    def _parse(self) -> "Parsed | FormatError":
+        try:
+            return json_value(self._payload)
+        except FormatError as error:
+            return error
 
 
 @lru_cache(maxsize=4_096)
@@ -109,10 +136,3 @@ def _filtered(given: Parsed, name: str, digits: int) -> Parsed:
         return int(number) if name == "int" else round(number, digits)
     except (ValueError, OverflowError):
         raise bad(f"{short(given)} is not a number") from None
-
-
-def _text(payload: bytes) -> str:
-    try:
-        return payload.decode()
-    except UnicodeDecodeError:
-        raise bad(f"payload of {len(payload)} bytes is not UTF-8") from None

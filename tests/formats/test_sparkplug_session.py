@@ -121,6 +121,19 @@ def test_what_announces_too_much_is_understood_and_not_remembered(
         say(Notes(), "NBIRTH", payload(bdseq(1), degrees()))
 
 
+def test_what_is_named_twice_means_its_last_also_by_alias() -> None:
+    notes = Notes()
+    twice = (degrees(alias=7), degrees(alias=7, datatype=10) | {"double": 1.0})
+    twice[1].pop("float")
+    say(notes, "NBIRTH", payload(bdseq(1), *twice))
+    kept = {
+        key: formats.load(key[1], key[2], entry.dump())
+        for key, entry in notes.changes.items()
+        if entry is not None
+    }
+    assert kept == notes.changes
+
+
 def test_a_session_is_the_same_after_it_was_kept() -> None:
     notes = Notes()
     fahrenheit = {"engUnit": "°F"}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.errors import FormatError
-from devices.formats.template import parse
+from devices.formats.template import State, parse
 
 PAYLOAD = (
     b'{"a": {"b": "3.14159", "n": null}, "l": [1, {"x": true}], "door open": "ON", "items": 2}'
@@ -39,7 +39,7 @@ PAYLOAD = (
 def test_the_value_of_a_template(text: str, value: object) -> None:
     template = parse(text)
     assert template is not None
-    assert template.value(PAYLOAD) == value
+    assert template.value(State(PAYLOAD)) == value
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_what_is_not_there_in_its_form_is_refused(text: str, payload: bytes) -> 
     template = parse(text)
     assert template is not None
     with pytest.raises(FormatError):
-        template.value(payload)
+        template.value(State(payload))
 
 
 @given(st.text(alphabet="{}|.[]'\" valuejson_0()-", max_size=60), st.binary(max_size=30))
@@ -91,4 +91,4 @@ def test_no_template_and_no_payload_breaks_it(text: str, payload: bytes) -> None
     template = parse(text)
     if template is not None:
         with suppress(FormatError):
-            template.value(payload)
+            template.value(State(payload))

@@ -1,11 +1,23 @@
 """Devices written into a site folder: all of them, or none."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from devices.formats.announcing import Announced
+from devices.kind import BY_NAME
 from devices.site import SiteError
-from gridwarden.adding import ADDED, added, code_of, entry, read_entries, read_table, write
+from gridwarden.adding import (
+    ADDED,
+    added,
+    code_of,
+    entry,
+    read_entries,
+    read_table,
+    suggested,
+    write,
+)
 from gridwarden.changing import changed, without
 from gridwarden.site import check
 from tests import small_site
@@ -136,3 +148,14 @@ def test_a_table_that_is_none_is_told_with_its_line(table: str, told: str) -> No
 )
 def test_a_code_from_an_address(address: str, code: str) -> None:
     assert code_of(address) == code
+
+
+def test_an_announcement_suggests_kind_metrics_and_name() -> None:
+    told = Announced("c", "0xd", "Hall", "Maker", "M1", (), ("door_open", "battery"))
+    assert suggested(told) == {
+        "kind": "door",
+        "metrics": [*BY_NAME["door"].metrics, "battery"],
+        "name": {"zh": "Hall", "en": "Hall"},
+    }
+    assert suggested(replace(told, metrics=("smoke",), name="")) == {"kind": "smoke_detector"}
+    assert suggested(replace(told, metrics=("temperature",), name="")) == {}

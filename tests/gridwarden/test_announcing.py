@@ -85,6 +85,24 @@ async def test_a_door_sensor_announces_itself_is_adopted_and_reports(
     assert whole.rows(VALUES) == [("0xdoor", "door_open", 1.0), ("0xdoor", "door_open", 0.0)]
 
 
+async def test_what_did_not_announce_its_kind_is_not_guessed(
+    whole: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRIDWARDEN_DATABASE_URL", whole.url)
+    await whole.start()
+    config = {"stat_t": "t", "dev_cla": "temperature", "unit_of_meas": "°C", "dev": {"ids": "0xt"}}
+    say(whole, "homeassistant", "homeassistant/sensor/t/config", orjson.dumps(config))
+    await whole.until("announcements")
+    for address, why in (
+        ("0xt", "'0xt' announced temperature"),
+        ("0xnobody", "'0xnobody' announced itself in no community"),
+    ):
+        words = ["devices", "add", str(whole.folder), "--address", address, "--area", "grid-1"]
+        result = await asyncio.to_thread(CliRunner().invoke, app, words)
+        assert result.exit_code == 1
+        assert f"say what it is with --kind: {why}" in result.stderr
+
+
 class Commands:
     """What a gateway hears on its community's commands: topic, payload and QoS of each."""
 

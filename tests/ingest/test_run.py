@@ -12,6 +12,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from devices import formats
 from devices.formats import native
+from devices.formats.memory import NOTHING, Memory
 from devices.instant import DAY
 from devices.reading import Observation
 from devices.topic import UpTopic
@@ -24,6 +25,7 @@ from ingest.fate import Counts
 from ingest.message import RawMessage
 from ingest.receipts import Earlier
 from ingest.run import Collector
+from ingest.session import Version
 from ingest.source import Source
 from ingest.store import CommittedBatch, undated
 from tests.conftest import OwnPostgres
@@ -50,9 +52,13 @@ class KilledError(Exception):
 
 
 def source_of(
-    broker: Server, kind: type[Source] = Source, stored: Mapping[int, Earlier] | None = None
+    broker: Server,
+    kind: type[Source] = Source,
+    stored: Mapping[int, Earlier] | None = None,
+    version: Version = "5",
 ) -> Source:
     return kind(
+        version=version,
         stored=stored or {},
         url=broker.url,
         client_id="gridwarden-ingest",
@@ -66,7 +72,7 @@ def source_of(
 class Run:
     """A collector at work, and what it has handed over."""
 
-    def __init__(self, source: Source, pool: Pool) -> None:
+    def __init__(self, source: Source, pool: Pool, memory: Memory = NOTHING) -> None:
         self.source = source
         self.batches: list[CommittedBatch] = []
         self._changed = asyncio.Condition()
@@ -77,6 +83,7 @@ class Run:
             clock=WallClock(),
             hand_over=self._keep,
             limits=LIMITS,
+            memory=memory,
             backoff=QUICK,
         )
         self.task = asyncio.create_task(self._collector.run())
@@ -97,11 +104,11 @@ class Run:
 
 
 @asynccontextmanager
-async def running(broker: Server, pool: Pool) -> AsyncIterator[Run]:
+async def running(broker: Server, pool: Pool, memory: Memory = NOTHING) -> AsyncIterator[Run]:
     async with pool.connection() as conn:
         stored = await undated(conn, 0)
     async with source_of(broker, stored=stored) as source:
-        run = Run(source, pool)
+        run = Run(source, pool, memory)
         await source.wait_connected()
         yield run
         source.stop()
