@@ -44,10 +44,10 @@ class _Seen:
     messages: int = 0
 
 
-def probe(url: SecretStr, version: str) -> BrokerReport:
+def probe(url: SecretStr, version: str, ca_file: str | None = None) -> BrokerReport:
     """Connect under a name of our own, publish to ourselves without acknowledging, come back."""
     try:
-        address = parse_address(url.get_secret_value())
+        address = parse_address(url.get_secret_value(), ca_file)
     except SourceError as error:
         return BrokerReport("", version, str(error))
     client_id = f"gridwarden-doctor-{uuid.uuid4().hex[:8]}"
@@ -92,7 +92,7 @@ def _connect(
     client.max_inflight_messages_set(0)
     client.username_pw_set(address.username, address.password)
     if address.tls:
-        client.tls_set()
+        client.tls_set(ca_certs=address.ca_file)
     _listen(client, seen)
     properties = _session_properties(forget=forget) if five else None
     if five:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gridwarden.cli_accounts import accounts_app
 from gridwarden.cli_decode import decode
 from gridwarden.cli_demo import demo
 from gridwarden.cli_device_changes import move, replace, retire
@@ -17,6 +18,7 @@ from gridwarden.cli_rules import rules_app
 from gridwarden.cli_settings import read_settings
 from gridwarden.cli_simulate import simulate
 from gridwarden.cli_site import site_app
+from gridwarden.cli_tls import tls_app
 
 app = typer.Typer(
     name="gridwarden",
@@ -31,6 +33,8 @@ devices_app.command("retire")(retire)
 devices_app.command("move")(move)
 devices_app.command("replace")(replace)
 app.add_typer(rules_app, name="rules", help="Check rule files.")
+app.add_typer(accounts_app, name="accounts", help="Accounts on the broker: who may sign in there.")
+app.add_typer(tls_app, name="tls", help="A certificate authority of one's own for the broker.")
 app.command("decode")(decode)
 app.command("demo")(demo)
 app.command("replay")(replay)

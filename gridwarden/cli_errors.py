@@ -8,10 +8,11 @@ import typer
 from rich.console import Console
 
 from alerts.errors import AlertError
+from devices.accounts.errors import AccountError
 from gridwarden.errors import GridwardenError
 from ingest.errors import SourceError
 
-_TOLD_AS_THEY_ARE = (GridwardenError, AlertError, SourceError)
+_TOLD_AS_THEY_ARE = (GridwardenError, AlertError, SourceError, AccountError)
 
 
 @contextmanager

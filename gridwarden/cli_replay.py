@@ -98,7 +98,7 @@ def _send(
     speed: float,
     connections: int,
 ) -> int:
-    address = Address.parse(settings.mqtt_url.get_secret_value())
+    address = Address.parse(settings.mqtt_url.get_secret_value(), settings.broker().ca_file)
     with (
         file.open(encoding="utf-8-sig", newline="") as lines,
         Publisher(address, connections=connections, window=settings.receive_window) as publisher,

@@ -94,7 +94,7 @@ def _span(start: str, hours: float, zone: ZoneInfo, settings: Settings) -> Span:
 
 
 def _publish(city: City, span: Span, settings: Settings, speed: float, connections: int) -> int:
-    address = Address.parse(settings.mqtt_url.get_secret_value())
+    address = Address.parse(settings.mqtt_url.get_secret_value(), settings.broker().ca_file)
     window = settings.receive_window
     with (
         Publisher(address, connections=connections, window=window) as publisher,

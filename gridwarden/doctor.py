@@ -73,7 +73,7 @@ def judge_broker(report: BrokerReport, window: int) -> Iterator[Finding]:
         "broker window",
         report.in_flight >= wanted,
         f"sends {report.in_flight} of {report.published} messages ahead of our PUBACKs",
-        "set max_inflight_messages 0 and max_queued_messages 0 (deploy/mosquitto/mosquitto.conf)",
+        "set max_inflight_messages 0, max_queued_messages high (deploy/mosquitto/mosquitto.conf)",
     )
     yield Finding(
         "broker session",

@@ -217,7 +217,7 @@ persistence true
 persistence_location {folder}/
 autosave_interval 1
 max_inflight_messages 0
-max_queued_messages 0
+max_queued_messages 2147483647
 max_queued_bytes 0
 set_tcp_nodelay true
 connection_messages false

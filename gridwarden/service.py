@@ -27,7 +27,6 @@ from gridwarden.migrate import missing
 from gridwarden.pipeline import Pipeline, Pool
 from gridwarden.settings import Settings
 from gridwarden.watch import watch_site
-from ingest.address import parse_address
 from ingest.announced import announced
 from ingest.batch import BatchPolicy
 from ingest.decode import Limits
@@ -155,6 +154,7 @@ class Service:
             receive_window=settings.receive_window,
             heard=heard,
             stored=stored,
+            ca_file=settings.broker().ca_file,
         )
 
     def _pipeline(
@@ -239,7 +239,7 @@ async def _finish(pipeline: asyncio.Task[None]) -> None:
 
 
 def _broker(settings: Settings, what: str) -> Broker:
-    address = parse_address(settings.mqtt_url.get_secret_value())
+    address = settings.broker()
     return Broker(
         address.host,
         address.port,
@@ -247,6 +247,8 @@ def _broker(settings: Settings, what: str) -> Broker:
         address.password,
         settings.mqtt_version,
         f"{settings.mqtt_client_id}-{what}",
+        tls=address.tls,
+        ca_file=address.ca_file,
     )
 
 

@@ -3,6 +3,7 @@
 Secrets are `SecretStr` and render as ********** wherever they are printed or logged.
 """
 
+import ssl
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -12,7 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import AwareDatetime, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from ingest.address import parse_address
+from ingest.address import Address, parse_address
 from ingest.errors import SourceError
 
 MIN_KEY = 16
@@ -32,7 +33,14 @@ class Settings(BaseSettings):
     )
     mqtt_url: SecretStr = Field(
         SecretStr("mqtt://127.0.0.1:1883"),
-        description="The broker: mqtt://[user:password@]host[:port].",
+        description="The broker: mqtt[s]://[user:password@]host[:port].",
+    )
+    mqtt_ca_file: Path | None = Field(
+        None, description="Certificates (PEM) that vouch for the broker; unset: the system's."
+    )
+    broker_admin_url: SecretStr = Field(
+        SecretStr(""),
+        description="The broker as its administrator, for `gridwarden accounts`: mqtt[s]://…",
     )
     mqtt_version: Literal["5", "3.1.1"] = Field(
         "5", description="MQTT protocol version to speak with the broker."
@@ -99,14 +107,30 @@ class Settings(BaseSettings):
             raise ValueError("is not postgresql://[user:password@]host[:port]/database") from None
         return url
 
-    @field_validator("mqtt_url")
+    @field_validator("mqtt_url", "broker_admin_url")
     @classmethod
     def _is_broker(cls, url: SecretStr) -> SecretStr:
         try:
-            parse_address(url.get_secret_value())
+            if url.get_secret_value():
+                parse_address(url.get_secret_value())
         except SourceError as error:
             raise ValueError(str(error)) from None
         return url
+
+    @field_validator("mqtt_ca_file", mode="before")
+    @classmethod
+    def _unset_if_empty(cls, path: object) -> object:
+        return path or None
+
+    @field_validator("mqtt_ca_file")
+    @classmethod
+    def _is_certificate(cls, path: Path | None) -> Path | None:
+        try:
+            if path is not None:
+                ssl.create_default_context(cafile=path)
+        except OSError as error:
+            raise ValueError(f"{path} holds no certificate that can be read: {error}") from None
+        return path
 
     @field_validator("secret_key")
     @classmethod
@@ -115,3 +139,20 @@ class Settings(BaseSettings):
         if 0 < length < MIN_KEY:
             raise ValueError(f"has {length} characters, fewer than {MIN_KEY}")
         return key
+
+    def broker(self) -> Address:
+        """The broker, as whom the service speaks there, and who vouches for it."""
+        return parse_address(self.mqtt_url.get_secret_value(), self._ca_file())
+
+    def broker_admin(self) -> Address:
+        """The broker as its administrator; SourceError where that is not set."""
+        url = self.broker_admin_url.get_secret_value()
+        if not url:
+            raise SourceError(
+                "GRIDWARDEN_BROKER_ADMIN_URL is not set: mqtt[s]://gridwarden-admin:PASSWORD@HOST, "
+                "as `gridwarden accounts init` shows it (docs/accounts.md)"
+            )
+        return parse_address(url, self._ca_file())
+
+    def _ca_file(self) -> str | None:
+        return str(self.mqtt_ca_file) if self.mqtt_ca_file else None

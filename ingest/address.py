@@ -10,19 +10,23 @@ _PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A broker, and the account to use there; the password is never shown."""
+    """A broker, and the account to use there; the password is never shown.
+
+    ca_file: PEM certificates of the authorities that may vouch for it; None: those of the system.
+    """
 
     host: str
     port: int
     tls: bool
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    ca_file: str | None = None
 
     def __str__(self) -> str:
         return f"mqtt{'s' if self.tls else ''}://{self.host}:{self.port}"
 
 
-def parse_address(url: str) -> Address:
+def parse_address(url: str, ca_file: str | None = None) -> Address:
     """mqtt://[user:password@]host[:port], mqtts:// for TLS; SourceError for anything else."""
     try:
         parts = urlsplit(url)
@@ -39,4 +43,5 @@ def parse_address(url: str) -> Address:
         parts.scheme == "mqtts",
         unquote(parts.username) if parts.username else None,
         unquote(parts.password) if parts.password else None,
+        ca_file,
     )

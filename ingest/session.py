@@ -201,7 +201,7 @@ def _client(options: SessionOptions) -> Client:
     )
     client.username_pw_set(options.address.username, options.address.password)
     if options.address.tls:
-        client.tls_set()
+        client.tls_set(ca_certs=options.address.ca_file)
     return client
 
 

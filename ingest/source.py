@@ -25,7 +25,8 @@ class Source:
     """The persistent MQTT session as an asynchronous context manager.
 
     heard: where `heard_until` resumes, e.g. `store.last_heard`; µs since the Unix epoch, UTC ·
-    stored: what an earlier process stored and may not have acknowledged, e.g. `store.undated`.
+    stored: what an earlier process stored and may not have acknowledged, e.g. `store.undated` ·
+    ca_file: PEM certificates that vouch for the broker (mqtts://); None: the system's.
     SourceError if the URL cannot be used; a broker that is away is waited for.
     """
 
@@ -41,8 +42,10 @@ class Source:
         heard: Micros = 0,
         stored: Mapping[int, Earlier] = MappingProxyType({}),
         backoff: Backoff | None = None,
+        ca_file: str | None = None,
     ) -> None:
-        self._options = SessionOptions(parse_address(url), client_id, version, receive_window)
+        address = parse_address(url, ca_file)
+        self._options = SessionOptions(address, client_id, version, receive_window)
         self._policy = policy
         self._clock = clock
         self._backoff = backoff or Backoff()

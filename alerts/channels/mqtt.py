@@ -42,7 +42,10 @@ _PASSING = frozenset({0x80, 0x83, QUOTA_EXCEEDED})
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """Where and as whom to publish. version: '5' or '3.1.1' · timeout: s, of connect and PUBACK."""
+    """Where and as whom to publish. version: '5' or '3.1.1' · timeout: s, of connect and PUBACK.
+
+    tls: TLS, where ca_file (PEM) vouches for the broker, or the system's authorities if None.
+    """
 
     hostname: str
     port: int = 1883
@@ -51,6 +54,8 @@ class Broker:
     version: str = "5"
     client_id: str | None = None
     timeout: float = 5.0
+    tls: bool = False
+    ca_file: str | None = None
 
 
 class _Line:
@@ -137,6 +142,7 @@ class _Publisher(aiomqtt.Client):
             protocol=aiomqtt.ProtocolVersion.V5 if v5 else aiomqtt.ProtocolVersion.V311,
             timeout=broker.timeout,
             keepalive=15,
+            tls_params=aiomqtt.TLSParameters(ca_certs=broker.ca_file) if broker.tls else None,
             logger=log,
         )
         self._v5 = v5

@@ -5,7 +5,7 @@ The only part of the simulator that knows a network. Generation is any iterable 
 
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
@@ -20,6 +20,7 @@ from devices.simulator.message import Message
 CONNECT_TIMEOUT_S = 10.0
 STALL_TIMEOUT_S = 60.0
 SHORTEST_WAIT_S = 0.002
+_PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 
 class PublishError(DeviceError):
@@ -28,22 +29,26 @@ class PublishError(DeviceError):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a broker listens."""
+    """Where a broker listens; over TLS, ca_file (PEM) vouches for it, or the system if None."""
 
     host: str
     port: int
     user: str | None
-    password: str | None
+    password: str | None = field(repr=False)
+    tls: bool = False
+    ca_file: str | None = None
 
     @classmethod
-    def parse(cls, url: str) -> "Address":
-        """mqtt://[user[:password]@]host[:port]; ValueError for anything else."""
+    def parse(cls, url: str, ca_file: str | None = None) -> "Address":
+        """mqtt[s]://[user[:password]@]host[:port]; ValueError, without the URL, for others."""
         parts = urlsplit(url)
-        if parts.scheme != "mqtt" or not parts.hostname:
-            raise ValueError(f"broker address {url!r} is not mqtt://[user:password@]host[:port]")
+        if parts.scheme not in _PORTS or not parts.hostname:
+            what = f"a broker's URL of scheme {parts.scheme!r}"
+            raise ValueError(f"{what} is not mqtt[s]://[user:password@]host[:port]")
         user = unquote(parts.username) if parts.username else None
         password = unquote(parts.password) if parts.password else None
-        return cls(parts.hostname, parts.port or 1883, user, password)
+        port = parts.port or _PORTS[parts.scheme]
+        return cls(parts.hostname, port, user, password, parts.scheme == "mqtts", ca_file)
 
 
 class Publisher:
@@ -137,6 +142,8 @@ class Publisher:
         line = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv311)
         if self._address.user:
             line.username_pw_set(self._address.user, self._address.password)
+        if self._address.tls:
+            line.tls_set(ca_certs=self._address.ca_file)
         line.max_inflight_messages_set(self._window)
         line.on_connect = self._on_connect
         line.on_publish = self._on_publish

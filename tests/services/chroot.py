@@ -15,12 +15,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
-from tests.services.configuration import configuration
+from tests.services.configuration import configuration, guarded
 from tests.services.process import ENVIRONMENT, Process, kill_family
-from tests.services.server import Server, ServiceMissingError, free_port
+from tests.services.server import Guard, Server, ServiceMissingError, free_port
 from tests.services.trixie import locked
 
+AServer = TypeVar("AServer", bound=Server)
 _BIN = "/usr/lib/postgresql/17/bin"
 
 
@@ -47,7 +49,11 @@ class ChrootServers:
         """A broker without messages, with these settings changed, started."""
         return self._started(ChrootMosquitto(self._root, self.home, **changed))
 
-    def _started(self, server: Server) -> Server:
+    def guarded_mosquitto(self, guard: Guard) -> "ChrootGuardedMosquitto":
+        """A broker that wants accounts, with TLS, started."""
+        return self._started(ChrootGuardedMosquitto(self._root, self.home, guard))
+
+    def _started(self, server: AServer) -> AServer:
         self._servers.append(server)
         server.start()
         return server
@@ -172,6 +178,37 @@ class ChrootMosquitto(_ChrootServer):
 
     def _command(self) -> Sequence[str]:
         return ["/usr/sbin/mosquitto", "-c", self._path("mosquitto.conf")]
+
+
+class ChrootGuardedMosquitto(ChrootMosquitto):
+    """Mosquitto with the configuration that ships, accounts and TLS included."""
+
+    def __init__(self, root: Path, home: Path, guard: Guard) -> None:
+        self.tls_port = free_port()
+        self._guard = guard
+        super().__init__(root, home)
+
+    def _prepare(self) -> None:
+        files = {
+            "dynamic-security.json": self._guard.accounts,
+            "server.crt": self._guard.certificate,
+            "server.key": self._guard.key,
+        }
+        for name, content in files.items():
+            file = self._folder / name
+            file.write_bytes(content)
+            file.chmod(0o600)
+            os.chown(file, *self._ids)
+        (plugin,) = self._root.glob("usr/lib/*/mosquitto_dynamic_security.so")
+        paths = {
+            "persistence_location": self._path(""),
+            "plugin": f"/{plugin.relative_to(self._root)}",
+            "plugin_opt_config_file": self._path("dynamic-security.json"),
+            "certfile": self._path("server.crt"),
+            "keyfile": self._path("server.key"),
+        }
+        text = guarded(f"{self.port} 127.0.0.1", f"{self.tls_port} 127.0.0.1", paths)
+        (self._folder / "mosquitto.conf").write_text(text)
 
 
 def clear_dead_runs(runs: Path, root: Path) -> None:

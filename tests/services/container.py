@@ -6,8 +6,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.services.configuration import configuration
-from tests.services.server import Server, ServiceMissingError, free_port
+from tests.services.configuration import configuration, guarded
+from tests.services.server import Guard, Server, ServiceMissingError, free_port
 
 _POSTGRES = "docker.io/timescale/timescaledb:2.19.3-pg17"
 _MOSQUITTO = "docker.io/library/eclipse-mosquitto:2.0.21"
@@ -83,7 +83,37 @@ class ContainerServers:
             )
         )
 
-    def _started(self, server: "Container") -> Server:
+    def guarded_mosquitto(self, guard: Guard) -> "Container":
+        """A broker that wants accounts, with TLS, started."""
+        port, tls_port = free_port(), free_port()
+        folder = Path(tempfile.mkdtemp(prefix="gridwarden-mosquitto-"))
+        folder.chmod(0o777)
+        # The image's start gives all of it to the broker's user.
+        (folder / "dynamic-security.json").write_bytes(guard.accounts)
+        (folder / "server.crt").write_bytes(guard.certificate)
+        (folder / "server.key").write_bytes(guard.key)
+        paths = {
+            "plugin_opt_config_file": "/mosquitto/config/dynamic-security.json",
+            "certfile": "/mosquitto/config/server.crt",
+            "keyfile": "/mosquitto/config/server.key",
+        }
+        (folder / "mosquitto.conf").write_text(guarded("1883", "8883", paths))
+        options = ["--publish", f"127.0.0.1:{port}:1883"]
+        options += ["--publish", f"127.0.0.1:{tls_port}:8883"]
+        options += ["--volume", f"{folder}:/mosquitto/config", _MOSQUITTO]
+        return self._started(
+            Container(
+                engine=self._engine,
+                port=port,
+                tls_port=tls_port,
+                url=f"mqtt://127.0.0.1:{port}",
+                arguments=options,
+                ready=" running",
+                folder=folder,
+            )
+        )
+
+    def _started(self, server: "Container") -> "Container":
         self._servers.append(server)
         server.start()
         return server
@@ -106,7 +136,9 @@ class Container:
         arguments: Sequence[str],
         ready: str,
         folder: Path | None = None,
+        tls_port: int = 0,
     ) -> None:
+        self.tls_port = tls_port
         self.port = port
         self.url = url
         self._engine = engine

@@ -2,6 +2,7 @@
 
 import random
 import socket
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -35,6 +36,24 @@ class Server(Protocol):
         ...
 
 
+class GuardedServer(Server, Protocol):
+    """A broker that wants an account; `url` is its listener in the clear, without an account."""
+
+    @property
+    def tls_port(self) -> int:
+        """The TCP port of its TLS listener on 127.0.0.1."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What a broker that wants accounts starts with: the plugin's file, and TLS as PEM."""
+
+    accounts: bytes
+    certificate: bytes
+    key: bytes
+
+
 class Provider(Protocol):
     """Makes servers, started, each with data of its own."""
 
@@ -43,7 +62,11 @@ class Provider(Protocol):
         ...
 
     def mosquitto(self, **changed: str) -> Server:
-        """A broker with the configuration that ships, but for these settings."""
+        """A broker open to everybody, else as the configuration that ships, but for these."""
+        ...
+
+    def guarded_mosquitto(self, guard: Guard) -> GuardedServer:
+        """A broker with the configuration that ships, with accounts and TLS."""
         ...
 
     def close(self) -> None:

@@ -37,5 +37,8 @@ def test_the_shipped_broker_configuration_is_the_one_tested() -> None:
     text = configuration("1999 127.0.0.1", "/elsewhere/")
     assert "\nlistener 1999 127.0.0.1\n" in text
     assert "\npersistence_location /elsewhere/\n" in text
-    for needed in ("persistence true", "max_inflight_messages 0", "max_queued_messages 0"):
+    assert "\nmax_queued_messages 2147483647\n" in text
+    assert "\nallow_anonymous true\n" in text
+    assert "plugin" not in text
+    for needed in ("persistence true", "max_inflight_messages 0", "max_queued_bytes 0"):
         assert f"\n{needed}\n" in text

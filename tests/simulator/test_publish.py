@@ -25,7 +25,10 @@ def test_an_address_is_read_and_a_wrong_one_named() -> None:
     address = Address.parse("mqtt://us%40er:pa%3Ass@broker.example:2883")
     assert address == Address("broker.example", 2883, "us@er", "pa:ss")
     assert Address.parse("mqtt://localhost") == Address("localhost", 1883, None, None)
-    with pytest.raises(ValueError, match="'http://x' is not mqtt://"):
+    assert Address.parse("mqtts://localhost", "ca.crt") == Address(
+        "localhost", 8883, None, None, tls=True, ca_file="ca.crt"
+    )
+    with pytest.raises(ValueError, match="'http' is not mqtt"):
         Address.parse("http://x")
 
 
