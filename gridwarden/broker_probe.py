@@ -1,8 +1,10 @@
 """Asks a live broker what collecting needs: answers, kept sessions, messages sent ahead."""
 
+import socket
 import threading
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -11,6 +13,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from pydantic import SecretStr
 
+from devices.accounts.account import DOCTOR
 from gridwarden.errors import GridwardenError
 from ingest.address import Address, parse_address
 from ingest.errors import SourceError
@@ -18,11 +21,20 @@ from ingest.errors import SourceError
 PUBLISHED = 1_200
 WAIT_S = 5.0
 SESSION_S = 60
+_TOPIC = DOCTOR.removesuffix("/+")
+
+
+class _RefusedError(GridwardenError):
+    """The broker answers, and does not let us in."""
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerReport:
-    """What the probe saw. `in_flight` of `published` messages came before any PUBACK of ours."""
+    """What the probe saw. `in_flight` of `published` messages came before any PUBACK of ours.
+
+    encrypted: by TLS · here: the broker is on this machine · open: it lets anybody in, who may
+    publish (with MQTT 3.1.1 no broker says whether one may).
+    """
 
     address: str
     version: str
@@ -30,6 +42,9 @@ class BrokerReport:
     published: int = PUBLISHED
     in_flight: int = 0
     session_kept: bool = False
+    encrypted: bool = False
+    here: bool = False
+    open: bool = False
 
 
 @dataclass(slots=True)
@@ -53,13 +68,22 @@ def probe(url: SecretStr, version: str, ca_file: str | None = None) -> BrokerRep
     client_id = f"gridwarden-doctor-{uuid.uuid4().hex[:8]}"
     try:
         in_flight, kept = _measure(address, version, client_id)
+        lets_in = _lets_anybody_in(address, version, client_id)
     except (OSError, GridwardenError) as error:
         return BrokerReport(str(address), version, f"{address} does not answer: {error}")
-    return BrokerReport(str(address), version, in_flight=in_flight, session_kept=kept)
+    return BrokerReport(
+        str(address),
+        version,
+        in_flight=in_flight,
+        session_kept=kept,
+        encrypted=address.tls,
+        here=_is_here(address.host),
+        open=lets_in,
+    )
 
 
 def _measure(address: Address, version: str, client_id: str) -> tuple[int, bool]:
-    topic = f"gridwarden/doctor/{client_id}"
+    topic = f"{_TOPIC}/{client_id}"
     seen = _Seen()
     client = _connect(address, version, client_id, seen)
     try:
@@ -76,6 +100,36 @@ def _measure(address: Address, version: str, client_id: str) -> tuple[int, bool]
     _leave(client)
     _leave(_connect(address, version, client_id, _Seen(), forget=True))
     return seen.messages, again.session
+
+
+def _lets_anybody_in(address: Address, version: str, client_id: str) -> bool:
+    nobody = replace(address, username=None, password=None)
+    accepted, answered = [], threading.Event()
+
+    def published(
+        _client: mqtt.Client, _data: object, _mid: int, reason: ReasonCode, _more: object
+    ) -> None:
+        accepted.append(not reason.is_failure)
+        answered.set()
+
+    try:
+        client = _connect(nobody, version, f"{client_id}-nobody", _Seen(), forget=True)
+    except _RefusedError:
+        return False
+    client.on_publish = published
+    client.publish(f"{_TOPIC}/{client_id}", "nobody", qos=1)
+    answered.wait(WAIT_S)
+    _leave(client)
+    return any(accepted)
+
+
+def _is_here(host: str) -> bool:
+    """Whether all addresses of `host` are loopback addresses."""
+    try:
+        found = {entry[4][0] for entry in socket.getaddrinfo(host, None)}
+    except OSError:
+        return False
+    return all(ip_address(str(one).partition("%")[0]).is_loopback for one in found)
 
 
 def _connect(
@@ -105,7 +159,7 @@ def _connect(
         raise GridwardenError(f"no CONNACK within {WAIT_S:g} s")
     if seen.error:
         _leave(client)
-        raise GridwardenError(seen.error)
+        raise _RefusedError(seen.error)
     return client
 
 

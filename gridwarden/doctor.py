@@ -38,7 +38,9 @@ class Finding:
 
 async def examine(settings: Settings) -> list[Finding]:
     """Look at everything; a part that cannot be reached is a finding, never an exception."""
-    broker = asyncio.create_task(asyncio.to_thread(probe, settings.mqtt_url, settings.mqtt_version))
+    ca_file = settings.broker().ca_file
+    asking = asyncio.to_thread(probe, settings.mqtt_url, settings.mqtt_version, ca_file)
+    broker = asyncio.create_task(asking)
     findings = [*judge_settings(settings), *await asyncio.to_thread(_examine_database, settings)]
     return [*findings, *judge_broker(await broker, settings.receive_window)]
 
@@ -80,6 +82,19 @@ def judge_broker(report: BrokerReport, window: int) -> Iterator[Finding]:
         report.session_kept,
         "kept while we are away" if report.session_kept else "forgotten when we disconnect",
         "allow persistent sessions (persistence true, no persistent_client_expiration)",
+    )
+    yield Finding(
+        "broker access",
+        not report.open,
+        "lets anybody in, to publish as any device" if report.open else "wants an account",
+        "give it accounts: `gridwarden accounts init` (docs/accounts.md)",
+    )
+    plain = "in the clear, on this machine" if report.here else "in the clear over the network"
+    yield Finding(
+        "broker TLS",
+        report.encrypted or report.here,
+        "encrypted" if report.encrypted else plain,
+        "passwords can be read on the way: `gridwarden tls init`, then mqtts:// (docs/accounts.md)",
     )
 
 

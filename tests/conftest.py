@@ -1,6 +1,7 @@
 """Fixtures for all tests: real servers, a fresh database per test, unique names."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from psycopg_pool import AsyncConnectionPool
 
 from gridwarden.migrate import migrate
+from tests.accounts.guarded import Guarded, start
 from tests.services import choose, trixie
 from tests.services.databases import Databases, url_of
 from tests.services.server import Provider, Server
@@ -125,6 +127,14 @@ def own_broker(services: Callable[[], Provider]) -> Iterator[Server]:
     server = services().mosquitto()
     yield server
     server.remove()
+
+
+@pytest.fixture
+def guarded(services: Callable[[], Provider], tmp_path: Path) -> Iterator[Guarded]:
+    """A broker of the test's own that wants accounts; it has an administrator and the service."""
+    started = start(services, tmp_path / "tls")
+    yield started
+    started.server.remove()
 
 
 @pytest.fixture

@@ -62,7 +62,6 @@ class Reason(StrEnum):
     ROLE_LEFT = "a role of nobody: deleted"
     LOST = "the broker does not have it: give it a password with `gridwarden accounts rotate`"
     NOBODYS = "nobody was given it: look whose it is"
-    SERVICE_LOST = "the service has no account: make one as docs/accounts.md says"
     ANONYMOUS = "who signs in as nobody has the roles of this group: look why"
 
 
@@ -104,7 +103,7 @@ def _for_all(held: Held) -> Iterator[Step]:
 
 def _service(held: Held) -> Iterator[Step]:
     if SERVICE not in held.clients:
-        yield Step(SERVICE, Reason.SERVICE_LOST)
+        yield Step(SERVICE, Reason.LOST)
         return
     yield from _mend(service(), held)
 

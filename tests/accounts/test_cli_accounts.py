@@ -4,6 +4,7 @@ import asyncio
 import csv
 import re
 import stat
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from devices.accounts.account import ADMIN, SERVICE, Access, Entry, device, memb
 from devices.accounts.commands import Command, delete, disable, entries, hand_out
 from gridwarden.cli import app
 from tests import small_site
-from tests.accounts.conftest import Guarded
+from tests.accounts.guarded import Guarded, guard
 from tests.accounts.party import Party, Said
+from tests.services.server import Provider
 from tests.whole import apply_site
 
 NOT_AUTHORISED = 135
@@ -298,3 +300,44 @@ async def test_an_account_that_the_broker_disabled_is_enabled_by_another_passwor
 
 def test_entries_are_compared_as_the_broker_tells_them() -> None:
     assert Entry("publishClientSend", "x") == Entry(Access.PUBLISH, "x")
+
+
+async def test_a_new_broker_with_accounts_of_all_devices(
+    database_url: str,
+    services: Callable[[], Provider],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "site").mkdir()
+    folder = small_site.write(tmp_path / "site", "lvyuan")
+    await apply_site(database_url, folder, datetime.now(UTC))
+    monkeypatch.setenv("GRIDWARDEN_DATABASE_URL", database_url)
+    monkeypatch.setenv("GRIDWARDEN_MQTT_URL", "mqtts://broker.example")
+    file, out = tmp_path / "dynamic-security.json", tmp_path / "accounts.csv"
+    words = ["accounts", "init", str(file), "--all", "--out", str(out)]
+    made = await asyncio.to_thread(CliRunner().invoke, app, words)
+    assert made.exit_code == 0, made.output
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (file, out)] == [0o600, 0o600]
+    line = re.compile(r"^GRIDWARDEN_\w+=mqtts://(.+):(.+)@broker.example:8883$", re.MULTILINE)
+    shown = dict(line.findall(made.stdout))
+    assert set(shown) == {SERVICE, ADMIN}
+    with out.open(newline="") as lines:
+        shown |= {row["username"]: row["password"] for row in csv.DictReader(lines)}
+    server = services().guarded_mosquitto(guard(file.read_bytes(), tmp_path / "tls"))
+    try:
+        for name in (SERVICE, ADMIN, NAME, "lvyuan/wearable-20"):
+            Party(server.port, name, shown[name]).__enter__().close()
+        url = f"mqtt://{ADMIN}:{shown[ADMIN]}@127.0.0.1:{server.port}"
+        monkeypatch.setenv("GRIDWARDEN_BROKER_ADMIN_URL", url)
+        told = await asyncio.to_thread(CliRunner().invoke, app, ["accounts", "sync", "--yes"])
+        assert "Nothing to change" in told.stdout
+    finally:
+        server.remove()
+    again = await asyncio.to_thread(CliRunner().invoke, app, words[:3])
+    assert "is not overwritten" in again.stderr.replace("\n", " ")
+
+
+def test_all_needs_a_file_for_the_passwords(tmp_path: Path) -> None:
+    for words in (["init", str(tmp_path / "x"), "--all"], ["create", "--all"], ["create"]):
+        assert CliRunner().invoke(app, ["accounts", *words]).exit_code == 2
+    assert list(tmp_path.iterdir()) == []

@@ -86,7 +86,7 @@ def test_a_stranger_is_told_and_left_alone() -> None:
 
 def test_the_service_is_mended_and_missed() -> None:
     without = holding(admin())
-    assert found(without) == [(SERVICE, Reason.SERVICE_LOST, [])]
+    assert found(without) == [(SERVICE, Reason.LOST, [])]
     weak = replace(FULL, roles={**FULL.roles, SERVICE: frozenset()})
     assert found(weak, IN_FORCE) == [(SERVICE, Reason.ROLE_DIFFERS, ["modifyRole"])]
 

@@ -10,7 +10,7 @@ import pytest
 
 from devices.accounts.account import ADMIN, SERVICE, device, gateway, member
 from devices.topic import SUBSCRIPTIONS
-from tests.accounts.conftest import Guarded, start
+from tests.accounts.guarded import Guarded, start
 from tests.accounts.party import Party, Said
 from tests.services.server import Provider
 

@@ -20,13 +20,15 @@ EXAMPLE = (ROOT / ".env.example").read_text("utf-8")
 DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
 PINNED = re.compile(r"[a-z0-9./-]+:\d+\.\d+\.\d+(-[a-z0-9]+)*")
 VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?::([-?])([^}]*))?\}")
+MADE = {"BROKER_PASSWORD", "BROKER_ADMIN_PASSWORD"}
+"""Secrets that a command of ours makes, in a container that starts before they are there."""
 PROVISIONING = "deploy/grafana/provisioning"
 
 each_service = pytest.mark.parametrize("name", list(SERVICES))
 
 
 def test_the_services_are_these() -> None:
-    assert set(SERVICES) == {"db", "broker", "migrate", "gridwarden", "grafana"}
+    assert set(SERVICES) == {"db", "broker", "migrate", "prepare", "gridwarden", "grafana"}
 
 
 @each_service
@@ -62,7 +64,7 @@ def test_ports_are_published_on_loopback_by_default(name: str) -> None:
 
 @each_service
 def test_it_has_a_health_check_or_ends(name: str) -> None:
-    assert "healthcheck" in SERVICES[name] or name == "migrate"
+    assert "healthcheck" in SERVICES[name] or name in {"migrate", "prepare"}
 
 
 @each_service
@@ -91,8 +93,23 @@ def test_every_variable_is_in_the_example_and_secrets_have_no_default() -> None:
     example = dict(line.split("=", 1) for line in EXAMPLE.splitlines() if re.match(r"[A-Z]", line))
     assert {name for name, _, _ in VARIABLE.findall(TEXT)} == set(example)
     secret = {name for name, sign, _ in VARIABLE.findall(TEXT) if sign == "?"}
-    assert secret == {name for name in example if re.search("PASSWORD|KEY", name)}
-    assert {example[name] for name in secret} == {""}
+    made = {name: default for name, sign, default in VARIABLE.findall(TEXT) if name in MADE}
+    assert made == dict.fromkeys(MADE, "")
+    assert secret | MADE == {name for name in example if re.search("PASSWORD|KEY", name)}
+    assert {example[name] for name in secret | MADE} == {""}
+
+
+def test_the_broker_finds_what_is_prepared_for_it() -> None:
+    conf = (ROOT / "deploy/mosquitto/mosquitto.conf").read_text("utf-8")
+    named = re.findall(r"^(?:plugin_opt_config_file|certfile|keyfile) (.+)$", conf, re.MULTILINE)
+    shared = {mount.split(":")[1] for mount in SERVICES["prepare"]["volumes"]} & {
+        mount.split(":")[1] for mount in SERVICES["broker"]["volumes"]
+    }
+    assert {str(Path(path).parent) for path in named} == shared
+    assert "allow_anonymous false" in conf
+    told = (ROOT / "docs/containers.md").read_text("utf-8")
+    assert all(path in told for path in named if path.endswith(".json"))
+    assert SERVICES["prepare"]["profiles"] == ["prepare"]
 
 
 def test_grafana_gets_the_data_source_that_the_pages_name() -> None:

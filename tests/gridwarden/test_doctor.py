@@ -10,10 +10,14 @@ import pytest
 from pydantic import SecretStr
 from typer.testing import CliRunner, Result
 
+from devices.accounts.account import SERVICE
+from gridwarden.broker_probe import BrokerReport
 from gridwarden.cli import app
-from gridwarden.doctor import Finding, examine
+from gridwarden.doctor import Finding, examine, judge_broker
 from gridwarden.settings import Settings
 from tests import small_site
+from tests.accounts.guarded import Guarded
+from tests.accounts.party import PAHO_LEAVES_ITS_SOCKET
 from tests.conftest import OwnPostgres
 from tests.services.server import Provider, Server
 from tests.whole import apply_site
@@ -65,8 +69,11 @@ def narrow_broker(services: Callable[[], Provider]) -> Iterator[Server]:
 async def test_what_is_looked_at(site: str, broker_url: str) -> None:
     found = await findings(site, broker_url, secret_key=SecretStr(KEY))
     wrong = [finding.line() for finding in found.values() if not finding.well]
-    # the tests' shared server forgoes safety for speed
-    assert [line.partition(":")[0] for line in wrong] == ["WRONG  durability"]
+    # the tests' shared servers forgo safety for speed
+    assert [line.partition(":")[0] for line in wrong] == [
+        "WRONG  durability",
+        "WRONG  broker access",
+    ]
     assert set(found) == {
         "secret key",
         "service clock",
@@ -80,6 +87,8 @@ async def test_what_is_looked_at(site: str, broker_url: str) -> None:
         "broker",
         "broker window",
         "broker session",
+        "broker access",
+        "broker TLS",
     }
     assert found["site"].detail == "20 devices, 1 rules"
 
@@ -102,6 +111,43 @@ async def test_with_mqtt_5_mosquitto_lets_the_client_choose_the_window(
     assert found["broker window"].line() == (
         "ok     broker window: sends 1200 of 1200 messages ahead of our PUBACKs"
     )
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+async def test_a_broker_that_lets_anybody_in(
+    database_url: str, broker_url: str, version: str
+) -> None:
+    found = await findings(database_url, broker_url, mqtt_version=version)
+    assert_wrong(found["broker access"], "lets anybody in", "gridwarden accounts init")
+    assert found["broker TLS"].well
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+async def test_a_broker_with_accounts_and_tls(
+    database_url: str, guarded: Guarded, version: str
+) -> None:
+    secret, port = guarded.secrets[SERVICE], guarded.server.tls_port
+    url = f"mqtts://{SERVICE}:{secret}@localhost:{port}"
+    found = await findings(
+        database_url, url, mqtt_version=version, mqtt_ca_file=Path(guarded.ca_file)
+    )
+    wrong = [name for name, finding in found.items() if name[:6] == "broker" and not finding.well]
+    assert wrong == []
+    assert found["broker access"].detail == "wants an account"
+    assert found["broker TLS"].detail == "encrypted"
+
+
+@PAHO_LEAVES_ITS_SOCKET
+async def test_a_broker_that_nobody_known_vouches_for(database_url: str, guarded: Guarded) -> None:
+    url = f"mqtts://{SERVICE}:x@localhost:{guarded.server.tls_port}"
+    found = await findings(database_url, url)
+    assert_wrong(found["broker"], "certificate", "check GRIDWARDEN_MQTT_URL")
+
+
+def test_a_broker_elsewhere_in_the_clear() -> None:
+    report = BrokerReport("mqtt://broker.example:1883", "5", here=False)
+    found = {finding.what: finding for finding in judge_broker(report, 1)}
+    assert_wrong(found["broker TLS"], "in the clear over the network", "gridwarden tls init")
 
 
 async def test_no_broker_and_no_database() -> None:
@@ -165,17 +211,20 @@ async def test_a_server_that_forgets_commits(site: str, broker_url: str) -> None
 
 
 async def test_the_command_succeeds_where_all_is_well(
-    own_postgres: OwnPostgres, broker_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own_postgres: OwnPostgres, guarded: Guarded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await apply_site(own_postgres.url, small_site.write(tmp_path, "lvyuan"), datetime.now(UTC))
+    folder = tmp_path / "site"
+    folder.mkdir()
+    await apply_site(own_postgres.url, small_site.write(folder, "lvyuan"), datetime.now(UTC))
     with psycopg.connect(own_postgres.url) as conn:
         conn.execute("UPDATE members SET password_hash = 'x'")
-    result = await asyncio.to_thread(doctor, own_postgres.url, broker_url, KEY, monkeypatch)
+    broker = guarded.url(SERVICE)
+    result = await asyncio.to_thread(doctor, own_postgres.url, broker, KEY, monkeypatch)
     assert result.exit_code == 0
     assert "WRONG" not in result.output
 
 
-@pytest.mark.parametrize(("secret_key", "wrong"), [(KEY, 1), ("", 2)])
+@pytest.mark.parametrize(("secret_key", "wrong"), [(KEY, 2), ("", 3)])
 def test_the_command_tells_all_and_fails_if_something_is_wrong(
     site: str, broker_url: str, secret_key: str, wrong: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,4 +232,4 @@ def test_the_command_tells_all_and_fails_if_something_is_wrong(
     assert result.exit_code == 1
     lines = result.output.splitlines()
     assert sum(line.startswith("WRONG") for line in lines) == wrong
-    assert sum(line.startswith("ok") for line in lines) == 12 - wrong
+    assert sum(line.startswith("ok") for line in lines) == 14 - wrong
