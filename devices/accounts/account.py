@@ -86,6 +86,7 @@ def gateway(community: str, code: str, client_id: str | None = None) -> Account:
         Entry(Access.PUBLISH, f"{below}/+/up"),
         Entry(Access.PUBLISH, f"{below}/+/status"),
         *_reads(f"{below}/+/down"),
+        *_reads(f"{below}/cmd/#"),
         # A member may be called 'up'.
         *(
             Entry(access, f"{below}/alerts/#", allow=False, priority=_FIRST)
@@ -108,7 +109,7 @@ def service() -> Account:
     Bound to no client id: it has several connections at once.
     """
     reads = (*SUBSCRIPTIONS, DOCTOR)
-    sends = (f"{PREFIX}/+/alerts/+", f"{PREFIX}/+/+/down", f"{PREFIX}/+/ext/#", DOCTOR)
+    sends = (f"{PREFIX}/+/alerts/+", f"{PREFIX}/+/+/down", f"{PREFIX}/+/cmd/#", DOCTOR)
     entries = {
         *(entry for topic in reads for entry in _reads(topic)),
         *(Entry(Access.PUBLISH, topic) for topic in sends),

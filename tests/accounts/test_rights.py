@@ -32,6 +32,7 @@ FOREIGN = [
     "gw/v1/north/d2/down",
     "gw/v1/south/d1/up",
     "gw/v1/north/ext/senml/d1",
+    "gw/v1/north/cmd/sparkplug/x",
     "gw/v1/north/alerts/wang-fang",
     "gw/v1/north/alerts/up",
     "gridwarden/doctor/x",
@@ -52,6 +53,7 @@ SPYING = [
     "gw/v1/north/d2/down",
     "gw/v1/north/d2/up",
     "gw/v1/north/alerts/+",
+    "gw/v1/north/cmd/#",
     f"$share/all/{UP}",
     f"$share/all/{DOWN}",
     "$SYS/#",
@@ -144,6 +146,7 @@ def test_a_gateway_speaks_for_its_community(broker: Guarded, spy: Party) -> None
         "gw/v1/north/alerts/wang-fang",
         "gw/v1/north/alerts/up",
         "gw/v1/north/alerts/status",
+        "gw/v1/north/cmd/sparkplug/x",
         DOWN,
         "$CONTROL/dynamic-security/v1",
     ],
@@ -165,6 +168,8 @@ def test_what_a_gateway_may_not_say(broker: Guarded, spy: Party, topic: str) -> 
         "#",
         "gw/v1/+/+/down",
         "gw/v1/south/+/down",
+        "gw/v1/south/cmd/#",
+        "gw/v1/+/cmd/#",
         "gw/v1/north/+/up",
         "gw/v1/north/+/+",
         "gw/v1/north/#",
@@ -182,6 +187,14 @@ def test_what_a_gateway_may_not_hear(broker: Guarded, spy: Party, topic: str) ->
         assert spy.publish("gw/v1/north/alerts/down", "a member's") in {0, 16}
         assert spy.publish(DOWN, "for one of ours") == 0
         assert hearer.hear() == Said(DOWN, b"for one of ours")
+
+
+def test_a_gateway_hears_the_commands_of_its_community(broker: Guarded, spy: Party) -> None:
+    with broker.party(GATEWAY) as hearer:
+        assert hearer.subscribe("gw/v1/north/cmd/#") == 1
+        assert spy.publish("gw/v1/south/cmd/sparkplug/x", "another's") in {0, 16}
+        assert spy.publish("gw/v1/north/cmd/sparkplug/x", "yours") == 0
+        assert hearer.hear() == Said("gw/v1/north/cmd/sparkplug/x", b"yours")
 
 
 def test_a_member_hears_their_own_alerts_of_all_communities(broker: Guarded, spy: Party) -> None:
