@@ -49,7 +49,8 @@ class Device:
 
     area: where it is (its household's area where it is in a home) · interval: the longest it stays
     silent when healthy, µs · metrics: names it reports · attributes: numbers that rules may use as
-    `device.NAME`, e.g. capacity · address: what its vendor's format calls it, e.g. a DevEUI.
+    `device.NAME`, e.g. capacity · address: what its vendor's format calls it, e.g. a DevEUI ·
+    gateway: id of the gateway that it is heard through, if it is behind one.
     """
 
     id: int
@@ -63,6 +64,7 @@ class Device:
     name: Mapping[str, str]
     attributes: Mapping[str, float] = field(default_factory=dict)
     address: str | None = None
+    gateway: int | None = None
 
     @property
     def silent_after(self) -> Micros:

@@ -13,6 +13,9 @@ from devices.instant import HOUR, MINUTE, Micros
 
 SILENT_AFTER_INTERVALS = 3
 
+GATEWAY = "gateway"
+"""The kind of device that others may be behind: it hands on what they say."""
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceKind:
@@ -102,6 +105,7 @@ _ALL = (
         "水浸传感器",
         "leak sensor",
     ),
+    DeviceKind(GATEWAY, ("heartbeat",), 5 * MINUTE, "网关", "gateway"),
 )
 
 BY_NAME = MappingProxyType({k.name: k for k in _ALL})

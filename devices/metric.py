@@ -41,6 +41,15 @@ class Metric:
         """True where each reading is an occurrence of its own (a button press, a card read)."""
         return self.kind is MetricKind.EVENT
 
+    @property
+    def occurs(self) -> bool:
+        """True where rules judge each reading by itself, and a person ends its alert.
+
+        Momentary ones do, but for the heartbeat: 1 or 0 says that the device is there or offline
+        from then on.
+        """
+        return self.momentary and self.name != "heartbeat"
+
 
 G, S, C, E = MetricKind.GAUGE, MetricKind.STATE, MetricKind.COUNTER, MetricKind.EVENT
 

@@ -21,7 +21,17 @@ from gridwarden.site import check_files, read_folder
 from gridwarden.site_edit import flow
 
 ADDED = "devices/added.yaml"
-COLUMNS = ("code", "kind", "area", "household", "address", "name_zh", "name_en", "interval")
+COLUMNS = (
+    "code",
+    "kind",
+    "area",
+    "household",
+    "address",
+    "gateway",
+    "name_zh",
+    "name_en",
+    "interval",
+)
 """Columns of a table of devices; `code` may be left out where there is an address."""
 
 _HEAD = """\
@@ -44,7 +54,7 @@ def entry(row: Mapping[str, str], source: str = "the new device", line: int = 1)
     given = {key: text.strip() for key, text in row.items() if text and text.strip()}
     address = given.get("address")
     found: dict[str, object] = {"code": given.get("code") or code_of(address or "")}
-    found |= {key: given[key] for key in ("kind", "area", "household") if key in given}
+    found |= {key: given[key] for key in ("kind", "area", "household", "gateway") if key in given}
     names = {lang: given[f"name_{lang}"] for lang in ("zh", "en") if f"name_{lang}" in given}
     if names:
         either = next(iter(names.values()))

@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -14,9 +15,10 @@ from rich.console import Console
 from rich.table import Table
 
 from devices.formats.announcing import Announced
-from devices.instant import Micros
 from devices.kind import kind_told_by
+from devices.liveness import Liveness
 from devices.site import SiteError
+from devices.suggest import did_you_mean
 from gridwarden.adding import (
     ADDED,
     Entry,
@@ -32,12 +34,24 @@ from gridwarden.cli_settings import read_settings
 from gridwarden.cli_site import Folder, apply_command, failed
 from gridwarden.clock import clock_of
 from gridwarden.device_file import device_file
-from gridwarden.pending import Known, Pending, announced_as, known, pending
+from gridwarden.pending import Pending, State, announced_as, known, pending, states
 
 devices_app = typer.Typer(no_args_is_help=True, help="Devices.")
 
 _PAYLOAD = 120
 _PENDING = ("community", "address", "messages", "first heard", "last heard", "announced")
+_STATES = (*(state.value for state in Liveness), "retired")
+_KNOWN = (
+    "community",
+    "code",
+    "kind",
+    "address",
+    "place",
+    "gateway",
+    "state",
+    "battery",
+    "last heard",
+)
 
 Community = Annotated[str | None, typer.Option(help="Only of the community with this code.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before applying.")]
@@ -53,26 +67,30 @@ def devices() -> None:
 def list_command(
     community: Community = None,
     retired: Annotated[bool, typer.Option("--retired", help="Retired ones too.")] = False,
+    state: Annotated[
+        str, typer.Option(help="Only in this state, e.g. silent, offline, unknown, 'low battery'.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """List the registered devices: where they are, whether they live, when they were last heard.
 
-    States: online, low battery, silent (for three of its intervals), offline (it said so), never
-    heard.
+    States: online, low battery, silent (for three of its intervals), offline (it said so), unknown
+    (its gateway is gone, and it was not heard since), never heard. Counts by state at the end.
     """
+    if state and state not in _STATES:
+        raise failed(f"--state {state!r} is no state of a device; {did_you_mean(state, _STATES)}")
     settings = read_settings()
     now = clock_of(settings).now()
     with explained():
         url = settings.database_url.get_secret_value()
-        found = asyncio.run(known(url, community, retired=retired))
+        found = states(asyncio.run(known(url, community, retired=retired)), now)
+    if state:
+        found = [one for one in found if one.word == state]
     if as_json:
-        _json_lines([asdict(device) | {"state": _state(device, now)} for device in found])
+        _json_lines([_plain(one) for one in found])
     else:
-        _show(
-            ("community", "code", "kind", "address", "place", "state", "last heard"),
-            (_known_row(device, now) for device in found),
-        )
-        typer.echo(f"{len(found)} devices")
+        _show(_KNOWN, (_known_row(one) for one in found))
+        typer.echo(_counts(found))
 
 
 @devices_app.command("pending")
@@ -113,15 +131,12 @@ def show_command(
     now = clock_of(settings).now()
     with explained():
         url = settings.database_url.get_secret_value()
-        found = asyncio.run(device_file(url, community, code))
-    state = _state(found.device, now)
+        found = asyncio.run(device_file(url, community, code, now))
     if as_json:
-        _json_lines([asdict(found) | {"state": state}])
+        device = asdict(found.device.device)
+        _json_lines([asdict(found) | {"device": device, "state": found.device.word}])
         return
-    _show(
-        ("community", "code", "kind", "address", "place", "state", "last heard"),
-        [_known_row(found.device, now)],
-    )
+    _show(_KNOWN, [_known_row(found.device)])
     _show(
         ("was in", "from", "to"),
         [
@@ -162,6 +177,7 @@ def add_command(
     address: Annotated[str, typer.Option(help="What its vendor's format calls it.")] = "",
     area: Annotated[str, typer.Option(help="The area it is in, or:")] = "",
     household: Annotated[str, typer.Option(help="The household it is in.")] = "",
+    gateway: Annotated[str, typer.Option(help="The gateway that it is behind.")] = "",
     name: Annotated[str, typer.Option(help="What people call it.")] = "",
     yes: Yes = False,
 ) -> None:
@@ -170,7 +186,8 @@ def add_command(
     The entry goes to devices/added.yaml in the folder, if the whole site is sound with it.
     """
     row = {"code": code, "kind": kind, "area": area, "household": household}
-    own = entry({**row, "address": address, "name_zh": name})
+    more = {"address": address, "gateway": gateway, "name_zh": name}
+    own = entry(row | more)
     if not kind:
         own = replace(own, data={**own.data, **_suggested(address), **own.data})
     _add(folder, [own], yes=yes)
@@ -184,9 +201,9 @@ def import_command(
 ) -> None:
     """Add the devices of a table to a site folder, and apply the folder.
 
-    CSV columns: code, kind, area or household, address, name_zh, name_en, interval. A file that
-    ends in .yaml or .yml holds entries as in devices.yaml (docs/site.md). A code that is left out
-    is made from the address. All devices are added, or none.
+    CSV columns: code, kind, area or household, address, gateway, name_zh, name_en, interval. A file
+    that ends in .yaml or .yml holds entries as in devices.yaml (docs/site.md). A code that is left
+    out is made from the address. All devices are added, or none.
     """
     try:
         with table.open(encoding="utf-8-sig", newline="") as lines:
@@ -236,20 +253,31 @@ def _pending_json(device: Pending) -> Mapping[str, object]:
     return asdict(device) | {"announced": said | {"kind": kind.name if kind else None}}
 
 
-def _known_row(device: Known, now: Micros) -> tuple[str, ...]:
+def _known_row(state: State) -> tuple[str, ...]:
+    device = state.device
     return (
         device.community,
         device.code,
         device.kind,
         device.address or "",
         device.household or device.area or "",
-        _state(device, now),
+        device.gateway or "",
+        state.text,
+        "" if device.battery is None else f"{device.battery:g} %",
         _time(device.heard),
     )
 
 
-def _state(device: Known, now: Micros) -> str:
-    return "retired" if device.retired_at else device.liveness(now).value
+def _plain(state: State) -> dict[str, object]:
+    gateway = None if state.gateway is None else state.gateway.value
+    return asdict(state.device) | {"state": state.word, "gateway_state": gateway}
+
+
+def _counts(found: Sequence[State]) -> str:
+    """How many devices, and how many in each state, in the order of the states."""
+    counts = Counter(state.word for state in found)
+    parts = [f"{counts[word]} {word}" for word in _STATES if counts[word]]
+    return f"{len(found)} devices" + (f": {', '.join(parts)}" if parts else "")
 
 
 def _pending_row(device: Pending) -> tuple[str, ...]:

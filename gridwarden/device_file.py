@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg.rows import class_row, tuple_row
 
+from devices.instant import Micros
 from gridwarden.errors import GridwardenError
-from gridwarden.pending import SQL, Known, known
+from gridwarden.pending import SQL, State, known, states
 
 T = TypeVar("T")
 
@@ -68,7 +69,7 @@ class Refusal:
 class DeviceFile:
     """One device. ledger: messages received, stored, duplicate, rejected."""
 
-    device: Known
+    device: State
     placements: list[Placement]
     addresses: list[Addressed]
     reported: list[Reported]
@@ -76,8 +77,11 @@ class DeviceFile:
     ledger: tuple[int, int, int, int]
 
 
-async def device_file(url: str, community: str, code: str) -> DeviceFile:
-    """What is known of this device; NoSuchDeviceError if it was never registered."""
+async def device_file(url: str, community: str, code: str, now: Micros) -> DeviceFile:
+    """What is known of this device at `now`, µs, UTC.
+
+    NoSuchDeviceError if it was never registered.
+    """
     async with await psycopg.AsyncConnection[Any].connect(url) as conn:
         async with conn.cursor(row_factory=tuple_row) as cursor:
             await cursor.execute(_ID.encode(), {"community": community, "code": code})
@@ -92,7 +96,8 @@ async def device_file(url: str, community: str, code: str) -> DeviceFile:
         addresses = await _rows(conn, Addressed, "device_addresses", device)
         reported = await _rows(conn, Reported, "device_metrics", device)
         refusals = await _rows(conn, Refusal, "device_refusals", device)
-    (own,) = await known(url, community, code, retired=True)
+    with_gateway = states(await known(url, community, code, retired=True), now)
+    own = next(state for state in with_gateway if state.device.code == code)
     return DeviceFile(own, placements, addresses, reported, refusals, (*ledger,))
 
 

@@ -5,6 +5,7 @@ with its last message and what it announced of itself, until the site folder has
 address (or its code).
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from devices.formats.announcing import Announced, announcing
 from devices.instant import DAY, Micros, to_datetime, to_micros
 from devices.inventory import same_address
 from devices.kind import SILENT_AFTER_INTERVALS
-from devices.liveness import LastSaid, Liveness, liveness
+from devices.liveness import LastSaid, Liveness, gone_since, liveness
 from devices.metric import BY_NAME
 from ingest.announced import announced
 
@@ -54,6 +55,7 @@ class Known:
     address: str | None
     area: str | None
     household: str | None
+    gateway: str | None
     interval_us: Micros
     retired_at: datetime | None
     heard: datetime | None
@@ -61,10 +63,52 @@ class Known:
     battery: float | None
     battery_low: float | None
 
-    def liveness(self, now: Micros) -> Liveness:
-        """Whether it lives at `now` (µs, UTC)."""
-        said = LastSaid(_micros(self.heard), _micros(self.left_at), self.battery, self.battery_low)
-        return liveness(said, SILENT_AFTER_INTERVALS * self.interval_us, now)
+    @property
+    def said(self) -> LastSaid:
+        """What it said last."""
+        return LastSaid(_micros(self.heard), _micros(self.left_at), self.battery, self.battery_low)
+
+    @property
+    def silent_after(self) -> Micros:
+        """Its silence limit, µs."""
+        return SILENT_AFTER_INTERVALS * self.interval_us
+
+
+def states(devices: Iterable[Known], now: Micros) -> list["State"]:
+    """Of each device whether it lives at `now` (µs, UTC), those in service by their gateways."""
+    found = list(devices)
+    by_code = {(d.community, d.code): d for d in found if d.retired_at is None}
+    return [_state(device, by_code, now) for device in found]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Whether a device lives; `gateway` is the state of the gateway that it is behind."""
+
+    device: Known
+    liveness: Liveness
+    gateway: Liveness | None
+
+    @property
+    def word(self) -> str:
+        """The state's name, by which lists are filtered and counted."""
+        return "retired" if self.device.retired_at else self.liveness.value
+
+    @property
+    def text(self) -> str:
+        """The state for people: with a low battery also where it is unknown; with the gateway's."""
+        if self.liveness is Liveness.UNKNOWN and not self.device.retired_at:
+            return f"{self.word} (gateway {self.device.gateway} {self.gateway})"
+        return self.word
+
+
+def _state(device: Known, by_code: Mapping[tuple[str, str], Known], now: Micros) -> State:
+    gateway = by_code.get((device.community, device.gateway or ""))
+    if gateway is None:
+        return State(device, liveness(device.said, device.silent_after, now), None)
+    gone = gone_since(gateway.said, gateway.silent_after, now)
+    own = liveness(device.said, device.silent_after, now, gateway_gone=gone)
+    return State(device, own, liveness(gateway.said, gateway.silent_after, now))
 
 
 async def pending(
@@ -95,7 +139,10 @@ async def announced_as(url: str, address: str) -> list[Announced]:
 async def known(
     url: str, community: str | None = None, code: str | None = None, *, retired: bool = False
 ) -> list[Known]:
-    """The registered devices, by community and code; only those of the community or code named."""
+    """The registered devices, by community and code; only those of the community or code named.
+
+    With a device that is asked for by its code comes its gateway.
+    """
     metrics = {name: BY_NAME[name].id for name in ("heartbeat", "battery", "battery_low")}
     values = {"community": community, "code": code, "retired": retired, **metrics}
     async with (

@@ -6,16 +6,16 @@ give, so that what is told here is what would happen.
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import count
+from dataclasses import replace
 
 from alerts.model import Duty
 from alerts.routing import route
 from devices.errors import Problem
-from devices.instant import NEVER, Micros
+from devices.instant import NEVER, Micros, format_duration
 from devices.inventory import Area, Device, Household, Inventory
 from devices.site import DeviceEntry, Site
 from devices.suggest import did_you_mean
-from rules.model import Rule, SubjectKind
+from rules.model import Absence, NoData, Rule, SubjectKind
 from rules.plan import Plan, RulePlan, make_plan
 from rules.transition import Subject
 
@@ -27,6 +27,7 @@ def find_warnings(site: Site, rules: Sequence[Rule], now: Micros) -> list[Proble
     inventory = provisional_inventory(site)
     plan = make_plan(rules, inventory)
     found = [*_holes(site, plan, inventory, now), *_idle_rules(plan, inventory)]
+    found += _floods(plan, inventory)
     return sorted([*found, *_idle_categories(site, rules)])
 
 
@@ -34,6 +35,7 @@ def provisional_inventory(site: Site) -> Inventory:
     """The inventory that this site would give, with ids made up."""
     ids = {code: id_ for id_, code in enumerate(site.areas, 1)}
     homes = {code: id_ for id_, code in enumerate(site.households, 1)}
+    numbers = {key: id_ for id_, key in enumerate(site.devices, 1)}
     return Inventory.of(
         [
             Area(ids[a.code], a.code, a.kind, ids[a.parent] if a.parent else None, a.name)
@@ -44,8 +46,11 @@ def provisional_inventory(site: Site) -> Inventory:
             for h in site.households.values()
         ],
         [
-            _device(id_, d, ids[d.area], homes[d.household] if d.household else None)
-            for id_, d in zip(count(1), site.devices.values(), strict=False)
+            replace(
+                _device(numbers[key], d, ids[d.area], homes[d.household] if d.household else None),
+                gateway=numbers[d.community, d.gateway] if d.gateway else None,
+            )
+            for key, d in site.devices.items()
         ],
     )
 
@@ -62,6 +67,7 @@ def _device(id_: int, device: DeviceEntry, area: int, household: int | None) -> 
         metrics=device.metrics,
         name=device.name,
         attributes=device.attributes,
+        address=device.address,
     )
 
 
@@ -131,6 +137,39 @@ def _lacking(bound: RulePlan, inventory: Inventory) -> str:
     names = sorted({attribute for _, attribute in bound.inapplicable})
     codes = sorted({inventory.devices[device].code for device, _ in bound.inapplicable})
     return f"rule {bound.rule.code} needs {', '.join(names)}, not given for {_listed(codes)}"
+
+
+def _floods(plan: Plan, inventory: Inventory) -> Iterator[Problem]:
+    """Rules that would miss devices before the gateway that they are behind is known to be gone.
+
+    The device may have been heard one of its intervals before both went, the gateway just then.
+    """
+    for bound in plan.rules:
+        behind = [inventory.devices[d] for d in bound.devices.tolist()]
+        early = [
+            (device, gateway)
+            for device in behind
+            if (patience := _patience(bound.rule, device)) is not None
+            and (gateway := inventory.devices.get(device.gateway or 0)) is not None
+            and patience < gateway.silent_after + device.interval
+        ]
+        if early:
+            codes = sorted({gateway.code for _, gateway in early})
+            needed = max(gateway.silent_after + device.interval for device, gateway in early)
+            what = (
+                f"rule {bound.rule.code} would tell of {_listed([d.code for d, _ in early])} before"
+                f" {_listed(codes)} is known to be gone"
+            )
+            hint = f"wait for at least {format_duration(needed)}, or shorten the gateway's interval"
+            yield Problem(bound.rule.source, bound.rule.line, what, hint)
+
+
+def _patience(rule: Rule, device: Device) -> Micros | None:
+    """After how long without a word the rule tells of the device; None where it never does."""
+    condition = rule.condition
+    if isinstance(condition, Absence) and condition.when is None:
+        return condition.lasting
+    return device.silent_after if rule.no_data is NoData.ALERT else None
 
 
 def _idle_categories(site: Site, rules: Sequence[Rule]) -> Iterator[Problem]:

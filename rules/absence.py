@@ -11,10 +11,12 @@ from typing import cast
 import numpy as np
 
 from devices.instant import FOREVER, Micros
-from devices.reading import I32, I64
-from rules.hearing import Rows
+from devices.reading import I32, I64, Bool
+from rules.hearing import HEARTBEAT
 from rules.memory import AbsenceMemory
 from rules.model import Absence
+from rules.plan import NOBODY
+from rules.silence import Rows
 from rules.transition import Cause, Change
 from rules.turn import Slots, Turn
 
@@ -36,9 +38,17 @@ def _qualifying(turn: Turn, rows: Rows) -> Rows:
     rows = rows[turn.own.slot[turn.hearing.device[rows]] >= 0]
     when = cast("Absence", turn.own.rule.condition).when
     if when is None:
-        return rows
+        return rows[~_offline(turn, rows)]
     attributes = turn.attributes(turn.hearing.device[rows])
     return rows[when.evaluate(turn.hearing.value[rows], attributes)]
+
+
+def _offline(turn: Turn, rows: Rows) -> Bool:
+    """Which say that the device is offline: nothing was heard of it by that."""
+    if turn.own.metric != HEARTBEAT:
+        return np.zeros(len(rows), np.bool_)
+    value = turn.hearing.value[rows]
+    return np.equal(value, 0)
 
 
 def _end(turn: Turn, memory: AbsenceMemory, rows: Rows, slot: I32, heard: I64) -> None:
@@ -68,13 +78,24 @@ def tick(turn: Turn, memory: AbsenceMemory, now: Micros) -> None:
     own, condition = turn.own, cast("Absence", turn.own.rule.condition)
     waiting = ~memory.firing & ~own.away
     slot: Slots = np.flatnonzero(waiting & (memory.last <= now - condition.lasting))
-    if condition.when is not None and len(slot):
+    at = memory.last + condition.lasting
+    if len(slot) and condition.when is not None:
         alive = np.maximum.reduceat(turn.silence.alive_until(own.devices), own.starts[:-1])
-        slot = slot[alive[slot] >= memory.last[slot] + condition.lasting]
-    since = memory.last[slot]
-    at = since + condition.lasting
+        slot = slot[alive[slot] >= at[slot]]
+    elif len(slot) and (turn.plan.gateway[own.devices] != NOBODY).any():
+        at = _with_gateways(turn, memory.last, condition.lasting)
+        slot = slot[at[slot] <= now]
+    since, at = memory.last[slot], at[slot]
     turn.tell(Change.FIRED, Cause.NOTHING_HEARD, slot, since=since, at=at)
     memory.firing[slot] = True
     waiting[slot] = False
     oldest = int(memory.last[waiting].min(initial=FOREVER - condition.lasting))
     memory.earliest = oldest + condition.lasting
+
+
+def _with_gateways(turn: Turn, last: I64, lasting: Micros) -> I64:
+    """When each slot's absence is due; FOREVER where none of its devices could be heard so long."""
+    own = turn.own
+    heard = np.repeat(last, np.diff(own.starts))
+    due = turn.silence.absent_from(own.devices, heard, lasting)
+    return np.minimum.reduceat(due, own.starts[:-1])

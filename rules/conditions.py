@@ -44,7 +44,7 @@ def _threshold(entry: Entry, metric: Metric | None) -> Threshold | None:
     when = _required_when(entry, metric)
     clear = _over_value(entry, "clear", metric)
     lasting = entry.duration("for", least=0)
-    if metric and metric.momentary:
+    if metric and metric.occurs:
         _refuse_of_momentary(entry, metric)
     elif metric and when and clear and (example := contradiction(metric, when, clear)):
         what = f"contradicts 'when': {example} would both raise and clear the alert"

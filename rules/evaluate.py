@@ -14,10 +14,11 @@ import numpy as np
 from devices.instant import Micros
 from devices.reading import Batch
 from rules import absence, threshold, window
-from rules.hearing import Hearing, Rows, listen, remember
+from rules.hearing import HEARTBEAT, Hearing, listen, of_heartbeats, remember
 from rules.memory import AbsenceMemory, Memory, ThresholdMemory
 from rules.model import Rule
 from rules.plan import Plan
+from rules.silence import Rows, Silence
 from rules.state import State
 from rules.transition import Transition
 from rules.turn import Turn
@@ -54,7 +55,7 @@ def advance(plan: Plan, batch: Batch, state: State, now: Micros) -> Evaluation:
     """
     hearing = listen(plan, batch, state.silence, now)
     rows = _by_metric(plan, hearing)
-    turns = [Turn(plan, own, hearing, state.silence) for own in plan.rules]
+    turns = _turns(plan, hearing, state.silence)
     taken = [(t, m) for t, m in zip(turns, state.memories, strict=True) if t.own.subjects]
     failures = _each(taken, partial(_fold, rows=rows), {})
     remember(hearing, state.silence)
@@ -62,6 +63,17 @@ def advance(plan: Plan, batch: Batch, state: State, now: Micros) -> Evaluation:
     said = [t for turn in turns if turn.own.rule.code not in failures for t in turn.said]
     said.sort(key=lambda transition: transition.at)
     return Evaluation(state, said, tuple(failures.values()))
+
+
+def _turns(plan: Plan, hearing: Hearing, silence: Silence) -> list[Turn]:
+    beats = silence.of_heartbeats()
+    ours = of_heartbeats(hearing, beats)
+    return [
+        Turn(plan, own, ours, beats)
+        if own.metric == HEARTBEAT
+        else Turn(plan, own, hearing, silence)
+        for own in plan.rules
+    ]
 
 
 def _each(

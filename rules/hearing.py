@@ -4,46 +4,24 @@ Readings are ordered by their own time, and timers run in the device's time. A c
 is set right at once: nothing is heard before it happens, so a message that tells of the future is
 moved back until it tells of its arrival. A clock that is behind (or a device that sends what it has
 kept) is given time: its timers wait as long as its last reading was on the way.
+
+A heartbeat of 0 is the word 'offline': the device is silent from then on, until it says something
+else. The broker dates that word, so it is moved into the device's time. For rules on `heartbeat`
+it is a reading like any other.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from devices.instant import NEVER, Micros
+from devices.instant import FOREVER, NEVER, Micros
+from devices.metric import BY_NAME
 from devices.reading import F64, I16, I32, I64, Batch, Bool
 from rules.plan import Plan
+from rules.silence import Outages, Rows, Silence
 
-Rows = npt.NDArray[np.intp]
-
-
-@dataclass(slots=True, eq=False)
-class Silence:
-    """When each device was last heard, by device id. A device may say anything to be heard.
-
-    heard: int64 µs, event time of its last reading; of one never heard, when it became known
-    ever: bool, whether it was heard at all · lag: int64 µs, how far its last reading was behind the
-    server's clock, never below 0 · silent_after: int64 µs.
-    """
-
-    heard: I64
-    ever: Bool
-    lag: I64
-    silent_after: I64
-
-    def copy(self) -> "Silence":
-        """The same in arrays of its own, but for `silent_after`, which nobody changes."""
-        return Silence(self.heard.copy(), self.ever.copy(), self.lag.copy(), self.silent_after)
-
-    def silent_at(self, devices: I32) -> I64:
-        """From when in its own time each counts as silent unless it is heard again, µs."""
-        return self.heard[devices] + self.silent_after[devices]
-
-    def alive_until(self, devices: I32) -> I64:
-        """As `silent_at`, in the server's time; NEVER for those that were never heard."""
-        until = self.silent_at(devices) + self.lag[devices]
-        return np.where(self.ever[devices], until, NEVER)
+HEARTBEAT = BY_NAME["heartbeat"].id
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,9 +30,14 @@ class Hearing:
 
     time: by the device's clock, but never after the arrival · heard: in the server's time; its
     arrival, or its own time if it then waited in a queue that was not yet drained
-    before: int64 µs, when the row's device had last been heard before the row · gap: bool, True
-    where that is longer ago than its silence limit · newer: bool, True where the row is the first
-    of its device to be later than all before the batch.
+    offline: bool, the word 'offline', not overtaken · before: int64 µs, when the row's device had
+    last been heard before the row · until: int64 µs, from when it had been silent if it was not
+    heard by then · gap: bool, True where it was not · missed: bool, True where that was its own
+    silence, not its gateway's · newer: bool, True where the row is the first of its device to be
+    later than all before the batch · alive, left: as in `Silence`, after the row
+    lags: (k,) devices and how far each is behind after the batch
+    outages: of gateways, up to the end of the batch · unsettled: whether a silence may have moved
+    other than to later.
     """
 
     time: I64
@@ -63,18 +46,43 @@ class Hearing:
     device: I32
     metric: I16
     value: F64
+    offline: Bool
     before: I64
+    until: I64
     gap: Bool
+    missed: Bool
     newer: Bool
+    alive: I64
+    left: I64
+    lags: tuple[I32, I64]
+    outages: Outages
+    unsettled: bool
 
-    def heard_before(self, device: int, time: Micros, silence: Silence) -> Micros:
-        """When the device was last heard before `time`; `silence` knows of before this batch."""
-        base = int(silence.heard[device])
+    def silent_before(self, device: int, time: Micros, silence: Silence) -> Micros:
+        """From when the device was silent by what was heard before `time`, unless heard again.
+
+        `silence` knows of before this batch.
+        """
+        devices = np.array([device], np.int32)
+        alive, left = int(silence.said(devices)[0]), int(silence.away(devices)[0])
         start, end = np.searchsorted(self.device, [device, device + 1])
         row = start + int(np.searchsorted(self.time[start:end], time)) - 1
-        if row < start:
-            return base
-        return max(int(self.time[row]), base) if silence.ever[device] else int(self.time[row])
+        if row >= start:
+            alive, left = int(self.alive[row]), int(self.left[row])
+        own = min(alive + int(silence.silent_after[device]), left)
+        lost = self.outages.lost(devices, np.array([alive], np.int64), silence)
+        return min(own, int(lost[0]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Own:
+    """What each row's device itself had said before the row, and has with it, (n,) each."""
+
+    before: I64
+    silent_at: I64
+    newer: Bool
+    alive: I64
+    left: I64
 
 
 def listen(plan: Plan, batch: Batch, silence: Silence, now: Micros) -> Hearing:
@@ -83,25 +91,140 @@ def listen(plan: Plan, batch: Batch, silence: Silence, now: Micros) -> Hearing:
     now: up to which everything had been heard when the batch was. Does not change `silence`.
     """
     batch = batch.take(_known(plan, batch.device))
-    time = _not_ahead(batch)
-    rows = np.lexsort((batch.time, time, batch.device))
-    time, device, arrival = time[rows], batch.device[rows], batch.arrival[rows]
-    base = silence.heard[device]
-    floor = np.where(silence.ever[device], base, NEVER)
-    first = _begins(device)
-    earlier = np.roll(time, 1)
-    before = np.where(first, base, np.maximum(earlier, floor))
+    time, device = _not_ahead(batch), batch.device
+    heard = np.maximum(time, np.minimum(batch.arrival, now))
+    offline = (batch.metric == HEARTBEAT) & (batch.value == 0)
+    spoken = np.column_stack([time, heard, batch.arrival])
+    lags = _lags(device[~offline], spoken[~offline], silence)
+    keys: tuple[I64 | I32 | Bool, ...] = (batch.time, time, device)
+    if offline.any():
+        time = np.where(offline, np.minimum(time, heard - _lag_of(device, lags, silence)), time)
+        keys = (batch.time, offline, time, device)
+    rows = np.lexsort(keys)
+    time, device, offline = time[rows], device[rows], offline[rows]
+    if offline.any():
+        offline &= ~silence.spoke[device] | (time >= silence.alive[device])
+    own = _own(device, time, offline, silence)
+    outages = _outages(device, heard[rows], (time > own.silent_at) & ~offline, own, silence)
+    lost = outages.lost(device, own.before, silence)
+    until = np.minimum(own.silent_at, lost)
+    gap = (time > until) & ~offline
     return Hearing(
         time=time,
-        arrival=arrival,
-        heard=np.maximum(time, np.minimum(arrival, now)),
+        arrival=batch.arrival[rows],
+        heard=heard[rows],
         device=device,
         metric=batch.metric[rows],
         value=batch.value[rows],
-        before=before,
-        gap=time > before + plan.silent_after[device],
-        newer=(time > floor) & (first | (earlier <= floor)),
+        offline=offline,
+        before=own.before,
+        until=until,
+        gap=gap,
+        missed=own.silent_at <= lost,
+        newer=own.newer,
+        alive=own.alive,
+        left=own.left,
+        lags=lags,
+        outages=outages,
+        unsettled=_unsettled(device, offline | gap, silence),
     )
+
+
+def of_heartbeats(hearing: Hearing, silence: Silence) -> Hearing:
+    """The same for rules on `heartbeat`, to whom 'offline' is a reading.
+
+    silence: `Silence.of_heartbeats` of what was heard before the batch.
+    """
+    if not hearing.offline.any() and not silence.differs(hearing.device):
+        return hearing
+    device, time = hearing.device, hearing.time
+    own = _own(device, time, np.zeros(len(device), np.bool_), silence)
+    lost = hearing.outages.lost(device, own.before, silence)
+    until = np.minimum(own.silent_at, lost)
+    return replace(
+        hearing,
+        before=own.before,
+        until=until,
+        gap=time > until,
+        missed=own.silent_at <= lost,
+        newer=own.newer,
+        alive=own.alive,
+        left=own.left,
+    )
+
+
+def _unsettled(device: I32, turns: Bool, silence: Silence) -> bool:
+    return bool(turns.any()) or bool(silence.is_gateway(device).any())
+
+
+def _lags(device: I32, spoken: I64, silence: Silence) -> tuple[I32, I64]:
+    """Devices that were heard anew, and how far behind the last reading of each is.
+
+    spoken: (n, 3), of each reading its own time, when it was heard, and its arrival. The lag is at
+    least what the wait in a queue does not explain and at most the whole way; what it was before is
+    believed in between.
+    """
+    rows = np.lexsort((spoken[:, 0], device))
+    last = rows[_ends(device[rows])]
+    new = ~silence.spoke[device[last]] | (spoken[last, 0] > silence.alive[device[last]])
+    last = last[new]
+    least, most = spoken[last, 1] - spoken[last, 0], spoken[last, 2] - spoken[last, 0]
+    return device[last], np.clip(silence.lag[device[last]], least, most)
+
+
+def _lag_of(device: I32, lags: tuple[I32, I64], silence: Silence) -> I64:
+    """How far behind each of these is, the new `lags` known."""
+    lag = silence.lag[device]
+    spoke, new = lags
+    if len(spoke):
+        place = np.minimum(np.searchsorted(spoke, device), len(spoke) - 1)
+        lag = np.where(spoke[place] == device, new[place], lag)
+    return lag
+
+
+def _own(device: I32, time: I64, offline: Bool, silence: Silence) -> _Own:
+    base, left = silence.said(device), silence.away(device)
+    floor = np.where(silence.known(device), base, NEVER)
+    first = _begins(device)
+    place = np.arange(len(device))
+    begin = np.maximum.accumulate(np.where(first, place, 0))
+    last = np.maximum.accumulate(np.where(first | ~offline, place, 0))
+    earlier = np.where(first, place, np.roll(last, 1))
+    spoke = ~first & ~offline[earlier]
+    before = np.where(spoke, np.maximum(time[earlier], floor), base)
+    said = np.where(spoke, earlier + 1, begin)
+    left = np.where(~spoke | (left >= before), left, FOREVER)
+    left = np.where(said < place, np.minimum(left, time[said]), left)
+    alive = np.where(offline, before, np.maximum(time, floor))
+    stays = np.where(left >= alive, left, FOREVER)
+    return _Own(
+        before=before,
+        silent_at=np.minimum(before + silence.silent_after[device], left),
+        newer=~offline & (time > floor) & (~spoke | (time[earlier] <= floor)),
+        alive=alive,
+        left=np.where(offline, np.minimum(left, time), stays),
+    )
+
+
+def _outages(device: I32, heard: I64, ends: Bool, own: _Own, silence: Silence) -> Outages:
+    """Of the gateways: those that ended in the batch, and from when each is gone after it."""
+    if not len(silence.gateways):
+        return Outages.none()
+    gone = silence.gone_from(silence.gateways)
+    last = _ends(device)
+    which = last[silence.is_gateway(device[last])]
+    mine = device[which]
+    after = np.minimum(own.alive[which] + silence.silent_after[mine], own.left[which])
+    gone[np.searchsorted(silence.gateways, mine)] = after + silence.lag[mine]
+    back = np.flatnonzero(ends & silence.is_gateway(device))
+    return Outages(gone, device[back], own.silent_at[back] + silence.lag[device[back]], heard[back])
+
+
+def _ends(device: I32) -> Rows:
+    """The last row of each device."""
+    last = np.ones(len(device), np.bool_)
+    last[:-1] = device[1:] != device[:-1]
+    return np.flatnonzero(last)
 
 
 def _known(plan: Plan, device: I32) -> Bool:
@@ -134,19 +257,17 @@ def _not_ahead(batch: Batch) -> I64:
 
 
 def remember(hearing: Hearing, silence: Silence) -> None:
-    """Note in `silence`, in place, what was heard.
-
-    The lag is at least what the wait in a queue does not explain and at most the whole way; what it
-    was before is believed in between.
-    """
-    last = np.ones(len(hearing.device), np.bool_)
-    last[:-1] = hearing.device[1:] != hearing.device[:-1]
-    last = last & (~silence.ever[hearing.device] | (hearing.time > silence.heard[hearing.device]))
-    device, time = hearing.device[last], hearing.time[last]
-    least, most = hearing.heard[last] - time, hearing.arrival[last] - time
-    silence.lag[device] = np.clip(silence.lag[device], least, most)
-    silence.heard[device] = time
+    """Note in `silence`, in place, what was heard."""
+    ends = _ends(hearing.device)
+    device = hearing.device[ends]
+    silence.alive[device], silence.left[device] = hearing.alive[ends], hearing.left[ends]
+    silence.note(hearing.outages)
+    spoke, lag = hearing.lags
+    silence.lag[spoke] = lag
+    last = ends[~silence.ever[device] | (hearing.time[ends] > silence.heard[device])]
+    silence.heard[hearing.device[last]] = hearing.time[last]
     silence.ever[device] = True
+    silence.spoke[hearing.device[~hearing.offline]] = True
 
 
 def rounds(groups: npt.NDArray[np.int32]) -> list[Rows]:

@@ -137,7 +137,7 @@ def _no_data(entry: Entry, watch: Watch | None, condition: Condition | None) -> 
         entry.complain("no_data", "'clear' is refused", _SILENCE_NEVER_CLEARS)
         return NoData.HOLD
     choice = entry.choice("no_data", NoData, NoData.HOLD) or NoData.HOLD
-    momentary = watch is not None and BY_NAME[watch.metric].momentary
+    momentary = watch is not None and BY_NAME[watch.metric].occurs
     if choice is NoData.ALERT and (momentary or isinstance(condition, Absence | CountInWindow)):
         hint = "write a rule of its own: absent: …, without 'when'"
         entry.complain("no_data", "'alert' is for thresholds on what is measured or lasts", hint)

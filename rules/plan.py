@@ -15,7 +15,7 @@ from rules.model import CountInWindow, Per, Rule, SubjectKind, Threshold, Watch
 from rules.transition import Subject
 
 NOBODY = -1
-"""In `RulePlan.slot`: this device's readings are not judged."""
+"""In `RulePlan.slot`: this device's readings are not judged. In `Plan.gateway`: there is none."""
 
 
 class Inapplicable(NamedTuple):
@@ -55,13 +55,17 @@ class Plan:
     """All rules over one inventory.
 
     size: device ids are below it · silent_after: int64 µs by device id, 0 where there is no such
-    device · attributes: by name, float64 by device id, NaN where the device lacks it.
+    device · attributes: by name, float64 by device id, NaN where the device lacks it
+    gateway: int32 by device id, the gateway that it is behind, NOBODY where none · gateways: int32,
+    those that any device is behind, ascending.
     """
 
     rules: tuple[RulePlan, ...]
     size: int
     silent_after: I64
     attributes: Mapping[str, F64]
+    gateway: I32
+    gateways: I32
 
 
 def make_plan(rules: Sequence[Rule], inventory: Inventory) -> Plan:
@@ -80,7 +84,17 @@ def make_plan(rules: Sequence[Rule], inventory: Inventory) -> Plan:
         silent_after[device.id] = device.silent_after
     names = frozenset[str]().union(*(plan.attributes for plan in plans))
     attributes = {name: _attribute(name, inventory, size) for name in sorted(names)}
-    return Plan(plans, size, silent_after, attributes)
+    gateway = _gateways(inventory, size)
+    gateways = np.unique(gateway[gateway != NOBODY])
+    return Plan(plans, size, silent_after, attributes, gateway, gateways)
+
+
+def _gateways(inventory: Inventory, size: int) -> I32:
+    gateway = np.full(size, NOBODY, np.int32)
+    for device in inventory.devices.values():
+        if device.gateway is not None and device.gateway in inventory.devices:
+            gateway[device.id] = device.gateway
+    return gateway
 
 
 def _by_metric(devices: Iterable[Device]) -> Mapping[str, Sequence[Device]]:

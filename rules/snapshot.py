@@ -7,7 +7,7 @@ which rule the alerts are that must be withdrawn.
 import io
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
@@ -16,13 +16,15 @@ import orjson
 
 from rules.carry import Remembered
 from rules.errors import RuleError
-from rules.hearing import Silence
 from rules.loader import load
 from rules.memory import AnyArray, arrays_of, fresh_memory
 from rules.model import Rule
+from rules.silence import Silence, nothing_heard
 from rules.written import write
 
-MARK = b"gridwarden-rules-2\n"
+MARK = b"gridwarden-rules-3\n"
+OLDER = b"gridwarden-rules-2\n"
+"""Before gateways: who had said 'offline' was not remembered, and counts as heard then."""
 _FASTEST = 1
 
 
@@ -36,16 +38,22 @@ class Snapshot:
 
 def encode(saved: Snapshot) -> bytes:
     """The snapshot as bytes."""
-    heard = saved.silence
-    arrays: dict[str, AnyArray] = {"heard": heard.heard, "ever": heard.ever, "lag": heard.lag}
-    for i, past in enumerate(saved.memories):
+    return encode_arrays(MARK, saved.memories, {**saved.silence.kept()})
+
+
+def encode_arrays(
+    mark: bytes, memories: Sequence[Remembered], heard: Mapping[str, AnyArray]
+) -> bytes:
+    """The bytes of a snapshot of the version with this mark; `heard` are the silence's arrays."""
+    arrays = dict(heard)
+    for i, past in enumerate(memories):
         arrays |= {f"{i}.{name}": array for name, array in arrays_of(past.memory).items()}
         arrays |= {f"{i}.subject_ids": past.subject_ids, f"{i}.away": past.away}
-    rules = [_rule_fields(past.rule) for past in saved.memories]
+    rules = [_rule_fields(past.rule) for past in memories]
     written = np.frombuffer(orjson.dumps(rules), np.uint8)
     packed = io.BytesIO()
     np.savez(packed, allow_pickle=False, rules=written, **arrays)
-    return MARK + zlib.compress(packed.getbuffer(), _FASTEST)
+    return mark + zlib.compress(packed.getbuffer(), _FASTEST)
 
 
 def _rule_fields(rule: Rule) -> Mapping[str, object]:
@@ -60,12 +68,13 @@ def _rule_fields(rule: Rule) -> Mapping[str, object]:
 
 def decode(data: bytes) -> Snapshot:
     """The snapshot in these bytes; RuleError where they are damaged or of another version."""
-    if not data.startswith(MARK):
+    older = data.startswith(OLDER)
+    if not older and not data.startswith(MARK):
         _refuse(data, f"it begins with {data[: len(MARK)]!r}, not with {MARK!r}")
     try:
         packed = io.BytesIO(zlib.decompress(data[len(MARK) :]))
         with np.load(packed, allow_pickle=False) as arrays:
-            return _unpacked(dict(arrays))
+            return _unpacked(_newer(dict(arrays)) if older else dict(arrays))
     except (zlib.error, zipfile.BadZipFile, ValueError, KeyError, OSError, RuleError) as error:
         _refuse(data, f"{type(error).__name__}: {error}")
 
@@ -75,13 +84,18 @@ def _refuse(data: bytes, why: str) -> NoReturn:
 
 
 def _unpacked(arrays: Mapping[str, AnyArray]) -> Snapshot:
-    heard = _checked(arrays, "heard", np.empty(0, np.int64)).astype(np.int64)
-    ever = _checked(arrays, "ever", np.empty(len(heard), np.bool_), like_length=True)
-    lag = _checked(arrays, "lag", heard, like_length=True).astype(np.int64)
-    silence = Silence(heard, ever.astype(np.bool_), lag, np.zeros_like(heard))
+    silence = nothing_heard(len(_checked(arrays, "heard", np.empty(0, np.int64))))
+    for name, array in silence.kept().items():
+        array[...] = _checked(arrays, name, array, like_length=True)
     rules = orjson.loads(arrays["rules"].tobytes())
     memories = [_memory(arrays, i, fields) for i, fields in enumerate(rules)]
     return Snapshot(silence, memories)
+
+
+def _newer(arrays: dict[str, AnyArray]) -> dict[str, AnyArray]:
+    """The arrays of an older state as this version has them."""
+    fresh = nothing_heard(len(arrays["heard"])).kept()
+    return {**fresh, **arrays, "alive": arrays["heard"], "spoke": arrays["ever"]}
 
 
 def _memory(arrays: Mapping[str, AnyArray], index: int, fields: Mapping[str, str]) -> Remembered:

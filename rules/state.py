@@ -1,16 +1,14 @@
 """Everything the rules remember between two batches, and how it outlives changes and restarts."""
 
-from dataclasses import dataclass
-
-import numpy as np
+from dataclasses import dataclass, replace
 
 from devices.instant import NEVER, Micros
 from rules import snapshot
 from rules.carry import carry, remembered
-from rules.hearing import Silence
 from rules.memory import Memory, copy_of, fresh_memory
 from rules.model import Rule
 from rules.plan import Plan
+from rules.silence import Silence, nothing_heard
 from rules.transition import Transition
 
 
@@ -31,8 +29,7 @@ class State:
 
 def fresh(plan: Plan, now: Micros) -> State:
     """The state before any reading. Absence and silence of all devices count from `now` on."""
-    nothing = np.empty(0, np.int64)
-    silence = _widened(Silence(nothing, np.empty(0, np.bool_), nothing, nothing), plan, now)
+    silence = _widened(nothing_heard(0), plan, now)
     return State(silence, tuple(fresh_memory(r.rule, len(r.subjects), now) for r in plan.rules))
 
 
@@ -71,8 +68,12 @@ def restore(data: bytes, plan: Plan, now: Micros) -> tuple[State, list[Transitio
 def _widened(silence: Silence, plan: Plan, now: Micros) -> Silence:
     """What was heard, by the ids of this plan's devices; the unknown become known now."""
     n = min(len(silence.heard), plan.size)
-    heard, ever = np.full(plan.size, NEVER, np.int64), np.zeros(plan.size, np.bool_)
-    lag = np.zeros(plan.size, np.int64)
-    heard[:n], ever[:n], lag[:n] = silence.heard[:n], silence.ever[:n], silence.lag[:n]
-    heard[(plan.silent_after > 0) & (heard == NEVER)] = now
-    return Silence(heard, ever, lag, plan.silent_after)
+    wide = nothing_heard(plan.size)
+    known = silence.kept()
+    for name, array in wide.kept().items():
+        array[:n] = known[name][:n]
+    new = (plan.silent_after > 0) & (wide.heard == NEVER)
+    wide.heard[new], wide.alive[new] = now, now
+    return replace(
+        wide, silent_after=plan.silent_after, gateway=plan.gateway, gateways=plan.gateways
+    )

@@ -8,15 +8,16 @@ import numpy.typing as npt
 
 from devices.instant import NEVER, Micros
 from devices.reading import F64, I32, I64, Bool
-from rules.hearing import Rows
 from rules.memory import ThresholdMemory
 from rules.model import Threshold
+from rules.silence import Rows
 from rules.turn import Turn
 
 Verdicts = npt.NDArray[np.int8]
 
-UNDECIDED, CLEAR, TRUE, SILENCE = 0, 1, 2, 3
-"""What a step says: neither `when` nor `clear` holds, `clear` does, `when` does; or a silence."""
+UNDECIDED, CLEAR, TRUE, SILENCE, LOST = 0, 1, 2, 3, 4
+"""What a step says: neither `when` nor `clear` holds, `clear` does, `when` does; or a silence, the
+device's own or for want of its gateway."""
 
 NO_GAP: Micros = NEVER // 2
 """In `Steps.until`: the device was silent for the server only, not by its own clock."""
@@ -54,7 +55,8 @@ class Steps:
     """Steps of slots, (k,) each, by slot and order.
 
     until: the timer is advanced to here before the step: the reading's time; for a silence, when it
-    began to count, or NO_GAP · time: the reading's; for a silence, of the reading that ended it.
+    began to count, or NO_GAP · time: the reading's; for a silence, of the reading that ended it
+    before: for a silence, when the device had last been heard before it.
     """
 
     slot: I32
@@ -62,11 +64,17 @@ class Steps:
     time: I64
     value: F64
     verdict: Verdicts
+    before: I64
 
     def take(self, rows: Rows | Bool) -> "Steps":
         """These of them."""
         return Steps(
-            self.slot[rows], self.until[rows], self.time[rows], self.value[rows], self.verdict[rows]
+            self.slot[rows],
+            self.until[rows],
+            self.time[rows],
+            self.value[rows],
+            self.verdict[rows],
+            self.before[rows],
         )
 
 
@@ -87,7 +95,7 @@ def judge(turn: Turn, memory: ThresholdMemory, rows: Rows) -> Judged:
 
 def steps_of(turn: Turn, judged: Judged, rows: Rows) -> Steps:
     """The readings, and before each row that ends a silence a step for it; those that matter."""
-    steps = Steps(judged.slot, judged.time, judged.time, judged.value, judged.verdict)
+    steps = Steps(judged.slot, judged.time, judged.time, judged.value, judged.verdict, judged.time)
     if len(rows):
         place = np.concatenate([rows * 2, judged.row * 2 + 1])
         steps = _joined(_silences(turn, rows), steps).take(np.argsort(place))
@@ -106,13 +114,13 @@ def ends_of_silence(turn: Turn, memory: ThresholdMemory) -> Rows:
 def _silences(turn: Turn, rows: Rows) -> Steps:
     hearing = turn.hearing
     device = hearing.device[rows]
-    limit = hearing.before[rows] + turn.plan.silent_after[device]
     return Steps(
         turn.own.slot[device],
-        np.where(hearing.gap[rows], limit, NO_GAP),
+        np.where(hearing.gap[rows], hearing.until[rows], NO_GAP),
         hearing.time[rows],
         np.full(len(rows), np.nan),
-        np.full(len(rows), SILENCE, np.int8),
+        np.where(hearing.missed[rows], SILENCE, LOST).astype(np.int8),
+        hearing.before[rows],
     )
 
 
@@ -123,6 +131,7 @@ def _joined(one: Steps, other: Steps) -> Steps:
         np.concatenate([one.time, other.time]),
         np.concatenate([one.value, other.value]),
         np.concatenate([one.verdict, other.verdict]),
+        np.concatenate([one.before, other.before]),
     )
 
 
@@ -133,7 +142,7 @@ def _matters(steps: Steps) -> Bool:
     """
     matters = np.ones(len(steps.slot), np.bool_)
     other = steps.slot[1:] != steps.slot[:-1]
-    matters[1:] = other | (steps.verdict[1:] != steps.verdict[:-1]) | (steps.verdict[1:] == SILENCE)
+    matters[1:] = other | (steps.verdict[1:] != steps.verdict[:-1]) | (steps.verdict[1:] >= SILENCE)
     matters[:-1] |= other & (steps.verdict[:-1] == TRUE)
     matters[-1:] |= steps.verdict[-1:] == TRUE
     return matters

@@ -10,6 +10,7 @@ metric that is so among those only for which `when` holds: a press is not undone
 of its device that overtook it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -17,10 +18,11 @@ import numpy as np
 
 from devices.instant import FOREVER, Micros
 from devices.metric import BY_ID
-from devices.reading import F64, I32, I64
-from rules.hearing import Rows, rounds
+from devices.reading import F64, I32, I64, Bool
+from rules.hearing import rounds
 from rules.memory import FORGOTTEN, ThresholdMemory
 from rules.model import NoData, Threshold
+from rules.silence import Rows
 from rules.steps import (
     CLEAR,
     NO_GAP,
@@ -38,7 +40,7 @@ from rules.turn import Turn
 
 def fold(turn: Turn, memory: ThresholdMemory, rows: Rows) -> None:
     """Judge these rows of the rule's metric, changing `memory` in place and telling transitions."""
-    momentary = BY_ID[turn.own.metric].momentary
+    momentary = BY_ID[turn.own.metric].occurs
     judged = judge(turn, memory, _occurring(turn, rows) if momentary else rows)
     away = turn.own.away
     here = judged.take(~away[judged.slot]) if away.any() else judged
@@ -52,12 +54,12 @@ def fold(turn: Turn, memory: ThresholdMemory, rows: Rows) -> None:
 
 def tick(turn: Turn, memory: ThresholdMemory, now: Micros) -> None:
     """Fire what is due by `now` and say who has fallen silent before it; `memory` in place."""
-    if BY_ID[turn.own.metric].momentary:
+    if BY_ID[turn.own.metric].occurs:
         return
     lasting = cast("Threshold", turn.own.rule.condition).lasting
     if memory.earliest + lasting <= now:
         _tick_pending(turn, memory, now, lasting)
-    if memory.quiet < now:
+    if memory.quiet < now or turn.hearing.unsettled:
         _tick_silence(turn, memory, now)
 
 
@@ -108,7 +110,7 @@ class _Fold:
     def _apply(self, steps: Steps) -> None:
         """One step of each of these slots, which are all different."""
         self._fire_due(steps)
-        silence = steps.verdict == SILENCE
+        silence = steps.verdict >= SILENCE
         if silence.any():
             self._apply_silence(steps.take(silence))
         true = steps.verdict == TRUE
@@ -156,7 +158,13 @@ class _Fold:
         memory = self.memory
         gone = steps.take(steps.until > NO_GAP)
         last = self._value_before(gone.slot, gone.until + 1)
-        _fall_silent(self.turn, memory, gone.slot, gone.until, last)
+        _say_silent(self.turn, memory, gone.slot, gone.until, last)
+        if self.turn.own.rule.no_data is NoData.ALERT:
+            own = (gone.verdict == SILENCE) & ~memory.firing[gone.slot]
+            raised = gone.take(own)
+            _fire_for_silence(
+                self.turn, memory, raised.slot, raised.until, since=raised.before, value=last[own]
+            )
         memory.pending[gone.slot] = FOREVER
         back = steps.take(memory.silent[steps.slot])
         memory.silent[back.slot] = False
@@ -188,15 +196,27 @@ def _tick_pending(turn: Turn, memory: ThresholdMemory, now: Micros, lasting: Mic
 
 
 def _tick_silence(turn: Turn, memory: ThresholdMemory, now: Micros) -> None:
-    watched = ~(memory.silent | memory.by_silence | turn.own.away)
-    if turn.own.rule.no_data is not NoData.ALERT:
-        watched &= memory.firing
-    slot = np.flatnonzero(watched).astype(np.int32)
+    """Say whose alerts are unknown by `now`, and raise those that are for the silence itself."""
+    held = memory.firing & ~(memory.silent | memory.by_silence | turn.own.away)
+    slot, at, memory.quiet = _due(turn, held, now, turn.silence.silent_at)
+    _say_silent(turn, memory, slot, at, memory.value[slot])
+    if turn.own.rule.no_data is NoData.ALERT:
+        waiting = ~(memory.firing | turn.own.away)
+        slot, at, soonest = _due(turn, waiting, now, turn.silence.missed_at)
+        memory.quiet = min(memory.quiet, soonest)
+        since = turn.silence.said(turn.own.devices[slot])
+        _fire_for_silence(turn, memory, slot, at, since=since, value=memory.value[slot])
+
+
+def _due(
+    turn: Turn, which: Bool, now: Micros, moment: Callable[[I32], I64]
+) -> tuple[I32, I64, Micros]:
+    """Those of these slots whose moment is before `now`, and it; and the soonest of the others."""
+    slot = np.flatnonzero(which).astype(np.int32)
     device = turn.own.devices[slot]
-    silent_at = turn.silence.silent_at(device)
-    gone = silent_at < now - turn.silence.lag[device]
-    memory.quiet = int(silent_at[~gone].min(initial=FOREVER))
-    _fall_silent(turn, memory, slot[gone], silent_at[gone], memory.value[slot[gone]])
+    at = moment(device)
+    due = at < now - turn.silence.lag[device]
+    return slot[due], at[due], int(at[~due].min(initial=FOREVER))
 
 
 def _fire(turn: Turn, memory: ThresholdMemory, slot: I32, at: I64, value: F64) -> None:
@@ -206,10 +226,9 @@ def _fire(turn: Turn, memory: ThresholdMemory, slot: I32, at: I64, value: F64) -
     turn.tell(Change.FIRED, Cause.CONDITION_HELD, slot, since=since, at=at, value=value)
 
 
-def _fall_silent(turn: Turn, memory: ThresholdMemory, slot: I32, at: I64, value: F64) -> None:
-    """Say what silence from `at` on means: an alert is unknown, or is raised for the silence."""
-    firing = memory.firing[slot]
-    held = firing & ~memory.silent[slot] & ~memory.by_silence[slot]
+def _say_silent(turn: Turn, memory: ThresholdMemory, slot: I32, at: I64, value: F64) -> None:
+    """An alert is unknown from the silence on."""
+    held = memory.firing[slot] & ~memory.silent[slot] & ~memory.by_silence[slot]
     went = slot[held]
     memory.silent[went] = True
     turn.tell(
@@ -220,12 +239,11 @@ def _fall_silent(turn: Turn, memory: ThresholdMemory, slot: I32, at: I64, value:
         at=at[held],
         value=value[held],
     )
-    if turn.own.rule.no_data is NoData.ALERT:
-        _fire_for_silence(turn, memory, slot[~firing], at[~firing], value[~firing])
 
 
-def _fire_for_silence(turn: Turn, memory: ThresholdMemory, slot: I32, at: I64, value: F64) -> None:
-    since = at - turn.plan.silent_after[turn.own.devices[slot]]
+def _fire_for_silence(
+    turn: Turn, memory: ThresholdMemory, slot: I32, at: I64, *, since: I64, value: F64
+) -> None:
     memory.firing[slot] = True
     memory.by_silence[slot] = True
     memory.since[slot] = since

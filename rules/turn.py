@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from devices.reading import F64, I32, I64
-from rules.hearing import Hearing, Silence
+from rules.hearing import Hearing
 from rules.plan import Plan, RulePlan
+from rules.silence import Silence
 from rules.transition import Cause, Change, Transition
 
 Slots: TypeAlias = npt.NDArray[np.int32] | npt.NDArray[np.intp]

@@ -16,9 +16,10 @@ import numpy as np
 
 from devices.instant import FOREVER, Micros
 from devices.reading import F64, I32, I64, Bool
-from rules.hearing import Rows, rounds
+from rules.hearing import rounds
 from rules.memory import FORGOTTEN, WindowMemory
 from rules.model import CountInWindow
+from rules.silence import Rows
 from rules.transition import Cause, Change
 from rules.turn import Slots, Turn
 
@@ -77,11 +78,9 @@ def _expire(turn: Turn, memory: WindowMemory, step: _Counted) -> None:
 
 def _heard_to(turn: Turn, slot: int, end: Micros, time: Micros) -> bool:
     """Whether, with what was heard before `time`, no device of the slot was silent at `end`."""
-    devices = turn.own.devices_of(slot)
-    limits = turn.silence.silent_after[devices].tolist()
     return all(
-        turn.hearing.heard_before(device, time, turn.silence) + limit >= end
-        for device, limit in zip(devices.tolist(), limits, strict=True)
+        turn.hearing.silent_before(device, time, turn.silence) >= end
+        for device in turn.own.devices_of(slot).tolist()
     )
 
 

@@ -65,6 +65,7 @@ async def _carry_out(conn: Connection, todo: SitePlan, now: datetime) -> None:
     for section in _WRITTEN:
         await _run(conn, f"write_{section}", todo.written[section])
     await _run(conn, "link_areas", todo.written[Section.AREA])
+    await _run(conn, "link_devices", todo.written[Section.DEVICE])
     for dated in ("placements", "addresses"):
         await _run(conn, f"end_{dated}", todo.written[Section.DEVICE], now=now)
         await _run(conn, f"begin_{dated}", todo.written[Section.DEVICE], now=now)

@@ -28,17 +28,7 @@ async def _rows(conn: Connection, name: str) -> list[tuple[Any, ...]]:
 
 
 def _device(row: tuple[Any, ...]) -> Device:
-    id_, code, community, kind, area, household, interval, metrics, name, attributes, address = row
-    return Device(
-        id_,
-        code,
-        community,
-        kind,
-        area,
-        household,
-        interval,
-        tuple(metrics),
-        name,
-        attributes,
-        address,
-    )
+    fields = ("id", "code", "community", "kind", "area", "household", "interval", "metrics")
+    more = ("name", "attributes", "address", "gateway")
+    values = dict(zip(fields + more, row, strict=True))
+    return Device(**values | {"metrics": tuple(values["metrics"])})

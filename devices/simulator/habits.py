@@ -125,6 +125,11 @@ def sos_button(device: Device, span: Span, rng: Rng) -> Iterator[Said]:
     return _heartbeats(device, span, rng)
 
 
+def gateway(device: Device, span: Span, rng: Rng) -> Iterator[Said]:
+    """Heartbeats only."""
+    return _heartbeats(device, span, rng)
+
+
 def _silent(_device: Device, _span: Span, _rng: Rng) -> Iterator[Said]:
     return iter(())
 
@@ -144,6 +149,7 @@ BY_KIND: Mapping[str, Habit] = MappingProxyType(
         "smoke_detector": quiet("smoke"),
         "gas_detector": gas,
         "leak_sensor": quiet("water_leak"),
+        "gateway": gateway,
     }
 )
 """How each kind of `devices.kind` behaves."""

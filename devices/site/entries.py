@@ -19,7 +19,13 @@ F = TypeVar("F", bound=Form)
 NO_CODE = "?"
 """Stands for the code of an area that has none; no code can be this."""
 
-REFERENCES = {"parent": "areas", "area": "areas", "household": "households", "member": "members"}
+REFERENCES = {
+    "parent": "areas",
+    "area": "areas",
+    "household": "households",
+    "member": "members",
+    "gateway": "devices",
+}
 """The keys that name an entry elsewhere, and the section it is in."""
 
 

@@ -64,6 +64,7 @@ def _device(device: DeviceEntry) -> Fields:
         "name": dict(device.name),
         "attributes": dict(device.attributes),
         "address": device.address,
+        "gateway": device.gateway,
     }
 
 

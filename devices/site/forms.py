@@ -237,6 +237,7 @@ class DeviceForm(Form):
     interval: Annotated[Micros, BeforeValidator(_interval)] | None = None
     metrics: Metrics | None = Field(None, min_length=1)
     address: Annotated[str, BeforeValidator(_text)] | None = None
+    gateway: Code | None = None
     attributes: Annotated[dict[Word, Number], BeforeValidator(_mapping)] = Field(
         default_factory=dict
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from devices.errors import Problem
 from devices.inventory import COMMUNITY, same_address
-from devices.kind import BY_NAME
+from devices.kind import BY_NAME, GATEWAY
 from devices.site.entries import REFERENCES, Entries, Placed, Reference, given_twice
 from devices.site.forms import AreaForm, DeviceForm, DutyForm, HouseholdForm, MemberForm
 from devices.site.model import (
@@ -117,8 +117,32 @@ def link_devices(
         above = around.setdefault(place.code, tuple(ascend(areas, place.code)))
         community = _community(placed, above, problems)
         if community is not None:
-            found.append(_device(placed, community, place.code))
-    return _unique(found, problems)
+            found.append((placed, _device(placed, community, place.code)))
+    devices = _unique((device for _, device in found), problems)
+    for placed, device in found:
+        if device.gateway is not None:
+            problems += _gateway_problems(placed, device, entries, devices)
+    return devices
+
+
+def _gateway_problems(
+    placed: Placed[DeviceForm],
+    device: DeviceEntry,
+    entries: Entries[DeviceForm],
+    devices: Mapping[DeviceKey, DeviceEntry],
+) -> Iterable[Problem]:
+    """What is wrong with the gateway that it names; that it is unknown is told elsewhere."""
+    code = str(device.gateway)
+    gateway = devices.get((device.community, code))
+    if device.kind == GATEWAY:
+        hint = "leave it out: gateways are not behind each other"
+        yield placed.problem("gateway", f"gateway {device.code!r} is behind {code!r}", hint)
+    elif gateway is None and entries.whole and code in entries.codes:
+        what = f"'gateway' names {code!r}, which is not in community {device.community!r}"
+        yield placed.problem("gateway", what, "name a gateway of the device's own community")
+    elif gateway is not None and gateway.kind != GATEWAY:
+        what = f"'gateway' names {code!r}, whose kind is {gateway.kind!r}"
+        yield placed.problem("gateway", what, f"name a device of 'kind: {GATEWAY}'")
 
 
 def _place(
@@ -171,6 +195,7 @@ def _device(placed: Placed[DeviceForm], community: str, area: str) -> DeviceEntr
         name=form.name or {"zh": kind.zh, "en": kind.en[:1].upper() + kind.en[1:]},
         attributes=form.attributes,
         address=form.address,
+        gateway=form.gateway,
         origin=placed.origin,
     )
 

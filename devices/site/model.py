@@ -50,7 +50,8 @@ class HouseholdEntry:
 class DeviceEntry:
     """A device. `area` is its household's where it is in one; `interval` is in microseconds.
 
-    address: what its vendor's format calls it; None where its messages come on its own topic.
+    address: what its vendor's format calls it; None where its messages come on its own topic ·
+    gateway: code of the gateway, of the same community, that it is heard through.
     """
 
     code: str
@@ -63,6 +64,7 @@ class DeviceEntry:
     name: Mapping[str, str]
     attributes: Mapping[str, float]
     address: str | None
+    gateway: str | None
     origin: Origin = field(compare=False)
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from devices.instant import MINUTE
-from devices.liveness import LOW_BATTERY, LastSaid, Liveness, liveness
+from devices.instant import MINUTE, NEVER
+from devices.liveness import LOW_BATTERY, LastSaid, Liveness, gone_since, liveness
 
 NOW = 1_000 * MINUTE
 LIMIT = 30 * MINUTE
@@ -29,3 +29,37 @@ LIMIT = 30 * MINUTE
 )
 def test_liveness(said: LastSaid, expected: Liveness) -> None:
     assert liveness(said, LIMIT, NOW) is expected
+
+
+GONE = NOW - 10 * MINUTE
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (LastSaid(), Liveness.UNKNOWN),
+        (LastSaid(heard=GONE), Liveness.UNKNOWN),
+        (LastSaid(heard=GONE, battery=1.0), Liveness.UNKNOWN),
+        (LastSaid(heard=GONE, left=GONE), Liveness.UNKNOWN),
+        (LastSaid(heard=GONE + 1), Liveness.ONLINE),
+        (LastSaid(heard=GONE + 1, battery=1.0), Liveness.LOW_BATTERY),
+        (LastSaid(heard=GONE + 1, left=GONE + 1), Liveness.OFFLINE),
+    ],
+)
+def test_a_device_whose_gateway_is_gone(said: LastSaid, expected: Liveness) -> None:
+    assert liveness(said, LIMIT, NOW, gateway_gone=GONE) is expected
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (LastSaid(), NEVER),
+        (LastSaid(heard=NOW), None),
+        (LastSaid(heard=NOW, battery=1.0), None),
+        (LastSaid(heard=NOW - LIMIT - 1), NOW - 1),
+        (LastSaid(heard=NOW - 5, left=NOW - 5), NOW - 5),
+        (LastSaid(heard=NOW, left=NOW - 5), None),
+    ],
+)
+def test_since_when_a_gateway_is_gone(said: LastSaid, expected: int | None) -> None:
+    assert gone_since(said, LIMIT, NOW) == expected

@@ -195,6 +195,25 @@ async def test_changes_are_announced_in_words_and_made(
     assert await rows(connection, "SELECT max(version) FROM site_versions") == [(2,)]
 
 
+async def test_a_device_is_behind_its_gateway_until_the_site_says_otherwise(
+    connection: Connection,
+) -> None:
+    gateway = "- {code: gw-1, kind: gateway, area: lvyuan}\n"
+    button = "- {code: sos-1, kind: sos_button, household: b1-101, gateway: gw-1}\n"
+    await changes(connection, changed(devices=button + gateway), NOW)
+    inventory = await load_inventory(connection)
+    found = {device.code: device for device in inventory.devices.values()}
+    assert (found["sos-1"].gateway, found["gw-1"].gateway) == (found["gw-1"].id, None)
+    assert await changes(connection, changed(devices=button + gateway), LATER) == []
+    alone = changed(devices=button.replace(", gateway: gw-1", ""))
+    assert await changes(connection, alone, LAST) == [
+        "device lvyuan/sos-1 changed (gateway: gw-1 → none)",
+        "device lvyuan/gw-1 retired",
+    ]
+    (left,) = (await load_inventory(connection)).devices.values()
+    assert left.gateway is None
+
+
 async def test_a_replaced_device_hands_its_address_on(connection: Connection) -> None:
     old = "- {code: sos-1, kind: sos_button, household: b1-101, address: A1}\n"
     await changes(connection, changed(devices=old), NOW)

@@ -244,6 +244,33 @@ from tests.devices.site_files import SOUND, changed, problems_of
         ),
         (
             "devices",
+            "- {code: d, kind: door, area: grid-1, gateway: g-1}\n",
+            ("devices.yaml:1: 'gateway' names 'g-1', which is not in devices (one of 'd')"),
+        ),
+        (
+            "devices",
+            (
+                "- {code: d, kind: door, area: grid-1, gateway: e}\n"
+                "- {code: e, kind: door, area: grid-1}\n"
+            ),
+            (
+                "devices.yaml:1: 'gateway' names 'e', whose kind is 'door'"
+                " (name a device of 'kind: gateway')"
+            ),
+        ),
+        (
+            "devices",
+            (
+                "- {code: g, kind: gateway, area: grid-1}\n"
+                "- {code: h, kind: gateway, area: grid-1, gateway: g}\n"
+            ),
+            (
+                "devices.yaml:2: gateway 'h' is behind 'g'"
+                " (leave it out: gateways are not behind each other)"
+            ),
+        ),
+        (
+            "devices",
             "- {code: d, kind: door, area: grid-1, address: 12e10}\n",
             "devices.yaml:1: 'address' is 120000000000.0, not text (put it in quotes)",
         ),

@@ -16,7 +16,7 @@ def test_the_examples_are_a_site() -> None:
     site = load(SITE)
     assert site.time_zone == "Asia/Shanghai"
     counts = [len(part) for part in (site.areas, site.households, site.devices, site.members)]
-    assert counts == [4, 2, 4, 2]
+    assert counts == [4, 2, 6, 2]
     assert len(site.duties) == 2
 
 

@@ -113,6 +113,14 @@ def test_a_device_that_is_not_there_is_told(folder: Path) -> None:
         changed(folder, "lvyuan/wearable-1", {"household": None, "area": "grid-9"})
 
 
+def test_a_table_names_the_gateway(folder: Path) -> None:
+    table = "kind,code,household,area,gateway\ngateway,gw-1,,grid-1,\nsos_button,sos-1,h-1,,gw-1\n"
+    write(folder, added(folder, read_table("t.csv", table.splitlines())))
+    site, _ = check(folder)
+    new = {d.code: d.gateway for d in site.devices.values() if d.origin.source == ADDED}
+    assert new == {"gw-1": None, "sos-1": "gw-1"}
+
+
 def test_an_unsound_site_changes_nothing(folder: Path) -> None:
     row = {"code": "wearable-1", "kind": "wearble", "household": "h-1"}
     with pytest.raises(SiteError, match="did you mean 'wearable'"):

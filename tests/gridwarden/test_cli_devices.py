@@ -160,3 +160,33 @@ async def test_the_registered_are_listed(whole: Whole, monkeypatch: pytest.Monke
     assert heard == {"wearable-3": "online", "wearable-4": "silent", "wearable-5": "offline"}
     assert {d["state"] for d in found if not d["heard"]} == {"never heard"}
     assert "20 devices" in (await run(whole, monkeypatch, "list")).stdout
+
+
+async def test_devices_of_a_lost_gateway_are_unknown(
+    whole: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = "- {code: gw-1, kind: gateway, area: grid-1}\n"
+    behind = "- {code: sos-%d, kind: sos_button, household: h-1, gateway: gw-1}\n"
+    await whole.apply(devices=gateway + "".join(behind % n for n in range(2)))
+    await whole.start()
+    for code, status in (("sos-0", b"online"), ("gw-1", b"offline"), ("sos-1", b"online")):
+        whole.publisher.publish(f"gw/v1/{whole.community}/{code}/status", status)
+        await whole.until(
+            f"latest_readings l JOIN devices d ON d.id = l.device_id WHERE code = '{code}'"
+        )
+    listed = await run(whole, monkeypatch, "list", "--json", "--community", whole.community)
+    found = {one["code"]: one for one in map(orjson.loads, listed.stdout.splitlines())}
+    states = {code: found[code]["state"] for code in ("gw-1", "sos-0", "sos-1")}
+    assert states == {"gw-1": "offline", "sos-0": "unknown", "sos-1": "online"}
+    assert (found["sos-0"]["gateway"], found["sos-0"]["gateway_state"]) == ("gw-1", "offline")
+    shown = (await run(whole, monkeypatch, "list", "--state", "unknown")).stdout
+    assert "sos-0" in shown
+    assert "sos-1" not in shown
+    assert "1 devices: 1 unknown" in shown
+    every = (await run(whole, monkeypatch, "list")).stdout
+    assert "23 devices: 1 online, 1 offline, 1 unknown, 20 never heard" in every
+    one = await run(whole, monkeypatch, "show", whole.community, "sos-0", "--json")
+    assert orjson.loads(one.stdout)["state"] == "unknown"
+    wrong = await asyncio.to_thread(CliRunner().invoke, app, ["devices", "list", "--state", "of"])
+    assert wrong.exit_code == 1
+    assert "--state 'of' is no state of a device" in wrong.stderr

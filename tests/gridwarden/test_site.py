@@ -146,6 +146,29 @@ def test_an_attribute_that_was_forgotten_and_one_that_marks_a_few(
     assert [warning.what for warning in warnings] == ([what] if told else [])
 
 
+@pytest.mark.parametrize(
+    ("absent", "interval", "needed"),
+    [("14m", "4m", "16m"), ("16m", "4m", ""), ("15m", "1m", ""), ("15m", "2m", "17m")],
+)
+def test_a_device_that_is_missed_before_its_gateway(
+    absent: str, interval: str, needed: str
+) -> None:
+    """The gateway is silent after 12 or 15 minutes; a device reports every 4, 1 or 2."""
+    every = {"4m": "4m", "1m": "4m40s", "2m": "5m"}[interval]
+    devices = (
+        f"- {{code: gw-1, kind: gateway, area: grid-1, interval: {every}}}\n"
+        f"- {{code: sos-1, kind: sos_button, area: grid-1, gateway: gw-1, interval: {interval}}}\n"
+        "- {code: sos-2, kind: sos_button, area: grid-1}\n"
+    )
+    rule = f"- {{id: device.silent, category: care, watch: {{metric: heartbeat}}, absent: {absent},"
+    rules = f"{rule} severity: yellow, title: {{zh: 失联, en: Silent}}}}\n"
+    files = {"devices.yaml": devices, "rules/care.yaml": rules}
+    found = warnings_of(CARE | files | {"duties.yaml": duty("grid-1", "[care]")})
+    what = "rule device.silent would tell of sos-1 before gw-1 is known to be gone"
+    assert [warning.what for warning in found] == ([what] if needed else [])
+    assert all(f"wait for at least {needed}," in warning.hint for warning in found)
+
+
 def test_the_provisional_inventory_says_what_the_site_says() -> None:
     site = load(SOUND)
     inventory = provisional_inventory(site)

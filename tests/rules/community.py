@@ -15,7 +15,9 @@ NAME = {"zh": "名", "en": "name"}
 INTERVAL_S = 10
 SILENT_AFTER_S = 3 * INTERVAL_S
 
-WEARABLE, AWAY_WEARABLE, MOTION, MOTION_TOO, DOOR, OTHER_DOOR, CAR_PARK = range(1, 8)
+WEARABLE, AWAY_WEARABLE, MOTION, MOTION_TOO, DOOR, OTHER_DOOR, CAR_PARK, GATEWAY = range(1, 9)
+BEHIND = (WEARABLE, MOTION_TOO, DOOR)
+"""Devices that are behind the gateway, where there is one."""
 CARE_HOME, AWAY_HOME = 1, 2
 COMMUNITY, BUILDING, OTHER_BUILDING = 1, 2, 3
 
@@ -42,6 +44,14 @@ def device(
         NAME,
         attributes or {},
     )
+
+
+def behind_gateway() -> Inventory:
+    """The community with a gateway, and some of its devices behind it."""
+    plain = inventory()
+    gateway = device(GATEWAY, "gateway", ("heartbeat",))
+    devices = (replace(d, gateway=GATEWAY) if d.id in BEHIND else d for d in plain.devices.values())
+    return Inventory.of(plain.areas.values(), plain.households.values(), (*devices, gateway))
 
 
 def inventory(*, away: Iterable[int] = (AWAY_HOME,), without: Iterable[int] = ()) -> Inventory:
@@ -105,11 +115,19 @@ RULES = (
         "watch: {metric: parking_free}\n when: device.capacity / parking_free > 5\n for: 10s",
     ),
     rule("a.silent", "watch: {metric: heartbeat, kind: door}\n absent: 40s"),
+    rule("a.worn", "watch: {metric: spo2}\n absent: 25s"),
+    rule("a.home", "watch: {metric: motion}\n absent: 35s\n per: household"),
     rule(
         "a.still",
         "watch: {metric: motion}\n when: motion >= 1\n absent: 60s\n per: household",
     ),
     rule("w.denied", "watch: {metric: access_denied}\n when: count >= 3\n within: 15s"),
+    rule(
+        "t.gone",
+        "watch: {metric: heartbeat}\n when: heartbeat < 1\n for: 5s\n no_data: alert",
+    ),
+    rule("t.off", "watch: {metric: heartbeat}\n when: heartbeat < 1\n for: 20s"),
+    rule("w.beats", "watch: {metric: heartbeat}\n when: count >= 2\n within: 15s"),
     rule(
         "w.building",
         "watch: {metric: access_denied}\n when: count >= 4\n within: 20s\n per: building",

@@ -2,23 +2,27 @@
 
 Slow and obvious; what `rules.evaluate` must agree with. Readings of a batch are taken by time; all
 of one instant are judged by what had been heard before that instant. A message from the future is
-moved back to its arrival; timers run in the time of the device.
+moved back to its arrival; timers run in the time of the device. What gateways say in a batch is
+known before what others say in it is judged.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
 
-from devices.instant import Micros
-from devices.metric import BY_ID
+from devices.instant import FOREVER, Micros
+from devices.metric import BY_ID, BY_NAME
 from devices.reading import Reading
 from rules.expression import Expression
 from rules.model import Absence, CountInWindow, NoData, Rule, SubjectKind, Threshold
 from rules.plan import Plan, RulePlan
 from rules.transition import Cause, Change, Subject, Transition
+
+HEARTBEAT = BY_NAME["heartbeat"].id
 
 
 class Row(NamedTuple):
@@ -30,6 +34,10 @@ class Row(NamedTuple):
     device: int
     metric: int
     value: float
+
+    @property
+    def offline(self) -> bool:
+        return self.metric == HEARTBEAT and self.value == 0
 
 
 def placed(readings: Sequence[Reading], now: Micros) -> list[Row]:
@@ -46,39 +54,144 @@ def placed(readings: Sequence[Reading], now: Micros) -> list[Row]:
     return sorted(rows, key=lambda row: row.time)
 
 
+class Ear:
+    """What was heard of one device. heard: any word; alive: any but 'offline'."""
+
+    def __init__(self, known: Micros) -> None:
+        self.heard = self.alive = known
+        self.ever = self.spoke = False
+        self.left = self.cut = FOREVER
+
+    def hear(self, row: Row) -> None:
+        if row.offline:
+            if not self.spoke or row.time >= self.alive:
+                self.left = min(self.left, row.time)
+        elif not self.spoke or row.time > self.alive:
+            self.alive, self.spoke = row.time, True
+            if self.left < self.alive:
+                self.left = FOREVER
+
+
 class Oracle:
     """Judges batches as `evaluate` does; keeps its own state."""
 
     def __init__(self, plan: Plan, now: Micros) -> None:
         self.plan = plan
-        self.known = now
-        self.heard: dict[int, Micros] = {}
+        known = range(len(plan.silent_after))
+        self.ears = {device: Ear(now) for device in known}
         self.lag: dict[int, Micros] = defaultdict(int)
+        self.back: dict[int, Micros] = {}
+        self.ended: dict[int, list[Micros]] = defaultdict(list)
+        self.gone: dict[int, Micros] = {}
         self.tracks = [track_of(self, own, now) for own in plan.rules]
-
-    def base(self, device: int) -> Micros:
-        return self.heard.get(device, self.known)
 
     def limit(self, device: int) -> Micros:
         return int(self.plan.silent_after[device])
 
-    def silent_at(self, device: int) -> Micros:
-        return self.base(device) + self.limit(device)
+    def gateway(self, device: int) -> int | None:
+        gateway = int(self.plan.gateway[device])
+        return gateway if gateway >= 0 else None
+
+    def said(self, device: int, *, beats: bool) -> Micros:
+        ear = self.ears[device]
+        return ear.heard if beats else ear.alive
+
+    def known(self, device: int, *, beats: bool) -> bool:
+        ear = self.ears[device]
+        return ear.ever if beats else ear.spoke
+
+    def own_at(self, device: int, *, beats: bool = False) -> Micros:
+        """From when it is silent by itself."""
+        until = self.said(device, beats=beats) + self.limit(device)
+        return until if beats else min(until, self.ears[device].left)
+
+    def gone_at(self, device: int) -> Micros:
+        """From when its gateway is gone, in the device's time."""
+        gateway = self.gateway(device)
+        return FOREVER if gateway is None else self.gone[gateway] - self.lag[device]
+
+    def lost_at(self, device: int, *, beats: bool) -> Micros:
+        """From when it is lost with its gateway."""
+        gateway, said = self.gateway(device), self.said(device, beats=beats)
+        starts = [start - self.lag[device] for start in self.ended[gateway or -1]]
+        moments = [self.ears[device].cut, self.gone_at(device), *starts]
+        return min([moment for moment in moments if moment >= said], default=FOREVER)
+
+    def silent_at(self, device: int, *, beats: bool) -> Micros:
+        return min(self.own_at(device, beats=beats), self.lost_at(device, beats=beats))
+
+    def missed_at(self, device: int, *, beats: bool) -> Micros:
+        """From when it is silent by its own fault."""
+        own = self.own_at(device, beats=beats)
+        if own <= self.lost_at(device, beats=beats):
+            return own
+        gateway = self.gateway(device)
+        back = None if gateway is None else self.back.get(gateway)
+        if back is None or back - self.lag[device] < self.said(device, beats=beats):
+            return FOREVER
+        again = back - self.lag[device] + self.limit(device)
+        return again if again <= self.gone_at(device) else FOREVER
 
     def evaluate(self, readings: Sequence[Reading], now: Micros) -> list[Transition]:
         """Fold these readings, then let timers fire up to `now`; sorted by `at`, stably."""
-        rows, before = placed(readings, now), dict(self.heard)
+        rows = placed(readings, now)
+        lag = self._lags(rows)
+        rows = [self._in_its_time(row, lag) for row in rows]
+        rows.sort(key=lambda row: (row.time, row.offline))
+        self._gateways(rows)
         for time, group in groupby(rows, lambda r: r.time):
             self._instant(time, list(group))
         self._absences(rows)
-        for row in {row.device: row for row in rows}.values():
-            if row.device not in before or row.time > before[row.device]:
-                longest = min(self.lag[row.device], row.arrival - row.time)
-                self.lag[row.device] = max(longest, row.heard - row.time)
+        self._cut()
+        self.lag = lag
+        for gateway in self.gone:
+            self.gone[gateway] = self.own_at(gateway) + self.lag[gateway]
         for track in self.tracks:
             track.tick(now)
         said = [t for track in self.tracks for t in track.take_said()]
         return sorted(said, key=lambda t: t.at)
+
+    def _lags(self, rows: Sequence[Row]) -> dict[int, Micros]:
+        """How far behind each device is, by the last that it said itself."""
+        lag = self.lag.copy()
+        for row in {row.device: row for row in rows if not row.offline}.values():
+            ear = self.ears[row.device]
+            if not ear.spoke or row.time > ear.alive:
+                longest = min(lag[row.device], row.arrival - row.time)
+                lag[row.device] = max(longest, row.heard - row.time)
+        return lag
+
+    def _in_its_time(self, row: Row, lag: Mapping[int, Micros]) -> Row:
+        """'offline' is dated by the broker."""
+        if not row.offline:
+            return row
+        return row._replace(time=min(row.time, row.heard - lag.get(row.device, 0)))
+
+    def _gateways(self, rows: Sequence[Row]) -> None:
+        """When each gateway went and came back in this batch, and from when it is gone after it."""
+        self.returned: dict[int, Micros] = {}
+        for gateway in {g for d in self.ears if (g := self.gateway(d)) is not None}:
+            ear = copy(self.ears[gateway])
+            for row in (r for r in rows if r.device == gateway):
+                silent_at = min(ear.alive + self.limit(gateway), ear.left)
+                if not row.offline and row.time > silent_at:
+                    self.ended[gateway].append(silent_at + self.lag[gateway])
+                    self.returned[gateway] = max(row.heard, self.returned.get(gateway, row.heard))
+                ear.hear(row)
+            until = min(ear.alive + self.limit(gateway), ear.left)
+            self.gone[gateway] = until + self.lag[gateway]
+
+    def _cut(self) -> None:
+        """Who was not heard since its gateway went is lost until it is, gateway back or not."""
+        for device, ear in self.ears.items():
+            gateway = self.gateway(device)
+            for start in self.ended[gateway] if gateway else ():
+                gone = start - self.lag[device]
+                if gone >= ear.alive:
+                    ear.cut = min(gone, ear.cut if ear.cut >= ear.alive else FOREVER)
+        self.ended.clear()
+        for gateway, back in self.returned.items():
+            self.back[gateway] = max(back, self.back.get(gateway, back))
 
     def _absences(self, rows: Sequence[Row]) -> None:
         """Absence goes by when a reading was heard, not by its own time."""
@@ -90,15 +203,23 @@ class Oracle:
     def _instant(self, time: Micros, rows: list[Row]) -> None:
         devices = sorted({r.device for r in rows})
         for device in devices:
-            if device not in self.heard or time > self.heard[device]:
-                for track in self.tracks:
-                    track.returned(device, time, gap=time > self.silent_at(device))
+            ear = self.ears[device]
+            alive = any(not r.offline for r in rows if r.device == device)
+            for track in self.tracks:
+                said = self.said(device, beats=track.beats)
+                known = self.known(device, beats=track.beats)
+                if (alive or track.beats) and (not known or time > said):
+                    track.returned(device, time)
         for row in sorted(rows, key=lambda r: r.device):
             for track in self.tracks:
                 if row.metric == track.own.metric and not isinstance(track, AbsenceTrack):
                     track.judge(row)
+        for row in rows:
+            self.ears[row.device].hear(row)
         for device in devices:
-            self.heard[device] = max(time, self.heard.get(device, time))
+            ear = self.ears[device]
+            ear.heard = max(time, ear.heard) if ear.ever else time
+            ear.ever = True
 
 
 class Track:
@@ -107,6 +228,7 @@ class Track:
     def __init__(self, oracle: Oracle, own: RulePlan, now: Micros) -> None:
         self.oracle, self.own, self.rule = oracle, own, own.rule
         self.known = now
+        self.beats = own.metric == HEARTBEAT
         self.said: list[Transition] = []
         self.subject = {
             device: subject
@@ -118,7 +240,10 @@ class Track:
             self.devices[subject].append(device)
         self.away = {s for s, away in zip(own.subjects, own.away.tolist(), strict=True) if away}
 
-    def returned(self, device: int, time: Micros, *, gap: bool) -> None:
+    def silent_at(self, device: int) -> Micros:
+        return self.oracle.silent_at(device, beats=self.beats)
+
+    def returned(self, device: int, time: Micros) -> None:
         """A device is heard at a time later than before."""
 
     def judge(self, row: Row) -> None:
@@ -178,7 +303,7 @@ class ThresholdTrack(Track):
         super().__init__(oracle, own, now)
         assert isinstance(own.rule.condition, Threshold)
         self.condition = own.rule.condition
-        self.momentary = BY_ID[own.metric].momentary
+        self.momentary = BY_ID[own.metric].occurs
         self.spells = {subject: Spell() for subject in own.subjects}
 
     def _watches(self, subject: Subject) -> bool:
@@ -189,37 +314,37 @@ class ThresholdTrack(Track):
         if spell.pending is None or spell.since is not None:
             return
         due = spell.pending + self.condition.lasting
-        if due <= time and due <= self.oracle.silent_at(subject.id):
+        if due <= time and due <= self.silent_at(subject.id):
             spell.since = spell.pending
             self.say(
                 Change.FIRED, Cause.CONDITION_HELD, subject, (spell.since, due), value=spell.value
             )
 
-    def _fall_silent(self, subject: Subject) -> None:
-        spell, at = self.spells[subject], self.oracle.silent_at(subject.id)
-        if spell.since is None and self.rule.no_data is NoData.ALERT:
-            spell.since, spell.by_silence = self.oracle.base(subject.id), True
-            self.say(
-                Change.FIRED, Cause.SENSOR_SILENT, subject, (spell.since, at), value=spell.value
-            )
-        elif spell.since is not None and not spell.silent and not spell.by_silence:
-            spell.silent = True
-            self.say(
-                Change.WENT_SILENT,
-                Cause.SENSOR_SILENT,
-                subject,
-                (spell.since, at),
-                value=spell.value,
-            )
+    def _fall_silent(self, subject: Subject, at: Micros) -> None:
+        spell = self.spells[subject]
+        if spell.since is None or spell.silent or spell.by_silence:
+            return
+        spell.silent = True
+        span = (spell.since, at)
+        self.say(Change.WENT_SILENT, Cause.SENSOR_SILENT, subject, span, value=spell.value)
 
-    def returned(self, device: int, time: Micros, *, gap: bool) -> None:
+    def _raise(self, subject: Subject, at: Micros) -> None:
+        spell = self.spells[subject]
+        if spell.since is None and self.rule.no_data is NoData.ALERT:
+            spell.since, spell.by_silence = self.oracle.said(subject.id, beats=self.beats), True
+            span = (spell.since, at)
+            self.say(Change.FIRED, Cause.SENSOR_SILENT, subject, span, value=spell.value)
+
+    def returned(self, device: int, time: Micros) -> None:
         subject = self.subject.get(device)
         if subject is None or not self._watches(subject):
             return
-        spell = self.spells[subject]
-        if gap:
+        spell, at = self.spells[subject], self.silent_at(device)
+        if time > at:
             self._advance(subject, time)
-            self._fall_silent(subject)
+            self._fall_silent(subject, at)
+            if at == self.oracle.own_at(device, beats=self.beats):
+                self._raise(subject, at)
             spell.pending = None
         if spell.silent:
             spell.silent = False
@@ -277,8 +402,12 @@ class ThresholdTrack(Track):
             if self._watches(subject):
                 theirs = now - self.oracle.lag[subject.id]
                 self._advance(subject, theirs)
-                if theirs > self.oracle.silent_at(subject.id):
-                    self._fall_silent(subject)
+                silent_at = self.silent_at(subject.id)
+                missed_at = self.oracle.missed_at(subject.id, beats=self.beats)
+                if theirs > silent_at:
+                    self._fall_silent(subject, silent_at)
+                if theirs > missed_at:
+                    self._raise(subject, missed_at)
 
 
 class AbsenceTrack(Track):
@@ -292,6 +421,8 @@ class AbsenceTrack(Track):
     def judge(self, row: Row) -> None:
         subject, heard = self.subject.get(row.device), row.heard
         if subject is None or subject in self.away or not self.holds(self.condition.when, row):
+            return
+        if self.condition.when is None and row.offline:
             return
         if heard > self.last[subject]:
             if subject in self.firing:
@@ -309,17 +440,32 @@ class AbsenceTrack(Track):
 
     def tick(self, now: Micros) -> None:
         for subject in self.own.subjects:
-            due = self.last[subject] + self.condition.lasting
-            fires = due <= now and subject not in self.firing and subject not in self.away
-            if fires and self._sensed(subject, due):
+            if subject in self.firing or subject in self.away:
+                continue
+            due = self._due(subject)
+            if due <= now:
                 self.firing.add(subject)
                 since = self.last[subject]
                 self.say(Change.FIRED, Cause.NOTHING_HEARD, subject, (since, due), value=None)
 
-    def _sensed(self, subject: Subject, due: Micros) -> bool:
-        heard = [d for d in self.devices[subject] if d in self.oracle.heard]
-        alive = any(self.oracle.silent_at(d) + self.oracle.lag[d] >= due for d in heard)
-        return self.condition.when is None or alive
+    def _due(self, subject: Subject) -> Micros:
+        oracle, due = self.oracle, self.last[subject] + self.condition.lasting
+        if self.condition.when is None:
+            return min(self._due_of(device, subject) for device in self.devices[subject])
+        heard = [d for d in self.devices[subject] if oracle.known(d, beats=self.beats)]
+        sensed = any(self.silent_at(d) + oracle.lag[d] >= due for d in heard)
+        return due if sensed else FOREVER
+
+    def _due_of(self, device: int, subject: Subject) -> Micros:
+        """When it was away for so long though its gateway was there."""
+        oracle, last = self.oracle, self.last[subject]
+        gateway = oracle.gateway(device)
+        if gateway is None:
+            return last + self.condition.lasting
+        due = max(last, oracle.back.get(gateway, last)) + self.condition.lasting
+        gone = oracle.gone_at(device)
+        spoke_after = gone < oracle.said(device, beats=self.beats)
+        return due if spoke_after or due - oracle.lag[device] <= gone else FOREVER
 
 
 class WindowTrack(Track):
@@ -364,7 +510,7 @@ class WindowTrack(Track):
             return
         kept = self.kept[subject]
         end = kept[0][0] + self.condition.within
-        if end < time and all(self.oracle.silent_at(d) >= end for d in self.devices[subject]):
+        if end < time and all(self.silent_at(d) >= end for d in self.devices[subject]):
             self.spent[subject] = kept[-1][0]
             left = float(sum(1 for t, _ in kept if t > kept[0][0]))
             since, ids = self.since.pop(subject), {d for _, d in kept}

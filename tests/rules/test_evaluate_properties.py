@@ -17,17 +17,19 @@ from tests.rules.community import (
     AWAY_WEARABLE,
     CAR_PARK,
     DOOR,
+    GATEWAY,
     MOTION,
     MOTION_TOO,
     OTHER_DOOR,
     RULES,
     WEARABLE,
+    behind_gateway,
     inventory,
     seconds,
 )
 from tests.rules.oracle import Oracle, by_subject
 
-PLAN = make_plan(RULES, inventory())
+PLAN = make_plan(RULES, behind_gateway())
 WITHOUT_ABSENCE = make_plan([r for r in RULES if not isinstance(r.condition, Absence)], inventory())
 
 SOURCES = st.sampled_from(
@@ -39,7 +41,8 @@ SOURCES = st.sampled_from(
             ((WEARABLE, AWAY_WEARABLE), "sos", (0.0, 1.0)),
             ((MOTION, MOTION_TOO), "motion", (0.0, 1.0)),
             ((DOOR, OTHER_DOOR), "access_denied", (1.0, 1.0, 1.0)),
-            ((DOOR, OTHER_DOOR), "heartbeat", (1.0,)),
+            ((DOOR, OTHER_DOOR), "heartbeat", (1.0, 1.0, 0.0)),
+            ((GATEWAY, AWAY_WEARABLE), "heartbeat", (1.0, 1.0, 0.0)),
             ((CAR_PARK,), "parking_free", (0.0, 1.0, 8.0)),
         )
         for device in devices

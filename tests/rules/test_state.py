@@ -7,10 +7,13 @@ import pytest
 
 from devices.inventory import Inventory
 from devices.reading import Batch
+from rules.carry import remembered
 from rules.errors import RuleError
 from rules.evaluate import evaluate
+from rules.memory import AnyArray
 from rules.model import Rule
 from rules.plan import Plan, make_plan
+from rules.snapshot import OLDER, encode_arrays
 from rules.state import State, carry_over, dump, fresh, restore
 from rules.transition import Transition
 from tests.rules.community import (
@@ -126,12 +129,24 @@ def test_timers_begin_anew_when_people_are_back() -> None:
     assert [t.subject.id for t in done.transitions] == [WEARABLE]
 
 
+def test_a_state_from_before_gateways_goes_on() -> None:
+    plan = make_plan([rule("x", BODY)], inventory())
+    low = reading(0, WEARABLE, "spo2", 90)
+    state = evaluate(plan, batch(low), fresh(plan, 0), seconds(1)).state
+    kept = ("heard", "ever", "lag")
+    arrays: dict[str, AnyArray] = {name: state.silence.kept()[name] for name in kept}
+    data = encode_arrays(OLDER, remembered(plan, state.memories), arrays)
+    back, withdrawn = restore(data, plan, seconds(2))
+    assert withdrawn == []
+    assert dump(back, plan) == dump(state, plan)
+
+
 @pytest.mark.parametrize(
     "damage",
     [
         lambda _: b"",
         lambda _: b"something else",
-        lambda data: data.replace(b"rules-2", b"rules-9"),
+        lambda data: data.replace(b"rules-3", b"rules-9"),
         lambda data: data[:-20],
         lambda data: data[:200] + b"\0\0\0" + data[203:],
     ],

@@ -18,7 +18,9 @@ def _devices() -> list[Device]:
     at_home = ("sos_button", "motion_sensor", "water_meter", "wearable", "smoke_detector")
     homes = [(kind, household) for household in (1, 2) for kind in at_home]
     shared = [("door", None)] * 4 + [("barrier", None), ("car_park", None), ("parking_bay", None)]
-    more = [(k, None) for k in ("gas_detector", "leak_sensor", "vital_signs", "card_reader")]
+    more = [
+        (k, None) for k in ("gas_detector", "leak_sensor", "vital_signs", "card_reader", "gateway")
+    ]
     placed = [*homes, *shared, *more]
     devices = [_device(n, kind, home) for n, (kind, home) in enumerate(placed, start=1)]
     return [*devices, _device(99, "parking_bay", None, fire_lane=1.0)]

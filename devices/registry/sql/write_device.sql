@@ -1,3 +1,4 @@
+-- Devices as the site says; their gateways follow in link_devices.sql, when all of them exist.
 INSERT INTO devices (community_id, code, kind, name, interval_us, metrics, attributes,
                      address)
 SELECT areas.id, wanted.code, wanted.kind, wanted.name, wanted.interval_us, wanted.metrics,

@@ -1,0 +1,235 @@
+"""When each device was last heard, and from when it is silent: by itself, or lost with its gateway.
+
+A gateway that said 'offline', or is past its own silence limit, is gone. A device that was not
+heard since its gateway went is lost: silent from that moment on, until it is heard, also when the
+gateway is back before. Only the device's own silence is its own fault: what a gateway takes with it
+raises no alert of the device, whose time begins anew when the gateway is back.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from devices.instant import FOREVER, NEVER, Micros
+from devices.reading import I32, I64, Bool
+
+Rows = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outages:
+    """Outages of gateways; times in µs of the server's clock.
+
+    gone: (m,) from when each of `Silence.gateways` is gone unless heard again · gateway, start,
+    end: (k,) those that ended in a batch.
+    """
+
+    gone: I64
+    gateway: I32
+    start: I64
+    end: I64
+
+    @classmethod
+    def none(cls) -> "Outages":
+        """Where there are no gateways."""
+        nothing = np.empty(0, np.int64)
+        return cls(nothing, np.empty(0, np.int32), nothing, nothing)
+
+    @property
+    def any(self) -> bool:
+        """Whether there are gateways."""
+        return len(self.gone) > 0
+
+    def lost(self, devices: I32, alive: I64, silence: "Silence") -> I64:
+        """From when each, last heard at `alive`, is lost, in its own time; FOREVER where not."""
+        lost = silence.cut_since(devices, alive)
+        if not self.any:
+            return lost
+        gateway, lag = silence.gateway[devices], silence.lag[devices]
+        behind = gateway >= 0
+        gone = np.full(len(devices), FOREVER, np.int64)
+        gone[behind] = self.gone[np.searchsorted(silence.gateways, gateway[behind])]
+        lost = _earlier(lost, np.where(behind, gone - lag, FOREVER), alive)
+        for one, start in zip(self.gateway.tolist(), self.start.tolist(), strict=True):
+            lost = _earlier(lost, np.where(gateway == one, start - lag, FOREVER), alive)
+        return lost
+
+
+def _earlier(lost: I64, gone: I64, alive: I64) -> I64:
+    """The first moment of loss of those not heard after their gateway had gone."""
+    return np.minimum(lost, np.where(gone >= alive, gone, FOREVER))
+
+
+@dataclass(slots=True, eq=False)
+class Silence:
+    """When each device was last heard, by device id; int64 µs where nothing else is said.
+
+    heard, ever: event time of its last reading, and bool, whether there was one; of a device never
+    heard, when it became known · alive, spoke: the same of readings other than 'offline'
+    lag: how far its last reading was behind the server's clock, never below 0
+    left: when it first said 'offline' since it was alive; FOREVER where it did not
+    cut: since when it was lost with a gateway that is back, FOREVER where it was not; counts where
+    it is not before `alive` · back: of a gateway, when it was last heard after having been gone, in
+    the server's time; NEVER before the first time
+    silent_after: the limit · gateway: int32, the device it is behind, below 0 where none
+    gateways: int32 (m,), those that others are behind, ascending · heartbeats: as rules on
+    `heartbeat` see it, to whom 'offline' is a reading.
+    """
+
+    heard: I64
+    ever: Bool
+    lag: I64
+    alive: I64
+    spoke: Bool
+    left: I64
+    cut: I64
+    back: I64
+    silent_after: I64
+    gateway: I32
+    gateways: I32
+    heartbeats: bool = False
+
+    def copy(self) -> "Silence":
+        """The same in arrays of its own, but for the limits and gateways, which nobody changes."""
+        own = {name: array.copy() for name, array in self.kept().items()}
+        return Silence(
+            **own,  # type: ignore[arg-type]
+            silent_after=self.silent_after,
+            gateway=self.gateway,
+            gateways=self.gateways,
+            heartbeats=self.heartbeats,
+        )
+
+    def kept(self) -> Mapping[str, I64 | Bool]:
+        """The arrays that change with what is heard, by name."""
+        fixed = ("silent_after", "gateway", "gateways", "heartbeats")
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in fixed}
+
+    def of_heartbeats(self) -> "Silence":
+        """The same as rules on `heartbeat` see it. Shares its arrays."""
+        return replace(self, heartbeats=True)
+
+    def said(self, devices: I32) -> I64:
+        """When each was last heard, in its own time."""
+        said: I64 = (self.heard if self.heartbeats else self.alive)[devices]
+        return said
+
+    def known(self, devices: I32) -> Bool:
+        """Which were heard at all."""
+        known: Bool = (self.ever if self.heartbeats else self.spoke)[devices]
+        return known
+
+    def away(self, devices: I32) -> I64:
+        """When each said 'offline' after that, in its own time; FOREVER where it did not."""
+        left: I64 = self.left[devices]
+        return np.full_like(left, FOREVER) if self.heartbeats else left
+
+    def is_gateway(self, devices: I32) -> Bool:
+        """Which of these have others behind them."""
+        return np.isin(devices, self.gateways)
+
+    def own_at(self, devices: I32) -> I64:
+        """From when each is silent by itself unless it is heard again, in its own time."""
+        limit: I64 = self.said(devices) + self.silent_after[devices]
+        return np.minimum(limit, self.away(devices))
+
+    def gone_from(self, gateways: I32) -> I64:
+        """From when each gateway is gone unless it is heard again, in the server's time."""
+        limit: I64 = self.alive[gateways] + self.silent_after[gateways]
+        until: I64 = np.minimum(limit, self.left[gateways]) + self.lag[gateways]
+        return until
+
+    def cut_since(self, devices: I32 | Rows, alive: I64) -> I64:
+        """Since when each, last heard at `alive`, was lost with a gateway that is back."""
+        cut = self.cut[devices]
+        return np.where(cut >= alive, cut, FOREVER)
+
+    def lost_at(self, devices: I32) -> I64:
+        """From when each is lost with its gateway, in its own time; FOREVER where it is not.
+
+        A moment to come is that at which the gateway will be gone unless it is heard again.
+        """
+        alive = self.said(devices)
+        return _earlier(self.cut_since(devices, alive), self._gone(devices), alive)
+
+    def silent_at(self, devices: I32) -> I64:
+        """From when in its own time each counts as silent unless it is heard again."""
+        return np.minimum(self.own_at(devices), self.lost_at(devices))
+
+    def alive_until(self, devices: I32) -> I64:
+        """As `silent_at`, in the server's time; NEVER for those that were never heard."""
+        until = self.silent_at(devices) + self.lag[devices]
+        return np.where(self.known(devices), until, NEVER)
+
+    def missed_at(self, devices: I32) -> I64:
+        """From when each is silent by its own fault, in its own time; FOREVER where it is not.
+
+        One that was lost with its gateway has its whole limit again from the gateway's return.
+        """
+        own, again = self.own_at(devices), self._back(devices)
+        known = again >= self.said(devices)
+        again = np.where(known, again, 0) + self.silent_after[devices]
+        again = np.where(known & (again <= self._gone(devices)), again, FOREVER)
+        return np.where(own <= self.lost_at(devices), own, again)
+
+    def absent_from(self, devices: I32, last: I64, lasting: Micros) -> I64:
+        """From when, last heard at `last`, each has been absent for so long; in the server's time.
+
+        Its gateway was there all that time; FOREVER where it was not.
+        """
+        back, gone = self._back(devices), self._gone(devices)
+        lag, alive = self.lag[devices], self.said(devices)
+        due = np.maximum(last, np.where(back == NEVER, NEVER, back + lag)) + lasting
+        there = (gone < alive) | (due - lag <= gone)
+        return np.where(there, due, FOREVER)
+
+    def note(self, outages: Outages) -> None:
+        """Remember, in place, the outages that ended; `alive` is as after them, `lag` as before."""
+        ended = zip(
+            outages.gateway.tolist(), outages.start.tolist(), outages.end.tolist(), strict=True
+        )
+        for one, start, end in ended:
+            behind = np.flatnonzero(self.gateway == one)
+            gone = start - self.lag[behind]
+            cut = self.cut_since(behind, self.alive[behind])
+            self.cut[behind] = _earlier(cut, gone, self.alive[behind])
+            self.back[one] = max(int(self.back[one]), end)
+
+    def differs(self, devices: I32) -> bool:
+        """Whether rules on `heartbeat` see any of these otherwise than other rules do."""
+        moved = self.heard[devices] != self.alive[devices]
+        return bool((moved | (self.left[devices] != FOREVER)).any())
+
+    def _gone(self, devices: I32) -> I64:
+        """From when each one's gateway is gone, in the device's time; FOREVER without a gateway."""
+        gateway = self.gateway[devices]
+        behind = gateway >= 0
+        gone = np.full(len(devices), FOREVER, np.int64)
+        gone[behind] = self.gone_from(gateway[behind]) - self.lag[devices[behind]]
+        return gone
+
+    def _back(self, devices: I32) -> I64:
+        """When each one's gateway last came back, in the device's time; NEVER if it did not."""
+        gateway = self.gateway[devices]
+        back = np.where(gateway >= 0, self.back[gateway], NEVER)
+        return np.where(back == NEVER, NEVER, back - np.where(back == NEVER, 0, self.lag[devices]))
+
+
+def nothing_heard(size: int) -> Silence:
+    """Of devices that are not known yet; their limits and gateways are left open."""
+    never, forever = np.full(size, NEVER, np.int64), np.full(size, FOREVER, np.int64)
+    return Silence(
+        heard=never,
+        ever=np.zeros(size, np.bool_),
+        lag=np.zeros(size, np.int64),
+        alive=never.copy(),
+        spoke=np.zeros(size, np.bool_),
+        left=forever,
+        cut=forever.copy(),
+        back=never.copy(),
+        silent_after=np.zeros(size, np.int64),
+        gateway=np.full(size, -1, np.int32),
+        gateways=np.empty(0, np.int32),
+    )
