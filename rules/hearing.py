@@ -126,7 +126,7 @@ def listen(plan: Plan, batch: Batch, silence: Silence, now: Micros) -> Hearing:
         left=own.left,
         lags=lags,
         outages=outages,
-        unsettled=_unsettled(device, offline | gap, silence),
+        unsettled=bool((offline | gap).any()),
     )
 
 
@@ -151,10 +151,6 @@ def of_heartbeats(hearing: Hearing, silence: Silence) -> Hearing:
         alive=own.alive,
         left=own.left,
     )
-
-
-def _unsettled(device: I32, turns: Bool, silence: Silence) -> bool:
-    return bool(turns.any()) or bool(silence.is_gateway(device).any())
 
 
 def _lags(device: I32, spoken: I64, silence: Silence) -> tuple[I32, I64]:
