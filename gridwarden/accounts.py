@@ -45,7 +45,7 @@ def chosen(holders: Iterable[Holder], names: Sequence[str]) -> list[Holder]:
 def without_account(holders: Iterable[Holder]) -> list[Holder]:
     """Devices in service that publish themselves and have no account.
 
-    One with an address speaks through a gateway, whose account it is.
+    What one with an address or a gateway says is published by its gateway, with its account.
     """
     return [
         holder
@@ -53,7 +53,7 @@ def without_account(holders: Iterable[Holder]) -> list[Holder]:
         if holder.device_id is not None
         and not holder.retired
         and not holder.has_account
-        and holder.address is None
+        and not holder.spoken_for
     ]
 
 

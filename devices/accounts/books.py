@@ -28,7 +28,7 @@ GATEWAY = "gateway"
 class Holder:
     """A device (with its community) or a member, and the account it was given, if any.
 
-    kind: of the device · address: what a vendor's format calls it, so a gateway speaks for it.
+    kind: of the device · spoken_for: a gateway publishes what it says.
     """
 
     device_id: int | None
@@ -36,7 +36,7 @@ class Holder:
     community: str | None
     code: str
     kind: str | None
-    address: str | None
+    spoken_for: bool
     retired: bool
     client_id: str | None
     created_at: datetime | None

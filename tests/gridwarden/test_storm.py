@@ -17,9 +17,11 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from psycopg_pool import AsyncConnectionPool
 
+from alerts.channels.mqtt import Broker, DeviceChannel
 from devices.instant import MINUTE, Micros, to_datetime
 from gridwarden.judge import Judge
 from gridwarden.pipeline import Pipeline
+from ingest.address import parse_address
 from ingest.batch import BatchPolicy
 from ingest.decode import Limits
 from ingest.source import Source
@@ -118,6 +120,7 @@ def site(folder: Path, community: str, *, declared: bool) -> Path:
 async def working(town: Town, pool: Pool) -> AsyncIterator[None]:
     """The pipeline runs on the town's clock."""
     judge = await Judge.resume(pool, town.clock, shard=0, snapshot_every=60 * MINUTE)
+    address = parse_address(town.broker.url)
     source = Source(
         url=town.broker.url,
         client_id="gridwarden-ingest",
@@ -131,6 +134,7 @@ async def working(town: Town, pool: Pool) -> AsyncIterator[None]:
             source=source,
             judge=judge,
             channels={},
+            devices=DeviceChannel(Broker(address.host, address.port)),
             clock=town.clock,
             limits=Limits(earliest=0, max_ahead=MINUTE),
             tick_s=0.05,
