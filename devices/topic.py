@@ -62,6 +62,11 @@ def up(community: str, device: str) -> str:
     return f"{PREFIX}/{community}/{device}/up"
 
 
+def status(community: str, device: str) -> str:
+    """Where a device, or for it the broker, says that it is there or gone."""
+    return f"{PREFIX}/{community}/{device}/status"
+
+
 def alerts(community: str, member: str) -> str:
     """Where a grid member's app hears of alerts."""
     return f"{PREFIX}/{community}/alerts/{member}"

@@ -16,7 +16,7 @@ from gridwarden.cli_errors import explained
 from gridwarden.cli_replay import replay
 from gridwarden.cli_rules import rules_app
 from gridwarden.cli_settings import read_settings
-from gridwarden.cli_simulate import simulate
+from gridwarden.cli_simulate import city, simulate
 from gridwarden.cli_site import site_app
 from gridwarden.cli_tls import tls_app
 
@@ -36,6 +36,7 @@ app.add_typer(rules_app, name="rules", help="Check rule files.")
 app.add_typer(accounts_app, name="accounts", help="Accounts on the broker: who may sign in there.")
 app.add_typer(tls_app, name="tls", help="A certificate authority of one's own for the broker.")
 app.command("decode")(decode)
+app.command("city")(city)
 app.command("demo")(demo)
 app.command("replay")(replay)
 app.command("simulate")(simulate)

@@ -71,6 +71,8 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "what.fall": ("跌倒", "fall"),
         "what.car_park_full": ("停车场已满", "car park full"),
         "what.smoke": ("冒烟", "smoke"),
+        "what.card_shared": ("一卡多用", "one card at two doors"),
+        "what.smoke_in_stairwell": ("楼梯间冒烟", "smoke in a stairwell"),
     }
 )
 

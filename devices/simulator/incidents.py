@@ -1,26 +1,40 @@
-"""Incidents planted in the day, each with what, where, from and until: the ground truth.
+"""Incidents planted in the days, each with what, where, from and until: the ground truth.
 
-A plot says what the device reports during its incident; what the device would have said of the
-same metrics in that time is left out. The first incident comes within minutes of the start, the
-first of every plot within two hours, and the rest are spread over each day.
+Whether a device shows one on a date follows from the device and the date alone; besides, the first
+of every plot comes within the first hours of the span, at a device chosen from all. What a device
+would have said of the same metrics meanwhile is left out (`windows`).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from devices.instant import DAY, HOUR, MINUTE, SECOND, Micros, to_datetime
-from devices.inventory import Device, Inventory
-from devices.simulator.habits import keeps_clear
+from devices.instant import DAY, MINUTE, SECOND, Micros, to_datetime
+from devices.reading import I32, I64, Bool
+from devices.simulator.cast import NOWHERE, Cast
+from devices.simulator.chance import bits, draw
+from devices.simulator.doors import credential
+from devices.simulator.home import home_day
 from devices.simulator.message import Said
-from devices.simulator.rhythm import Span, generator
+from devices.simulator.plots import BY_NAME, FIRST, PLOTS, Course, Plot
+from devices.simulator.rhythm import Span
+from devices.simulator.scene import HOUR_MS, Windows
+
+MARGIN: Micros = 30 * MINUTE
+"""No two incidents of a device, or of a home, come nearer than this."""
+
+STAIRWELL = 4
+"""At most so many detectors tell of smoke in a stairwell."""
 
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One planted incident: start ≤ t < until in µs since epoch, UTC; `metric` shows it."""
+    """One planted incident: start ≤ t < until in µs since epoch, UTC; `metric` shows it.
+
+    device, device_id: the first that shows it · devices: the codes of all · rows, area: positions
+    in the cast.
+    """
 
     what: str
     device: str
@@ -31,216 +45,200 @@ class Incident:
     metric: str
     start: Micros
     until: Micros
+    area_code: str = ""
+    household_code: str | None = None
+    devices: tuple[str, ...] = ()
+    credential: str = ""
+    rows: tuple[int, ...] = field(default=(), compare=False, repr=False)
 
     def record(self) -> dict[str, object]:
         """This as a line of incidents.jsonl, its times in RFC 3339, UTC."""
-        times = {
+        return {
+            "what": self.what,
+            "community": self.community,
+            "area": self.area_code,
+            "household": self.household_code,
+            "device": self.device,
+            "devices": list(self.devices),
+            "metric": self.metric,
             "from": to_datetime(self.start).isoformat(),
             "until": to_datetime(self.until).isoformat(),
         }
-        codes = {"what": self.what, "community": self.community, "device": self.device}
-        return {**codes, "metric": self.metric, **times}
 
 
 @dataclass(frozen=True, slots=True)
-class Plot:
-    """A kind of incident: at which devices, how long, and what they say meanwhile."""
+class Incidence:
+    """How many to plant: `factor` times the plots' rates, of these plots, with or without one of
+    each in the first hours.
+    """
 
-    what: str
-    kind: str
-    metric: str
-    lasting: Micros
-    says: Callable[[Incident], Iterator[Said]]
-
-
-def _once(metric: str) -> Callable[[Incident], Iterator[Said]]:
-    def says(incident: Incident) -> Iterator[Said]:
-        yield Said(incident.start, {metric: 1.0})
-
-    return says
+    factor: float = 1.0
+    plots: Collection[str] = tuple(BY_NAME)
+    opening: bool = True
 
 
-def _held(metric: str) -> Callable[[Incident], Iterator[Said]]:
-    """On from the start, said again every 10 minutes, off at the end."""
-
-    def says(incident: Incident) -> Iterator[Said]:
-        for at in range(incident.start, incident.until, 10 * MINUTE):
-            yield Said(at, {metric: 1.0})
-        yield Said(incident.until, {metric: 0.0})
-
-    return says
-
-
-def _low_spo2(incident: Incident) -> Iterator[Said]:
-    """Readings every 20 s of 86 to 89 %, then well again."""
-    for n, at in enumerate(range(incident.start, incident.until, 20 * SECOND)):
-        yield Said(at, {"spo2": 89.0 - n % 4, "pulse": 96.0 + n % 5})
-    yield Said(incident.until, {"spo2": 96.0, "pulse": 78.0})
-
-
-def _no_place_left(incident: Incident) -> Iterator[Said]:
-    for at in range(incident.start, incident.until, 3 * MINUTE):
-        yield Said(at, {"parking_free": 0.0})
-
-
-def _no_movement(incident: Incident) -> Iterator[Said]:
-    """The sensor is alive and sees nobody, then somebody."""
-    for at in range(incident.start, incident.until, 20 * MINUTE):
-        yield Said(at, {"motion": 0.0})
-    yield Said(incident.until, {"motion": 1.0})
-    yield Said(incident.until + MINUTE, {"motion": 0.0})
-
-
-def _wrong_cards(incident: Incident) -> Iterator[Said]:
-    """Five different cards refused, 8 s apart."""
-    for n in range(5):
-        card = f"unknown-{incident.start // SECOND % 1_000:03d}-{n}"
-        reason = {"credential": card, "reason": "unknown_card"}
-        yield Said(incident.start + n * 8 * SECOND, {"access_denied": 1.0}, reason)
-
-
-def _forced(incident: Incident) -> Iterator[Said]:
-    yield Said(incident.start, {"door_forced": 1.0, "door_open": 1.0})
-    yield Said(incident.start + 15 * SECOND, {"door_open": 0.0})
-
-
-PLOTS: tuple[Plot, ...] = (
-    Plot("sos_pressed", "sos_button", "sos", MINUTE, _once("sos")),
-    Plot("fire_lane_blocked", "parking_bay", "occupied", 25 * MINUTE, _held("occupied")),
-    Plot("low_spo2", "wearable", "spo2", 8 * MINUTE, _low_spo2),
-    Plot("wrong_cards", "door", "access_denied", MINUTE, _wrong_cards),
-    Plot("door_forced", "door", "door_forced", MINUTE, _forced),
-    Plot("no_movement", "motion_sensor", "motion", 14 * HOUR, _no_movement),
-    Plot("fall", "wearable", "fall", MINUTE, _once("fall")),
-    Plot("car_park_full", "car_park", "parking_free", 30 * MINUTE, _no_place_left),
-    Plot("smoke", "smoke_detector", "smoke", 12 * MINUTE, _held("smoke")),
-)
-
-FIRST: tuple[Micros, ...] = tuple(m * MINUTE for m in (4, 9, 15, 24, 35, 45, 60, 75, 100))
-"""How long after the start the first incident of each plot begins, in the order of PLOTS."""
-
-NEXT: Micros = 90 * MINUTE
-"""About how long after each other the later ones begin (16 a day)."""
-
-
-def plan(inventory: Inventory, span: Span, seed: int) -> list[Incident]:
+def plan(cast: Cast, span: Span, incidence: Incidence) -> list[Incident]:
     """The incidents of this span, by their start, no two at one device at a time."""
-    rng = generator(seed, "incidents", str(span.start))
-    pools = {plot.what: _shuffled(inventory, plot, rng) for plot in PLOTS}
-    planned: list[Incident] = []
-    for start, plot in _schedule(span, rng):
-        device = _free(pools[plot.what], planned, start, start + plot.lasting)
-        if device is not None:
-            planned.append(_incident(plot, device, start))
-    return planned
+    planner = _Planner(cast, span)
+    chosen = [plot for plot in PLOTS if plot.what in incidence.plots]
+    begun = [
+        (start, plot, row)
+        for plot in chosen
+        for start, row in planner.begin(plot, incidence.factor, incidence.opening)
+    ]
+    begun.sort(key=lambda one: (one[0], one[1].what, one[2]))
+    taken: dict[tuple[str, int], Micros] = {}
+    found = (planner.incident(plot, start, row) for start, plot, row in begun)
+    return sorted((i for i in found if i and _free(cast, i, taken)), key=lambda i: i.start)
 
 
-def during(incident: Incident) -> Iterator[Said]:
-    """What the incident's device says because of it, in time order."""
-    return _SAYS[incident.what](incident)
+def acts(incident: Incident) -> Iterator[tuple[int, Said]]:
+    """What the incident's devices say because of it: the row of each, and what."""
+    course = Course(incident.start, incident.until, len(incident.rows), incident.credential)
+    for device, said in BY_NAME[incident.what].says(course):
+        yield incident.rows[device], said
 
 
-def undisturbed(said: Iterable[Said], own: Sequence[Incident]) -> Iterator[Said]:
-    """What a device says apart from its incidents: their metrics are left out while they last."""
-    for one in said:
-        hidden = {m for i in own if _covers(i, one.at) for m in _HIDDEN[i.what]}
-        values = {m: v for m, v in one.values.items() if m not in hidden}
-        if values:
-            yield Said(one.at, values, one.attributes)
-
-
-def by_device(
-    inventory: Inventory, planned: Sequence[Incident]
-) -> Mapping[int, tuple[Incident, ...]]:
-    """The incidents that each device shows; where nobody moves, all motion sensors of the home."""
-    shown: dict[int, list[Incident]] = {}
-    for incident in planned:
-        for device in _witnesses(inventory, incident):
-            shown.setdefault(device, []).append(incident)
-    return MappingProxyType({device: tuple(own) for device, own in shown.items()})
-
-
-_SAYS = {plot.what: plot.says for plot in PLOTS}
-_HIDDEN = {plot.what: {plot.metric} for plot in PLOTS} | {
-    "low_spo2": {"spo2", "pulse"},
-    "wrong_cards": {"access_denied", "access_granted", "door_open"},
-    "door_forced": {"door_open", "access_granted"},
-}
-
-
-def _schedule(span: Span, rng: np.random.Generator) -> Iterator[tuple[Micros, Plot]]:
-    """Whole seconds, so that a payload's milliseconds tell exactly when an incident began."""
-    begin = -(-span.start // SECOND) * SECOND
-    for after, plot in zip(FIRST, PLOTS, strict=True):
-        yield begin + after, plot
-    others = [plot for plot in PLOTS if plot.lasting < DAY / 4]
-    at, turn = begin + 3 * HOUR, 0
-    while at < span.end:
-        yield at, others[turn % len(others)]
-        at += int(NEXT * rng.uniform(0.6, 1.4)) // MINUTE * MINUTE
-        turn += 1
-
-
-def _shuffled(inventory: Inventory, plot: Plot, rng: np.random.Generator) -> list[Device]:
-    able = [d for d in inventory.devices.values() if _fits(inventory, plot, d)]
-    return [able[i] for i in rng.permutation(len(able))]
-
-
-def _fits(inventory: Inventory, plot: Plot, device: Device) -> bool:
-    if device.kind != plot.kind or plot.metric not in device.metrics:
-        return False
-    if plot.what == "fire_lane_blocked":
-        return keeps_clear(device)
-    if plot.what in {"no_movement", "low_spo2"}:
-        return _cared_for(inventory, device)
-    return True
-
-
-def _cared_for(inventory: Inventory, device: Device) -> bool:
-    """True in a home where somebody is looked after and somebody is at home."""
-    if device.household is None:
-        return False
-    home = inventory.households[device.household]
-    return home.care and not home.away
-
-
-def _free(
-    pool: list[Device], planned: Sequence[Incident], start: Micros, until: Micros
-) -> Device | None:
-    """The next device that shows no other incident then; it goes to the end of the pool."""
-    margin = 30 * MINUTE
-    taken = {i.device_id for i in planned if i.start - margin < until and start < i.until + margin}
-    for device in pool:
-        if device.id not in taken:
-            pool.remove(device)
-            pool.append(device)
-            return device
-    return None
-
-
-def _incident(plot: Plot, device: Device, start: Micros) -> Incident:
-    return Incident(
-        plot.what,
-        device.code,
-        device.community,
-        device.id,
-        device.household,
-        device.area,
-        plot.metric,
-        start,
-        start + plot.lasting,
+def windows(incidents: Sequence[Incident]) -> Windows:
+    """When which device shows an incident; `what` is the position of its plot."""
+    number = {plot.what: n for n, plot in enumerate(PLOTS)}
+    return Windows.of(
+        [
+            (row, i.start // 1_000, (i.until + MINUTE) // 1_000, number[i.what])
+            for i in incidents
+            for row in i.rows
+        ]
     )
 
 
-def _covers(incident: Incident, at: Micros) -> bool:
-    return incident.start <= at <= incident.until + MINUTE
+def lying(cast: Cast, incidents: Sequence[Incident]) -> Windows:
+    """In which homes somebody lies helpless, and when."""
+    return Windows.of(
+        [
+            (int(cast.home[i.rows[0]]), i.start // 1_000, i.until // 1_000, 0)
+            for i in incidents
+            if i.what == "no_movement"
+        ]
+    )
 
 
-def _witnesses(inventory: Inventory, incident: Incident) -> list[int]:
-    if incident.what != "no_movement":
-        return [incident.device_id]
-    return [
-        d.id
-        for d in inventory.devices.values()
-        if d.household == incident.household and d.kind == "motion_sensor"
-    ]
+class _Planner:
+    def __init__(self, cast: Cast, span: Span) -> None:
+        self._cast = cast
+        self._span = span
+        self._begin = -(-span.start // SECOND) * SECOND
+        smoke = cast.rows("smoke_detector", "smoke")
+        self._stairs = smoke[cast.home[smoke] == NOWHERE]
+        self._doors = cast.rows("door", "access_granted")
+        self._motion = cast.rows("motion_sensor", "motion")
+        communities = [address.split(b"/")[2] for address in cast.topic]
+        self._community = np.unique(communities, return_inverse=True)[1]
+
+    def begin(self, plot: Plot, factor: float, opening: bool) -> Iterator[tuple[Micros, int]]:
+        """Whole seconds, so that a payload's milliseconds tell exactly when an incident began."""
+        able = self._able(plot)
+        key = self._cast.key[able]
+        if opening and len(able):
+            first = self._begin + FIRST[PLOTS.index(plot)]
+            yield first, int(able[np.argmin(bits(key, f"first {plot.what}", first // SECOND))])
+        for date, midnight in self._span.days():
+            shows = draw(key, plot.what, date) < min(1.0, plot.rate * factor)
+            second = (draw(key[shows], f"{plot.what} at", date) * 86_400).astype(np.int64)
+            for row, after in zip(able[shows].tolist(), second.tolist(), strict=True):
+                start = midnight + after * SECOND
+                if self._begin + 3 * MARGIN <= start < self._span.end:
+                    yield start, row
+
+    def incident(self, plot: Plot, start: Micros, row: int) -> Incident | None:
+        """The incident that begins there; None where it needs devices that are not there."""
+        cast = self._cast
+        rows = self._rows(plot, row, start)
+        if not rows:
+            return None
+        if plot.what == "no_movement":
+            start = self._when_at_home(int(cast.home[row]), start)
+        community, device = cast.where(row)
+        home = int(cast.home[row])
+        return Incident(
+            plot.what,
+            device,
+            community,
+            int(cast.id[row]),
+            int(cast.homes.id[home]) if home != NOWHERE else None,
+            int(cast.area[row]),
+            plot.metric,
+            start,
+            start + plot.lasting,
+            cast.area_codes[cast.area[row]],
+            cast.homes.code[home] if home != NOWHERE else None,
+            tuple(cast.where(r)[1] for r in rows),
+            self._card(row, start) if plot.what == "card_shared" else "",
+            rows,
+        )
+
+    def _able(self, plot: Plot) -> I32:
+        """The devices that can show it: of homes, those where somebody is."""
+        cast = self._cast
+        rows = cast.rows(plot.kind, plot.metric)
+        fits: Bool = np.ones(len(rows), bool)
+        if plot.what == "fire_lane_blocked":
+            fits = cast.keeps_clear[rows]
+        elif plot.what == "smoke_in_stairwell":
+            rows = self._stairs
+            fits = np.ones(len(rows), bool)
+        elif len(cast.homes):
+            home = cast.home[rows]
+            fits = (home == NOWHERE) | ~cast.homes.away[home]
+            if plot.what in {"no_movement", "low_spo2"}:
+                fits &= (home != NOWHERE) & cast.homes.care[home] & ~cast.copd[rows]
+        chosen: I32 = rows[fits]
+        return chosen
+
+    def _rows(self, plot: Plot, row: int, start: Micros) -> tuple[int, ...]:
+        """Rows that show it, the first is the given; none where it needs more than there are."""
+        cast = self._cast
+        if plot.what == "no_movement":
+            others = self._motion[cast.home[self._motion] == cast.home[row]]
+        elif plot.what == "smoke_in_stairwell":
+            others = self._stairs[cast.area[self._stairs] == cast.area[row]]
+            if len(others) < 2:
+                return ()
+        elif plot.what == "card_shared":
+            near = self._doors[self._community[self._doors] == self._community[row]]
+            far = near[cast.area[near] != cast.area[row]]
+            if not len(far):
+                return ()
+            order = bits(cast.key[far], "far", start // SECOND)
+            return row, int(far[np.argmin(order)])
+        else:
+            return (row,)
+        rest = [int(other) for other in others if other != row]
+        return (row, *rest[: STAIRWELL - 1])
+
+    def _when_at_home(self, home: int, start: Micros) -> Micros:
+        """This instant, or five minutes after somebody is back where all are out then."""
+        homes = self._cast.homes.take(np.array([home]))
+        midnight = self._span.midnight(start)
+        day = home_day(homes, self._span.number(start))
+        hour = (start - midnight) / 1_000 / HOUR_MS
+        for out in day.outings:
+            if out.whole[0] and out.start[0] - 0.1 <= hour < out.end[0] + 0.1:
+                return midnight + round((float(out.end[0]) + 0.1) * 3_600) * SECOND
+        return start
+
+    def _card(self, row: int, start: Micros) -> str:
+        key = self._cast.key[row : row + 1]
+        number: I64 = credential(key, np.array([start // DAY]))
+        return f"card-{int(number[0]):08d}"
+
+
+def _free(cast: Cast, incident: Incident, taken: dict[tuple[str, int], Micros]) -> bool:
+    """Whether nothing else happens there then; notes that this does, where it is so."""
+    places = [("device", row) for row in incident.rows]
+    home = int(cast.home[incident.rows[0]])
+    if home != NOWHERE:
+        places.append(("home", home))
+    if any(taken.get(place, -DAY) + MARGIN > incident.start for place in places):
+        return False
+    taken.update(dict.fromkeys(places, incident.until))
+    return True

@@ -1,14 +1,12 @@
 """What the simulator yields: messages with the instant at which they are due."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import orjson
 
-from devices import topic
 from devices.instant import Micros
-from devices.inventory import Device
 from devices.reading import Json
 
 
@@ -35,10 +33,3 @@ def native(said: Said) -> bytes:
     if said.attributes:
         body["attributes"] = said.attributes
     return orjson.dumps(body)
-
-
-def messages(device: Device, said: Iterable[Said]) -> Iterator[Message]:
-    """What this device says, as messages due the instant they are about."""
-    address = topic.up(device.community, device.code)
-    for one in said:
-        yield Message(one.at, address, native(one))

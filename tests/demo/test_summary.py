@@ -8,7 +8,8 @@ import pytest
 from rich.cells import cell_len
 
 from devices.instant import MINUTE
-from devices.simulator.incidents import PLOTS, Incident
+from devices.simulator.incidents import Incident
+from devices.simulator.plots import PLOTS
 from gridwarden.demo_books import RuleLine
 from gridwarden.demo_judge import Verdict
 from gridwarden.demo_summary import Summary
