@@ -128,7 +128,7 @@ NOBODY_HEARD = "the broker took it but no device listens"
     [
         ({}, None, "待发送", "waiting to be sent"),
         ({"attempts": 2}, "busy", "发送失败 2 次", "failed 2 times"),
-        (DELIVERED, "", "代理服务器已接收", "the broker took it"),
+        (DELIVERED, "", "消息服务器已接收", "the broker took it"),
         (DELIVERED, NOBODY_SUBSCRIBED, "但设备未订阅", NOBODY_HEARD),
         ({"state": "rejected", "attempts": 1}, "0x87", "被拒收: 0x87", "rejected: 0x87"),
         ({"state": "dropped", "attempts": 1}, "overtaken", "已有更新的状态", "newer news"),
