@@ -8,8 +8,9 @@ gigabytes), tags, several documents in a text, deep nesting, and texts beyond `M
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TypeAlias
 
 import yaml
@@ -27,12 +28,15 @@ _FLOAT = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+([eE][-+]?[0-9]+)?|[eE][-+]?[0-9
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 
+_NOTHING: Mapping[str | int, "Lines"] = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class Lines:
     """The line of a thing, counting from 1, and of the things in it by key or by index."""
 
     line: int
-    parts: dict[str | int, "Lines"] = field(default_factory=dict)
+    parts: Mapping[str | int, "Lines"] = field(default_factory=lambda: _NOTHING)
 
     def at(self, *path: str | int) -> int:
         """The line of the thing at this path; of the nearest one around it where it is missing.
@@ -87,6 +91,7 @@ class _Reader:
     def __init__(self, source: str) -> None:
         self.source = source
         self.problems: list[Problem] = []
+        self._here = Lines(1)
 
     def document(self, events: Iterator[yaml.Event]) -> tuple[Data, Lines]:
         """The one document of the text."""
@@ -105,40 +110,49 @@ class _Reader:
     def _thing(
         self, event: yaml.Event, events: Iterator[yaml.Event], depth: int
     ) -> tuple[Data, Lines]:
-        lines = Lines(_line(event))
         self._refuse_references(event)
         if depth > MAX_DEPTH:
             raise self._stop(event, f"things are nested more than {MAX_DEPTH} deep", "flatten this")
         if isinstance(event, yaml.MappingStartEvent):
-            return self._mapping(events, lines, depth), lines
+            return self._mapping(events, _line(event), depth)
         if isinstance(event, yaml.SequenceStartEvent):
-            return self._sequence(events, lines, depth), lines
-        return _scalar(event) if isinstance(event, yaml.ScalarEvent) else None, lines
+            return self._sequence(events, _line(event), depth)
+        data = _scalar(event) if isinstance(event, yaml.ScalarEvent) else None
+        return data, self._plain(_line(event))
 
-    def _sequence(self, events: Iterator[yaml.Event], lines: Lines, depth: int) -> Data:
+    def _plain(self, line: int) -> Lines:
+        """A thing with nothing in it; those of one line share it, since a city has millions."""
+        if self._here.line != line:
+            self._here = Lines(line)
+        return self._here
+
+    def _sequence(self, events: Iterator[yaml.Event], line: int, depth: int) -> tuple[Data, Lines]:
         items: list[Data] = []
+        parts: dict[str | int, Lines] = {}
         for event in events:
             if isinstance(event, yaml.SequenceEndEvent):
                 break
             item, place = self._thing(event, events, depth + 1)
-            lines.parts[len(items)] = place
+            parts[len(items)] = place
             items.append(item)
-        return items
+        return items, Lines(line, parts)
 
-    def _mapping(self, events: Iterator[yaml.Event], lines: Lines, depth: int) -> Data:
+    def _mapping(self, events: Iterator[yaml.Event], line: int, depth: int) -> tuple[Data, Lines]:
         entries: dict[str, Data] = {}
+        parts: dict[str | int, Lines] = {}
         for event in events:
             if isinstance(event, yaml.MappingEndEvent):
                 break
             key = self._key(event)
             value, place = self._thing(next(events), events, depth + 1)
             if key in entries:
-                first = lines.parts[key].line
+                first = parts[key].line
                 self._add(event, f"{key!r} is given twice", f"the first is on line {first}")
             else:
                 entries[key] = value
-                lines.parts[key] = Lines(_line(event), place.parts)
-        return entries
+                here = _line(event)
+                parts[key] = Lines(here, place.parts) if place.parts else self._plain(here)
+        return entries, Lines(line, parts)
 
     def _key(self, event: yaml.Event) -> str:
         self._refuse_references(event)

@@ -24,6 +24,7 @@ LANGUAGES = ("zh", "en")
 LONGEST_INTERVAL: Micros = 366 * DAY
 YEARS = range(1970, 2201)
 
+_CONTROL = re.compile(r"[\x00-\x1f]")
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _PHONE = re.compile(r"\+?[0-9][0-9 -]{1,22}[0-9]")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -44,7 +45,7 @@ def _text(value: object) -> str:
         raise wrong(f"is {_shown(value)}, not text", "put it in quotes")
     if not value.strip() or len(value) > 200:
         raise wrong("is empty or longer than 200 characters", "write a short text")
-    if any(character < " " for character in value):
+    if _CONTROL.search(value):
         raise wrong(f"is {value!r}, with a control character in it", "write it on one line")
     return value.strip()
 

@@ -101,6 +101,12 @@ def link_members(entries: Entries[MemberForm]) -> dict[str, MemberEntry]:
     return {f.code: MemberEntry(f.code, f.name, f.phone, f.language, o) for f, o in forms}
 
 
+_NAMES: Mapping[str, Mapping[str, str]] = {
+    kind.name: {"zh": kind.zh, "en": kind.en[:1].upper() + kind.en[1:]} for kind in BY_NAME.values()
+}
+"""What a device without a name is called; one for all of a kind, since a city has millions."""
+
+
 def link_devices(
     entries: Entries[DeviceForm],
     areas: Mapping[str, AreaEntry],
@@ -114,7 +120,9 @@ def link_devices(
         place = _place(placed, areas, households, problems)
         if place is None:
             continue
-        above = around.setdefault(place.code, tuple(ascend(areas, place.code)))
+        above = around.get(place.code)
+        if above is None:
+            above = around[place.code] = tuple(ascend(areas, place.code))
         community = _community(placed, above, problems)
         if community is not None:
             found.append((placed, _device(placed, community, place.code)))
@@ -192,7 +200,7 @@ def _device(placed: Placed[DeviceForm], community: str, area: str) -> DeviceEntr
         household=form.household,
         interval=kind.interval if form.interval is None else form.interval,
         metrics=kind.metrics if form.metrics is None else tuple(dict.fromkeys(form.metrics)),
-        name=form.name or {"zh": kind.zh, "en": kind.en[:1].upper() + kind.en[1:]},
+        name=form.name or _NAMES[kind.name],
         attributes=form.attributes,
         address=form.address,
         gateway=form.gateway,
