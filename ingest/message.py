@@ -1,12 +1,11 @@
 """A message as it came from the broker, before anybody has understood it."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from devices.instant import Micros
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(NamedTuple):
     """What the source needs to acknowledge a message: valid only on the connection it came by."""
 
     packet_id: int
@@ -14,8 +13,7 @@ class Ticket:
     qos: int
 
 
-@dataclass(frozen=True, slots=True)
-class RawMessage:
+class RawMessage(NamedTuple):
     """One PUBLISH. arrival: the server's clock at receipt, µs since the Unix epoch, UTC.
 
     repeated: the broker sent it again, and what it said was taken in, or is before it in the queue.

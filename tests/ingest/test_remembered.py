@@ -1,7 +1,7 @@
 """What was announced, through batches, crashes and redeliveries: the same rows, the same memory."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 
 import orjson
@@ -245,4 +245,4 @@ def test_messages_without_a_memory_do_not_touch_it() -> None:
     decoded = life.batch(connected(Receipts()), 1, 1)
     assert decoded.with_memory == ()
     assert life.memory.after(decoded.changes) is life.memory
-    assert [replace(m, repeated=True).repeated for m in decoded.messages] == [True]
+    assert [m._replace(repeated=True).repeated for m in decoded.messages] == [True]

@@ -1,0 +1,138 @@
+"""What a batch costs, stage by stage: run by hand, `python -m tests.bench_decode [messages]`.
+
+Each line is a stage, its µs per message, and its ratio to `orjson.loads` of the same payloads, so
+that figures of two machines, or of two commits, can be compared. Best of several rounds. The
+database is a real one, as in the tests.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+import numpy as np
+import orjson
+import psycopg
+
+from devices.instant import MINUTE, SECOND
+from devices.inventory import Area, Device, Inventory
+from ingest.decode import decode
+from ingest.fate import fates, ledger_columns
+from ingest.message import RawMessage, Ticket
+from ingest.receipts import Published, Receipts
+from ingest.store import store
+from tests.ingest.site import LIMITS, NOW
+from tests.services import choose
+from tests.services.databases import Databases
+
+DEVICES = 1_000
+ROUNDS = 5
+
+
+def inventory(devices: int = DEVICES) -> Inventory:
+    """As many wearables in one community."""
+    area = Area(1, "c1", "community", None, {"zh": "甲", "en": "A"})
+    return Inventory.of(
+        [area],
+        [],
+        [
+            Device(n, f"dev-{n:06}", "c1", "wearable", 1, None, MINUTE, (), {})
+            for n in range(1, devices + 1)
+        ],
+    )
+
+
+def messages(count: int, *, begin: int, devices: int = DEVICES) -> list[RawMessage]:
+    """Messages of 3 values each, the devices in turn, a second apart; begin: the first's number."""
+    made = []
+    for n in range(begin, begin + count):
+        at = NOW - 20_000 * SECOND + n // devices * SECOND
+        values = {"spo2": 90 + n % 10, "pulse": 60.5 + n % 30, "body_temperature": 36.6}
+        payload = orjson.dumps({"ts": at // 1_000, "values": values})
+        topic = f"gw/v1/c1/dev-{n % devices + 1:06}/up"
+        made.append(RawMessage(topic, payload, at + n % devices, Ticket(n % 65_535 + 1, 1, 1)))
+    return made
+
+
+def best(run: Callable[[], object], rounds: int = ROUNDS) -> float:
+    """The seconds of the fastest round."""
+    taken = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        run()
+        taken.append(time.perf_counter() - began)
+    return min(taken)
+
+
+def receiving(sent: Sequence[RawMessage]) -> Callable[[], object]:
+    """What the network thread keeps of each message: received, then settled."""
+
+    def run() -> None:
+        receipts = Receipts()
+        receipts.reconnect()
+        got = [
+            receipts.receive(Published(m.topic, m.payload, m.ticket.packet_id, 1, False), m.arrival)
+            for m in sent
+        ]
+        receipts.settle(got)
+
+    return run
+
+
+async def storing(url: str, count: int, rounds: int = ROUNDS) -> tuple[float, float]:
+    """Seconds to store a batch of new messages, and the same batch again."""
+    inventory_ = inventory()
+    new: list[float] = []
+    again: list[float] = []
+    async with await psycopg.AsyncConnection.connect(url) as conn:
+        for n in range(rounds):
+            decoded = decode(messages(count, begin=n * count), inventory_, LIMITS)
+            for taken in (new, again):
+                began = time.perf_counter()
+                batch = await store(conn, decoded, shard=0, now=NOW, heard_until=NOW)
+                await conn.commit()
+                taken.append(time.perf_counter() - began)
+                assert batch.counts.stored == (count if taken is new else 0)
+    return min(new[1:]), min(again)
+
+
+def main(count: int) -> None:
+    """Print the figures of batches of `count` messages."""
+    sent, known = messages(count, begin=0), inventory()
+    decoded = decode(sent, known, LIMITS)
+    new = np.ones(len(decoded.readings), np.bool_)
+    no_event = np.zeros(0, np.bool_)
+    empty = [m._replace(payload=b"{}") for m in sent]
+    figures = {
+        "orjson.loads": best(lambda: [orjson.loads(m.payload) for m in sent]),
+        "receive and settle": best(receiving(sent)),
+        "decode": best(lambda: decode(sent, known, LIMITS)),
+        "decode, all refused": best(lambda: decode(empty, known, LIMITS)),
+        "fates and ledger": best(lambda: ledger_columns(decoded, fates(decoded, new, no_event))),
+    }
+    with database() as url:
+        stored, again = asyncio.run(storing(url, count))
+        figures |= {"store, new": stored, "store, all known": again}
+    for stage, seconds in figures.items():
+        ratio = seconds / figures["orjson.loads"]
+        print(f"{stage:22} {seconds / count * 1e6:8.2f} µs/message {ratio:8.2f} × loads")
+
+
+@contextmanager
+def database() -> Iterator[str]:
+    """The URL of a fresh migrated database, as the tests' fixtures make it."""
+    own = choose.own_servers().database_url
+    with ExitStack() as stack:
+        if own is None:
+            provider = choose.provider()
+            stack.callback(provider.close)
+            own = provider.postgres(durable=False).url
+        databases = stack.enter_context(Databases(own))
+        name, url = databases.create()
+        yield url
+        databases.drop(name)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 20_000)
