@@ -133,7 +133,7 @@ class Network:
             self._acknowledge(connection)
             self._publish(connection)
             if not self._crowded():
-                connection.read(self._crowded)
+                connection.read(self._room())
                 looked = self._clock.now()
                 self._hand_over(looked if connection.drained() else None)
             connection.keep_alive()
@@ -147,7 +147,8 @@ class Network:
             # Not while crowded: a dead socket would wake us without end.
             writing = select.POLLOUT if connection.wants_to_write else 0
             poll.register(sock, select.POLLIN | writing)
-        poll.poll(_LOOK_EVERY_MS)
+        more = connection.pending and not self._crowded()
+        poll.poll(0 if more else _LOOK_EVERY_MS)
         with suppress(BlockingIOError):
             self._wake_reader.recv(4_096)
 
@@ -161,11 +162,15 @@ class Network:
 
     def _crowded(self) -> bool:
         """More is out than the receive window allows: a broker that ignores it is left waiting."""
-        return self._received - self._released > self._options.receive_window
+        return self._room() <= 0
 
-    def _on_published(self, published: Published) -> None:
-        self._received += 1
-        self._burst.append(self._receipts.receive(published, self._clock.now()))
+    def _room(self) -> int:
+        """How many more messages until we are crowded."""
+        return self._options.receive_window + 1 - (self._received - self._released)
+
+    def _on_published(self, published: Sequence[Published]) -> None:
+        self._received += len(published)
+        self._burst += self._receipts.receive_all(published, self._clock.now())
 
     def _hand_over(self, drained: Micros | None) -> None:
         if self._burst or drained is not None:

@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 from devices.instant import SECOND, Micros
 from ingest.message import RawMessage, Ticket
@@ -35,8 +36,7 @@ def fingerprint(topic: str, payload: bytes) -> bytes:
     return hashlib.blake2b(topic.encode() + b"\0" + payload, digest_size=16).digest()
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(NamedTuple):
     """A PUBLISH as it came. redelivered: the broker says that it may have sent it before."""
 
     topic: str
@@ -79,6 +79,19 @@ class Receipts:
             self._open[published.packet_id] = message
         return message
 
+    def receive_all(self, published: Sequence[Published], now: Micros) -> list[RawMessage]:
+        """Each of these as `receive` gives it, read together at `now`."""
+        if self._before or self._stored or any(p.redelivered or p.qos != 1 for p in published):
+            return [self.receive(p, now) for p in published]
+        messages = []
+        for topic, payload, packet_id, qos, _ in published:
+            self._settled.pop(packet_id, None)
+            ticket = Ticket(packet_id, self.connection, qos)
+            message = RawMessage(topic, payload, self._next_arrival(now), ticket)
+            self._open[packet_id] = message
+            messages.append(message)
+        return messages
+
     def settle(self, messages: Sequence[RawMessage]) -> list[tuple[int, int]]:
         """(packet id, QoS) of those of these that the current connection can acknowledge.
 
@@ -87,7 +100,7 @@ class Receipts:
         """
         settled = []
         for message in messages:
-            packet_id, qos = message.ticket.packet_id, message.ticket.qos
+            packet_id, _, qos = message.ticket
             if qos:
                 self._settlements += 1
                 self._settled[packet_id] = (self._settlements, message)

@@ -7,10 +7,11 @@ ends another is made, so nothing of a dead one can be mistaken for the living.
 import select
 import socket
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
@@ -28,7 +29,13 @@ Version = Literal["5", "3.1.1"]
 _QOS = 1
 _FOREVER = 0xFFFF_FFFF
 _TAKEN_OVER = 0x8E
-_BURST = 1_000
+_BURST = 2_000
+"""Messages that are read before acknowledgements get their turn."""
+_CHUNK = 65_536
+"""Bytes asked of the socket at once."""
+_PLAIN, _ANY_DUP = 0x32, 0xF7
+"""A PUBLISH of QoS 1 that is not retained; the mask leaves out that it is sent again."""
+_PUBACK = 0x40
 _GOODBYE = 2_000
 """Milliseconds that the last acknowledgements may take when stopping."""
 
@@ -51,12 +58,12 @@ class Connection:
         self,
         options: SessionOptions,
         on_serving: Callable[[], None],
-        on_message: Callable[[Published], None],
+        on_messages: Callable[[list[Published]], None],
     ) -> None:
         self.taken_over = False
         self.ended_because = ""
         self._on_serving = on_serving
-        self._on_published = on_message
+        self._on_published = on_messages
         self._seen = 0
         self._client = _client(options)
         self._client.on_connect = self._on_connect
@@ -77,27 +84,42 @@ class Connection:
     def wants_to_write(self) -> bool:
         return self._client.want_write()
 
-    def read(self, crowded: Callable[[], bool]) -> None:
-        """Read what the socket holds, up to a bound, while not crowded."""
-        for _ in range(_BURST):
+    def read(self, room: int) -> None:
+        """Read what the socket holds, up to a bound and to `room` messages, at least 1."""
+        begin = self._seen
+        most = begin + min(room, _BURST)
+        while self._seen < most:
+            plain = self._client.take(most - self._seen)
+            if plain:
+                self._seen += len(plain)
+                self._on_published(plain)
+                continue
             seen = self._seen
             self._client.loop_read()
-            if self._seen == seen or self.socket is None or crowded():
+            if self._seen == seen or self.socket is None:
                 return
 
+    @property
+    def pending(self) -> bool:
+        """True if something that was read from the socket has not been looked at."""
+        return self.socket is not None and self._client.pending
+
     def drained(self) -> bool:
-        """True if the socket is open and holds nothing unread."""
+        """True if the socket is open and nothing that came by it is unread."""
         sock = self.socket
-        if sock is None or (isinstance(sock, ssl.SSLSocket) and sock.pending()):
+        if sock is None or self.pending or (isinstance(sock, ssl.SSLSocket) and sock.pending()):
             return False
         poll = select.poll()
         poll.register(sock, select.POLLIN)
         return not poll.poll(0)
 
-    def acknowledge(self, packets: Iterable[tuple[int, int]]) -> None:
+    def acknowledge(self, packets: Sequence[tuple[int, int]]) -> None:
         """Queue the acknowledgement of each (packet id, QoS), in this order, and send."""
-        for packet_id, qos in packets:
-            self._client.ack(packet_id, qos)
+        if all(qos == 1 for _, qos in packets):
+            self._client.acknowledge([packet_id for packet_id, _ in packets])
+        else:
+            for packet_id, qos in packets:
+                self._client.ack(packet_id, qos)
         self._client.loop_write()
 
     def publish(self, topic: str, payload: bytes) -> None:
@@ -168,9 +190,11 @@ class Connection:
             client.ack(message.mid, message.qos)
             return
         self._on_published(
-            Published(
-                _topic(message), bytes(message.payload), message.mid, message.qos, message.dup
-            )
+            [
+                Published(
+                    _topic(message), bytes(message.payload), message.mid, message.qos, message.dup
+                )
+            ]
         )
 
 
@@ -179,7 +203,52 @@ class _Reader(Client):
 
     A broker that dies leaves messages in the socket that it had passed on before it acknowledged
     them to their devices; paho closes the socket over a failed write, and they would be lost.
+
+    It asks the socket for much at once, and reads the plainest packets, which are nearly all,
+    without paho: of paho's 20 µs a message 2 are left. Whatever else comes paho reads as ever.
     """
+
+    _chunk = b""
+    _at = 0
+
+    @property
+    def pending(self) -> bool:
+        """True if something that was read from the socket has not been looked at."""
+        return self._at < len(self._chunk)
+
+    def take(self, most: int) -> list[Published]:
+        """The plain messages at the begin of what was read: QoS 1, not retained, whole, short.
+
+        Stops before any other packet, which `loop_read` reads.
+        """
+        taken: list[Published] = []
+        if self._in_packet["command"]:
+            return taken
+        chunk, begin = self._chunk, self._at
+        version5 = self._protocol == MQTTProtocolVersion.MQTTv5
+        try:
+            while len(taken) < most and chunk[begin] & _ANY_DUP == _PLAIN:
+                published, begin = _plain(chunk, begin, version5=version5)
+                taken.append(published)
+                self._at = begin
+        except (IndexError, ValueError):
+            pass  # not whole yet, or not plain
+        return taken
+
+    def acknowledge(self, packet_ids: Sequence[int]) -> None:
+        """Queue the PUBACK of each, in this order, as one piece."""
+        if packet_ids:
+            packets = np.empty(len(packet_ids), [("head", ">u2"), ("id", ">u2")])
+            packets["head"] = 256 * _PUBACK + 2
+            packets["id"] = packet_ids
+            self._packet_queue(_PUBACK, packets.tobytes(), packet_ids[-1], 1)
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        if not self.pending:
+            self._chunk, self._at = super()._sock_recv(_CHUNK), 0
+        piece = self._chunk[self._at : self._at + bufsize]
+        self._at += len(piece)
+        return piece
 
     def _sock_send(self, buf: bytes | bytearray) -> int:
         try:
@@ -189,7 +258,34 @@ class _Reader(Client):
             raise BlockingIOError from error
 
 
-def _client(options: SessionOptions) -> Client:
+def _plain(chunk: bytes, begin: int, *, version5: bool) -> tuple[Published, int]:
+    """The message whose packet begins there, and where that ends.
+
+    IndexError or ValueError if the packet is not whole, not well-formed, of more than 16 KiB, or
+    has more than 127 bytes of properties.
+    """
+    length, at = chunk[begin + 1], begin + 2
+    if length > 127:
+        length, at = length - 128 + 128 * chunk[at], at + 1
+    end = at + length
+    after_topic = at + 2 + 256 * chunk[at] + chunk[at + 1]
+    payload = after_topic + 2
+    if version5:
+        payload += 1 + chunk[payload]
+    if length > 16_383 or end > len(chunk) or payload > end or after_topic == at + 2:
+        raise ValueError
+    if version5 and chunk[after_topic + 2] > 127:
+        raise ValueError
+    return Published(
+        chunk[at + 2 : after_topic].decode(),
+        chunk[payload:end],
+        256 * chunk[after_topic] + chunk[after_topic + 1],
+        1,
+        chunk[begin] != _PLAIN,
+    ), end
+
+
+def _client(options: SessionOptions) -> _Reader:
     version5 = options.version == "5"
     client = _Reader(
         CallbackAPIVersion.VERSION2,

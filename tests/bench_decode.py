@@ -6,7 +6,10 @@ database is a real one, as in the tests.
 """
 
 import asyncio
+import socket
+import struct
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -17,10 +20,14 @@ import psycopg
 
 from devices.instant import MINUTE, SECOND
 from devices.inventory import Area, Device, Inventory
+from ingest.address import parse_address
+from ingest.backoff import Backoff
 from ingest.decode import decode
 from ingest.fate import fates, ledger_columns
 from ingest.message import RawMessage, Ticket
+from ingest.network import Network
 from ingest.receipts import Published, Receipts
+from ingest.session import SessionOptions
 from ingest.store import store
 from tests.ingest.site import LIMITS, NOW
 from tests.services import choose
@@ -80,6 +87,74 @@ def receiving(sent: Sequence[RawMessage]) -> Callable[[], object]:
     return run
 
 
+def reading(sent: Sequence[RawMessage]) -> float:
+    """CPU seconds of this process from the first byte to the last acknowledgement.
+
+    The broker, a thread here, has all packets made beforehand; what it takes is in it too.
+    """
+    packets = b"".join(map(packet, sent))
+    left, done = len(sent), threading.Event()
+
+    def deliver(read: list[RawMessage], _drained: int | None) -> None:
+        nonlocal left
+        network.release(read)
+        left -= len(read)
+        if not left:
+            done.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        broker = threading.Thread(target=serve, args=(listener, packets, 4 * len(sent)))
+        broker.start()
+        address = parse_address(f"mqtt://127.0.0.1:{listener.getsockname()[1]}")
+        network = Network(
+            SessionOptions(address, "bench", "5", 20_000),
+            clock=Still(),
+            backoff=Backoff(),
+            deliver=deliver,
+            on_change=lambda _: None,
+            stored={},
+        )
+        began = time.process_time()
+        network.start()
+        assert done.wait(60)
+        broker.join()
+        taken = time.process_time() - began
+        network.stop()
+    return taken
+
+
+class Still:
+    """A clock that stands still."""
+
+    def now(self) -> int:
+        return NOW
+
+
+def packet(message: RawMessage) -> bytes:
+    """A PUBLISH of MQTT 5, QoS 1."""
+    topic = message.topic.encode()
+    body = struct.pack(">H", len(topic)) + topic
+    body += struct.pack(">HB", message.ticket.packet_id, 0) + message.payload
+    short = len(body) < 128
+    length = (len(body),) if short else (len(body) % 128 + 128, len(body) // 128)
+    return bytes((0x32, *length)) + body
+
+
+def serve(listener: socket.socket, packets: bytes, acknowledgements: int) -> None:
+    """A broker that knows one client, and one thing to do."""
+    conn, _ = listener.accept()
+    with conn:
+        conn.recv(4_096)
+        conn.sendall(b"\x20\x03\x00\x00\x00")
+        subscribe = conn.recv(4_096)
+        conn.sendall(b"\x90\x06" + subscribe[2:4] + b"\x00\x01\x01\x01")
+        writer = threading.Thread(target=conn.sendall, args=(packets,))
+        writer.start()
+        while acknowledgements > 0:
+            acknowledgements -= len(conn.recv(65_536))
+        writer.join()
+
+
 async def storing(url: str, count: int, rounds: int = ROUNDS) -> tuple[float, float]:
     """Seconds to store a batch of new messages, and the same batch again."""
     inventory_ = inventory()
@@ -107,6 +182,7 @@ def main(count: int) -> None:
     figures = {
         "orjson.loads": best(lambda: [orjson.loads(m.payload) for m in sent]),
         "receive and settle": best(receiving(sent)),
+        "network thread": min(reading(sent) for _ in range(ROUNDS)),
         "decode": best(lambda: decode(sent, known, LIMITS)),
         "decode, all refused": best(lambda: decode(empty, known, LIMITS)),
         "fates and ledger": best(lambda: ledger_columns(decoded, fates(decoded, new, no_event))),

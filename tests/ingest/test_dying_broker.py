@@ -92,7 +92,7 @@ async def test_an_acknowledgement_that_meets_the_dead_socket_does_not_close_it()
     connection.acknowledge([(2, 1)])
     while connection.socket is not None:
         connection.keep_alive()
-        connection.read(lambda: False)
+        connection.read(1_000)
     assert len(got) == MESSAGES
     assert "connection was lost" in connection.ended_because
 
@@ -113,10 +113,10 @@ def connect(port: int, got: list[Published]) -> Connection:
     options = SessionOptions(
         parse_address(f"mqtt://127.0.0.1:{port}"), "session", "5", receive_window=10_000
     )
-    connection = Connection(options, lambda: None, got.append)
+    connection = Connection(options, lambda: None, got.extend)
     connection.keep_alive()
     while not connection.wants_to_write:
         connection.keep_alive()
-        connection.read(lambda: False)
+        connection.read(1_000)
     connection.keep_alive()
     return connection
