@@ -57,21 +57,36 @@ def distinct(batch: Batch, digest: I64 | None = None) -> Bool:
     return first
 
 
-def _surely_distinct(batch: Batch) -> bool:
-    """True if no two rows have one device, metric and time; one sort of one number tells.
+def in_order(batch: Batch) -> I64:
+    """The rows (n,) by device, metric and time; of equal ones the first first."""
+    key = _single_key(batch)
+    if key is None:
+        return np.lexsort((batch.time, batch.metric, batch.device))
+    return np.argsort(key, kind="stable")
 
-    False also where the times are so far apart that the three do not fit into one.
-    """
-    if not len(batch):
-        return True
-    series = batch.device.astype(np.int64) * len(_HIGH) + batch.metric
-    begin, end = int(batch.time.min()), int(batch.time.max())
-    low, high = int(series.min()), int(series.max())
-    if (end - begin + 1) * (high - low + 1) > _INT64:
+
+def _surely_distinct(batch: Batch) -> bool:
+    """True if no two rows have one device, metric and time; one sort of one number tells."""
+    key = _single_key(batch)
+    if key is None:
         return False
-    key = (batch.time - begin) * (high - low + 1) + (series - low)
     key.sort()
     return bool((key[1:] != key[:-1]).all())
+
+
+def _single_key(batch: Batch) -> I64 | None:
+    """Device, metric and time of each row (n,) as one number, in their order.
+
+    None where the times are so far apart that the three do not fit into 63 bits.
+    """
+    if not len(batch):
+        return np.empty(0, np.int64)
+    series = batch.device.astype(np.int64) * len(_HIGH) + batch.metric
+    begin, span = int(batch.time.min()), int(batch.time.max()) - int(batch.time.min()) + 1
+    low, high = int(series.min()), int(series.max())
+    if (high - low + 1) * span > _INT64:
+        return None
+    return (series - low) * span + (batch.time - begin)
 
 
 def digests(values: F64, attributes: Sequence[bytes]) -> I64:

@@ -1,8 +1,9 @@
 """Batches into the database, and back out of it after a restart.
 
 Everything here runs in the caller's transaction, so that a batch is there as a whole or not at all.
-Rows go by binary COPY into staging tables of the connection and from there to where they belong;
-what is there already is left alone, and counted as duplicate.
+Readings that are newer than the latest of their device and metric go by binary COPY to where they
+belong; all others, and everything else, by staging tables of the connection. What is there already
+is left alone, and counted as duplicate.
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from psycopg import AsyncConnection, AsyncCursor
+from psycopg.errors import UniqueViolation
 from psycopg.rows import TupleRow, tuple_row
 
 from devices.instant import Micros, to_datetime, to_micros
@@ -29,8 +31,10 @@ from ingest.binary_copy import (
     from_timestamp,
     to_timestamp,
 )
+from ingest.columns import in_order
 from ingest.decoded import Decoded
 from ingest.fate import Counts, fates, ledger_columns
+from ingest.latest import latest
 from ingest.receipts import REMEMBERED, Earlier, fingerprint
 
 _SQL = {file.stem: file.read_bytes() for file in (Path(__file__).parent / "sql").glob("*.sql")}
@@ -91,9 +95,9 @@ async def store(
     async with conn.cursor(row_factory=tuple_row) as cursor:
         await cursor.execute(_SQL["stage"])
         prev_seq, seq = await _open(cursor, shard)
-        new_readings = await _store_readings(cursor, decoded, seq)
+        known = await _store_latest(cursor, decoded)
+        new_readings = await _store_readings(conn, cursor, decoded, known, seq)
         new_events = await _store_events(cursor, decoded, seq)
-        await cursor.execute(_SQL["upsert_latest"])
         await _store_rejected(cursor, decoded, seq)
         await _remember_undated(cursor, decoded, shard, seq)
         await keep_announced(cursor, decoded.changes, seq)
@@ -134,13 +138,57 @@ async def _open(cursor: Cursor, shard: int) -> tuple[int, int]:
     return prev[0], seq[0]
 
 
-async def _store_readings(cursor: Cursor, decoded: Decoded, seq: int) -> Bool:
-    rows = decoded.readings
+async def _store_latest(cursor: Cursor, decoded: Decoded) -> Bool:
+    """Which readings are, by what was the latest until now, possibly known already (n,)."""
+    rows = concatenate((decoded.readings, decoded.events))
     if not len(rows):
         return np.zeros(0, np.bool_)
-    await _copy(cursor, "staged_readings", encode([*_row_columns(rows), _arrivals(rows)]))
-    await cursor.execute(_SQL["insert_readings"], {"seq": seq})
-    return await _new(cursor, "new_readings", rows, seq)
+    newest = latest(rows)
+    await _copy(cursor, "staged_latest", encode(newest.columns()))
+    await cursor.execute(_SQL["upsert_latest"])
+    known = np.zeros(len(newest.device), np.bool_)
+    known[[series for (series,) in await cursor.fetchall()]] = True
+    return known[newest.series[: len(decoded.readings)]]
+
+
+async def _store_readings(
+    conn: Connection, cursor: Cursor, decoded: Decoded, known: Bool, seq: int
+) -> Bool:
+    """Which readings were new. Those that are surely new by `known` go where they belong at once.
+
+    What is sure here is decided by the unique key: where it objects all go by the staging table.
+    """
+    rows = decoded.readings
+    new = np.zeros(len(rows), np.bool_)
+    sure = _sure(decoded, known)
+    if sure.any() and await _copied(conn, cursor, rows.take(sure), seq):
+        new[sure] = True
+    rest = np.flatnonzero(~new)
+    if len(rest):
+        staged = rows.take(rest)
+        await _copy(cursor, "staged_readings", encode([*_row_columns(staged), _arrivals(staged)]))
+        await cursor.execute(_SQL["insert_readings"], {"seq": seq})
+        new[rest] = await _new(cursor, "new_readings", staged, seq)
+    return new
+
+
+def _sure(decoded: Decoded, known: Bool) -> Bool:
+    """The readings of which nothing says that they may have come before."""
+    repeated = np.array([m.repeated for m in decoded.messages], np.bool_)
+    return ~known & ~repeated[decoded.reading_message]
+
+
+async def _copied(conn: Connection, cursor: Cursor, rows: Batch, seq: int) -> bool:
+    """True if these were all new and are stored; else nothing is."""
+    ordered = rows.take(in_order(rows))
+    columns = [*_row_columns(ordered)[1:], _arrivals(ordered), (INT8, np.full(len(rows), seq))]
+    target = "readings (time, device_id, metric_id, value, arrival, seq)"
+    try:
+        async with conn.transaction():
+            await _copy(cursor, target, encode(columns))
+    except UniqueViolation:
+        return False
+    return True
 
 
 async def _store_events(cursor: Cursor, decoded: Decoded, seq: int) -> Bool:

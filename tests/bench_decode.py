@@ -6,6 +6,7 @@ database is a real one, as in the tests.
 """
 
 import asyncio
+import logging
 import socket
 import struct
 import sys
@@ -174,6 +175,7 @@ async def storing(url: str, count: int, rounds: int = ROUNDS) -> tuple[float, fl
 
 def main(count: int) -> None:
     """Print the figures of batches of `count` messages."""
+    logging.disable()
     sent, known = messages(count, begin=0), inventory()
     decoded = decode(sent, known, LIMITS)
     new = np.ones(len(decoded.readings), np.bool_)

@@ -16,6 +16,14 @@ CREATE TEMP TABLE IF NOT EXISTS staged_events (
     arrival    timestamptz NOT NULL,
     attributes jsonb NOT NULL
 ) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS staged_latest (
+    series     integer NOT NULL,
+    device_id  integer NOT NULL,
+    metric_id  smallint NOT NULL,
+    time       timestamptz NOT NULL,
+    value      double precision NOT NULL,
+    oldest     timestamptz NOT NULL
+) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS staged_ledger (
     device_id  integer NOT NULL,
     received   bigint NOT NULL,
@@ -27,4 +35,5 @@ CREATE TEMP TABLE IF NOT EXISTS staged_ledger (
 -- Usually empty already: only a second batch in one transaction finds rows here.
 DELETE FROM staged_readings;
 DELETE FROM staged_events;
+DELETE FROM staged_latest;
 DELETE FROM staged_ledger;
