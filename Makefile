@@ -1,11 +1,11 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test look check lock clean
+.PHONY: help setup demo test look bench-ingest check lock clean
 ARGS ?=
 
 help:  ## print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 
 setup:  ## .venv with everything for development (make test does it by itself)
 	@scripts/setup dev
@@ -21,6 +21,10 @@ test:  ## all tests, on a real TimescaleDB and a real Mosquitto; ARGS="-k name" 
 look:  ## the inbox in a real browser (needs chromium); screenshots in .cache/look
 	@scripts/setup dev
 	@.venv/bin/python -m tests.browser.look $(ARGS)
+
+bench-ingest:  ## what ingest takes, one JSON line a figure; ARGS=--quick for a minute's look
+	@scripts/setup dev
+	@.venv/bin/python -m tests.bench_ingest $(ARGS)
 
 check:  ## style, types, import layers, generated files
 	@scripts/setup dev

@@ -12,10 +12,10 @@ from gridwarden.cli import app
 from tests.docs.pages import PAGES, ROOT, read
 
 LINK = re.compile(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"")
-MAKE = re.compile(r"^(?:make|`make) ([a-z]+)|`make ([a-z]+)", flags=re.MULTILINE)
+MAKE = re.compile(r"^(?:make|`make) ([a-z-]+)|`make ([a-z-]+)", flags=re.MULTILINE)
 COMMAND = re.compile(r"(?:^|`|run --rm )gridwarden ([a-z][a-z -]*[a-z])", flags=re.MULTILINE)
 FILE = re.compile(r">((?:[a-z]+/)+(?:[a-z_]+\.py)?)<")
-TARGETS = set(re.findall(r"^([a-z]+):", read("Makefile"), flags=re.MULTILINE))
+TARGETS = set(re.findall(r"^([a-z-]+):", read("Makefile"), flags=re.MULTILINE))
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 
