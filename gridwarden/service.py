@@ -148,7 +148,9 @@ class Service:
         return Source(
             url=settings.mqtt_url.get_secret_value(),
             client_id=settings.mqtt_client_id,
-            policy=BatchPolicy(settings.batch_messages, settings.batch_age_ms / 1_000),
+            policy=BatchPolicy(
+                settings.batch_messages, settings.batch_age_ms / 1_000, settings.batch_bytes
+            ),
             clock=self._clock,
             version=settings.mqtt_version,
             receive_window=settings.receive_window,

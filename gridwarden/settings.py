@@ -53,10 +53,13 @@ class Settings(BaseSettings):
         20_000, ge=1, le=65_535, description="Messages the broker may send ahead of our PUBACKs."
     )
     batch_messages: int = Field(
-        5_000, ge=1, description="A batch is committed at this many messages …"
+        5_000,
+        ge=1,
+        description="A batch waits a little after the last one, at most for this many messages …",
     )
+    batch_bytes: int = Field(8_388_608, ge=1, description="… or this many bytes of payload …")
     batch_age_ms: int = Field(
-        50, ge=1, description="… or when its oldest message is this old (ms)."
+        50, ge=1, description="… or until its oldest message has waited this long (ms)."
     )
     earliest_time: AwareDatetime = Field(
         datetime.fromisoformat("2000-01-01T00:00:00Z"),

@@ -138,6 +138,8 @@ class Network:
                 self._hand_over(looked if connection.drained() else None)
             connection.keep_alive()
             if self._stopping.is_set():
+                # What was released before the stop, and after the look above.
+                self._acknowledge(connection)
                 connection.leave()
 
     def _wait(self, connection: Connection, sock: socket.socket) -> None:

@@ -13,7 +13,7 @@ from typing import Self
 from devices.instant import Clock, Micros
 from ingest.address import parse_address
 from ingest.backoff import Backoff
-from ingest.batch import BatchPolicy
+from ingest.batch import BatchPolicy, Pace
 from ingest.hearing import Hearing
 from ingest.message import RawMessage
 from ingest.network import Network
@@ -56,6 +56,10 @@ class Source:
         self._in_hand: list[RawMessage] = []
         self._waiting: list[RawMessage] = []
         self._waiting_since = 0.0
+        self._waiting_size = 0
+        self._worked = 0.0
+        self._taken_at: float | None = None
+        self._done_at = 0.0
         self._received = 0
         self._acknowledged = 0
         self._due = asyncio.Event()
@@ -88,9 +92,9 @@ class Source:
         """
         self._in_hand = []
         self._hearing = self._hearing.reaching(self._promised)
+        self._finish()
         while not self._stopping:
-            age = self._at() - self._waiting_since
-            wait = self._policy.due_in(len(self._waiting), age)
+            wait = self._due_in()
             if wait == 0.0:
                 return self._take()
             self._due.clear()
@@ -174,20 +178,35 @@ class Source:
         oldest = unheard[0].arrival if unheard else None
         return self._hearing.until(now, self._at(), drained=self._drained, oldest=oldest)
 
+    def _finish(self) -> None:
+        """The batch in hand is committed, acknowledged and handed on."""
+        self._done_at = self._at()
+        if self._taken_at is not None:
+            self._worked = self._done_at - self._taken_at
+            self._taken_at = None
+
+    def _due_in(self) -> float | None:
+        at = self._at()
+        pace = Pace(self._worked, at - self._done_at)
+        age = at - self._waiting_since
+        return self._policy.due_in(len(self._waiting), self._waiting_size, age, pace)
+
     def _take(self) -> list[RawMessage]:
-        size = self._policy.messages
-        self._in_hand, self._waiting = self._waiting[:size], self._waiting[size:]
-        self._waiting_since = self._at()
+        count = self._policy.share(len(message.payload) for message in self._waiting)
+        self._in_hand, self._waiting = self._waiting[:count], self._waiting[count:]
+        self._waiting_size -= sum(len(message.payload) for message in self._in_hand)
+        self._taken_at = self._at()
         return self._in_hand
 
     def _delivered(self, burst: list[RawMessage], drained: Micros | None) -> None:
         was_empty = not self._waiting
         self._waiting += burst
+        self._waiting_size += sum(len(message.payload) for message in burst)
         self._received += len(burst)
         self._drained = self._drained if drained is None else drained
         if was_empty and burst:
             self._waiting_since = self._at()
-        if (was_empty and burst) or len(self._waiting) >= self._policy.messages:
+        if burst and (was_empty or self._due_in() == 0.0):
             self._due.set()
         self._observe()
 

@@ -15,17 +15,24 @@ from ingest.session import Version
 from ingest.source import Source
 from tests.ingest.publisher import Publisher
 from tests.services.server import Provider, Server
+from tests.waiting import until
 
 QUICK = Backoff(first=0.01, longest=0.05)
 
 
 def source(
-    url: str, client_id: str, *, version: Version = "5", window: int = 100, batch: int = 10
+    url: str,
+    client_id: str,
+    *,
+    version: Version = "5",
+    window: int = 100,
+    batch: int = 10,
+    policy: BatchPolicy | None = None,
 ) -> Source:
     return Source(
         url=url,
         client_id=client_id,
-        policy=BatchPolicy(messages=batch, age=0.01),
+        policy=policy or BatchPolicy(messages=batch, age=0.01),
         clock=WallClock(),
         version=version,
         receive_window=window,
@@ -39,6 +46,15 @@ async def take(session: Source, count: int) -> list[RawMessage]:
     while len(taken) < count:
         taken += await session.receive()
     return taken
+
+
+async def until_received(session: Source, count: int) -> None:
+    """Return once this many messages came, taken or not."""
+
+    async def reached() -> bool:
+        return session.received == count
+
+    await until(reached, what=f"{count} messages received")
 
 
 def payloads(messages: list[RawMessage]) -> list[bytes]:
@@ -145,6 +161,36 @@ async def test_a_broker_that_sends_little_ahead_does_not_stall_large_batches(
             taken += batch
         assert payloads(taken) == [b"%d" % n for n in range(200)]
     broker.remove()
+
+
+async def test_a_lone_message_waits_for_no_other_and_what_gathers_is_taken_whole(
+    own_broker: Server,
+) -> None:
+    topic = "gw/v1/c1/w1/up"
+    slow = BatchPolicy(messages=5_000, age=3_600.0)
+    async with source(own_broker.url, "session", window=500, policy=slow) as session:
+        await session.wait_connected()
+        with Publisher(own_broker.url) as publisher:
+            await asyncio.to_thread(publisher.publish, numbered(topic, 1))
+            assert payloads(await session.receive()) == [b"0"]
+            await asyncio.to_thread(publisher.publish, numbered(topic, 200))
+        await until_received(session, 201)
+        assert payloads(await session.receive()) == [b"%d" % n for n in range(200)]
+
+
+async def test_batches_are_cut_by_the_bytes_of_their_payloads(own_broker: Server) -> None:
+    topic = "gw/v1/c1/w1/up"
+    small = BatchPolicy(messages=5_000, age=0.01, size=1_000)
+    async with source(own_broker.url, "session", policy=small) as session:
+        await session.wait_connected()
+        with Publisher(own_broker.url) as publisher:
+            sizes = [2_000, *[300] * 10]
+            await asyncio.to_thread(publisher.publish, [(topic, b"x" * size) for size in sizes])
+        await until_received(session, 11)
+        batches: list[list[int]] = []
+        while sum(map(len, batches)) < 11:
+            batches.append([len(message.payload) for message in await session.receive()])
+        assert batches == [[2_000], [300] * 3, [300] * 3, [300] * 3, [300]]
 
 
 async def test_a_broker_killed_and_started_again_is_found_again(
