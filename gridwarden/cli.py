@@ -13,6 +13,7 @@ from gridwarden.cli_device_changes import move, replace, retire
 from gridwarden.cli_device_heard import heard
 from gridwarden.cli_devices import devices_app
 from gridwarden.cli_errors import explained
+from gridwarden.cli_rejected import rejected_app
 from gridwarden.cli_replay import replay
 from gridwarden.cli_rules import rules_app
 from gridwarden.cli_settings import read_settings
@@ -35,6 +36,7 @@ devices_app.command("replace")(replace)
 app.add_typer(rules_app, name="rules", help="Check rule files.")
 app.add_typer(accounts_app, name="accounts", help="Accounts on the broker: who may sign in there.")
 app.add_typer(tls_app, name="tls", help="A certificate authority of one's own for the broker.")
+app.add_typer(rejected_app, name="rejected", help="Rejected messages: list, show, retry.")
 app.command("decode")(decode)
 app.command("city")(city)
 app.command("demo")(demo)

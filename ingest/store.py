@@ -6,6 +6,7 @@ belong; all others, and everything else, by staging tables of the connection. Wh
 is left alone, and counted as duplicate.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ from ingest.fate import Counts, fates, ledger_columns
 from ingest.latest import latest
 from ingest.receipts import REMEMBERED, Earlier, fingerprint
 
-_SQL = {file.stem: file.read_bytes() for file in (Path(__file__).parent / "sql").glob("*.sql")}
+SQL = {file.stem: file.read_bytes() for file in (Path(__file__).parent / "sql").glob("*.sql")}
 _CLAIMS = 0x67726964
 """First half of the advisory lock of a shard; the shard is the second."""
 
@@ -71,7 +72,7 @@ async def claim_shard(conn: Connection, shard: int) -> bool:
 async def last_heard(conn: Connection, shard: int) -> Micros:
     """heard_until of the shard's last batch, µs since the Unix epoch, UTC; 0 if there is none."""
     async with conn.cursor(row_factory=tuple_row) as cursor:
-        await cursor.execute(_SQL["last_heard"], {"shard": shard})
+        await cursor.execute(SQL["last_heard"], {"shard": shard})
         row = await cursor.fetchone()
     return 0 if row is None else to_micros(row[0])
 
@@ -79,7 +80,7 @@ async def last_heard(conn: Connection, shard: int) -> Micros:
 async def undated(conn: Connection, shard: int) -> dict[int, Earlier]:
     """By packet id, lately stored messages that are known by their arrival if they come again."""
     async with conn.cursor(row_factory=tuple_row) as cursor:
-        await cursor.execute(_SQL["undated"], {"shard": shard, "messages": REMEMBERED})
+        await cursor.execute(SQL["undated"], {"shard": shard, "messages": REMEMBERED})
         rows = await cursor.fetchall()
     return {packet_id: Earlier(digest, to_micros(arrival)) for packet_id, digest, arrival in rows}
 
@@ -93,22 +94,38 @@ async def store(
     this transaction ends. psycopg.Error if the database refuses; nothing is then written.
     """
     async with conn.cursor(row_factory=tuple_row) as cursor:
-        await cursor.execute(_SQL["stage"])
+        await stage(cursor)
         prev_seq, seq = await _open(cursor, shard)
-        known = await _store_latest(cursor, decoded)
-        new_readings = await _store_readings(conn, cursor, decoded, known, seq)
-        new_events = await _store_events(cursor, decoded, seq)
+        new_readings, new_events = await store_rows(cursor, decoded, seq)
         await _store_rejected(cursor, decoded, seq)
         await _remember_undated(cursor, decoded, shard, seq)
         await keep_announced(cursor, decoded.changes, seq)
         fate = fates(decoded, new_readings, new_events)
-        await _copy(cursor, "staged_ledger", encode(ledger_columns(decoded, fate)))
-        await cursor.execute(_SQL["upsert_ledger"])
+        await add_to_ledger(cursor, ledger_columns(decoded, fate))
         batch = CommittedBatch(
             seq, prev_seq, heard_until, _new_rows(decoded, new_readings, new_events), fate.counts()
         )
         await _close(cursor, batch, shard, now, int(new_events.sum()))
     return batch
+
+
+async def stage(cursor: Cursor) -> None:
+    """Make the connection's staging tables, empty; needed once before rows are stored."""
+    await cursor.execute(SQL["stage"])
+
+
+async def store_rows(cursor: Cursor, decoded: Decoded, seq: int) -> tuple[Bool, Bool]:
+    """Write readings, events and the newest of each under `seq`; which of the two were new."""
+    known = await _store_latest(cursor, decoded)
+    new_readings = await _store_readings(cursor, decoded, known, seq)
+    new_events = await _store_events(cursor, decoded, seq)
+    return new_readings, new_events
+
+
+async def add_to_ledger(cursor: Cursor, columns: Sequence[tuple[str, Column]]) -> None:
+    """Add to the ledger, one row per device as of `fate.ledger_columns`; may be negative."""
+    await _copy(cursor, "staged_ledger", encode(columns))
+    await cursor.execute(SQL["upsert_ledger"])
 
 
 async def read_back(
@@ -117,19 +134,19 @@ async def read_back(
     """At most `limit` batches that this shard committed after batch `after`, in order."""
     async with conn.cursor(row_factory=tuple_row) as cursor:
         wanted = {"shard": shard, "after": after, "limit": limit}
-        await cursor.execute(_SQL["batches_after"], wanted)
+        await cursor.execute(SQL["batches_after"], wanted)
         heads = await cursor.fetchall()
         if not heads:
             return []
         seqs = [head[0] for head in heads]
         span = {"first": seqs[0], "last": seqs[-1], "seqs": seqs}
-        async with cursor.copy(_SQL["copy_batches"], span) as copy:
+        async with cursor.copy(SQL["copy_batches"], span) as copy:
             stream = b"".join([bytes(block) async for block in copy])
     return _batches(heads, stream)
 
 
 async def _open(cursor: Cursor, shard: int) -> tuple[int, int]:
-    await cursor.execute(_SQL["open_shard"], {"shard": shard})
+    await cursor.execute(SQL["open_shard"], {"shard": shard})
     prev = await cursor.fetchone()
     await cursor.execute("SELECT nextval('batch_seq')")
     seq = await cursor.fetchone()
@@ -145,15 +162,13 @@ async def _store_latest(cursor: Cursor, decoded: Decoded) -> Bool:
         return np.zeros(0, np.bool_)
     newest = latest(rows)
     await _copy(cursor, "staged_latest", encode(newest.columns()))
-    await cursor.execute(_SQL["upsert_latest"])
+    await cursor.execute(SQL["upsert_latest"])
     known = np.zeros(len(newest.device), np.bool_)
     known[[series for (series,) in await cursor.fetchall()]] = True
     return known[newest.series[: len(decoded.readings)]]
 
 
-async def _store_readings(
-    conn: Connection, cursor: Cursor, decoded: Decoded, known: Bool, seq: int
-) -> Bool:
+async def _store_readings(cursor: Cursor, decoded: Decoded, known: Bool, seq: int) -> Bool:
     """Which readings were new. Those that are surely new by `known` go where they belong at once.
 
     What is sure here is decided by the unique key: where it objects all go by the staging table.
@@ -161,13 +176,13 @@ async def _store_readings(
     rows = decoded.readings
     new = np.zeros(len(rows), np.bool_)
     sure = _sure(decoded, known)
-    if sure.any() and await _copied(conn, cursor, rows.take(sure), seq):
+    if sure.any() and await _copied(cursor, rows.take(sure), seq):
         new[sure] = True
     rest = np.flatnonzero(~new)
     if len(rest):
         staged = rows.take(rest)
         await _copy(cursor, "staged_readings", encode([*_row_columns(staged), _arrivals(staged)]))
-        await cursor.execute(_SQL["insert_readings"], {"seq": seq})
+        await cursor.execute(SQL["insert_readings"], {"seq": seq})
         new[rest] = await _new(cursor, "new_readings", staged, seq)
     return new
 
@@ -178,13 +193,13 @@ def _sure(decoded: Decoded, known: Bool) -> Bool:
     return ~known & ~repeated[decoded.reading_message]
 
 
-async def _copied(conn: Connection, cursor: Cursor, rows: Batch, seq: int) -> bool:
+async def _copied(cursor: Cursor, rows: Batch, seq: int) -> bool:
     """True if these were all new and are stored; else nothing is."""
     ordered = rows.take(in_order(rows))
     columns = [*_row_columns(ordered)[1:], _arrivals(ordered), (INT8, np.full(len(rows), seq))]
     target = "readings (time, device_id, metric_id, value, arrival, seq)"
     try:
-        async with conn.transaction():
+        async with cursor.connection.transaction():
             await _copy(cursor, target, encode(columns))
     except UniqueViolation:
         return False
@@ -197,7 +212,7 @@ async def _store_events(cursor: Cursor, decoded: Decoded, seq: int) -> Bool:
         return np.zeros(0, np.bool_)
     columns = [*_row_columns(rows), (INT8, decoded.digest), _arrivals(rows)]
     await _copy(cursor, "staged_events", encode_with_json(columns, decoded.attributes))
-    await cursor.execute(_SQL["insert_events"], {"seq": seq})
+    await cursor.execute(SQL["insert_events"], {"seq": seq})
     return await _new(cursor, "new_events", rows, seq)
 
 
@@ -207,7 +222,7 @@ async def _new(cursor: Cursor, query: str, rows: Batch, seq: int) -> Bool:
         return np.ones(len(rows), np.bool_)
     new = np.zeros(len(rows), np.bool_)
     span = {"first": to_datetime(int(rows.time.min())), "last": to_datetime(int(rows.time.max()))}
-    await cursor.execute(_SQL[query], {**span, "seq": seq})
+    await cursor.execute(SQL[query], {**span, "seq": seq})
     new[[row for (row,) in await cursor.fetchall()]] = True
     return new
 
@@ -227,14 +242,14 @@ async def _store_rejected(cursor: Cursor, decoded: Decoded, seq: int) -> None:
                 (
                     seq,
                     to_datetime(message.arrival),
-                    _text(message.topic),
+                    storable_text(message.topic),
                     message.payload,
                     rejection.reason.value,
-                    _text(rejection.detail),
+                    storable_text(rejection.detail),
                     device,
                     rejection.partial,
                     rejection.community,
-                    [_text(address) for address in rejection.unknown] or None,
+                    [storable_text(address) for address in rejection.unknown] or None,
                 )
             )
 
@@ -251,7 +266,7 @@ async def _remember_undated(cursor: Cursor, decoded: Decoded, shard: int, seq: i
         "digests": [fingerprint(m.topic, m.payload) for m in messages.values()],
         "arrivals": [to_datetime(m.arrival) for m in messages.values()],
     }
-    await cursor.execute(_SQL["remember_undated"], values)
+    await cursor.execute(SQL["remember_undated"], values)
 
 
 async def _close(
@@ -270,7 +285,7 @@ async def _close(
         "readings": len(batch.readings) - events,
         "events": events,
     }
-    await cursor.execute(_SQL["close_batch"], values)
+    await cursor.execute(SQL["close_batch"], values)
 
 
 async def _copy(cursor: Cursor, table: str, stream: bytes) -> None:
@@ -321,6 +336,6 @@ def _batches(heads: list[TupleRow], stream: bytes) -> list[CommittedBatch]:
     ]
 
 
-def _text(value: str) -> str:
+def storable_text(value: str) -> str:
     """Text that PostgreSQL can hold: without the character U+0000 and lone surrogates."""
     return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()

@@ -1,1 +1,1 @@
-SELECT reason, count(*) FROM rejected_messages GROUP BY reason ORDER BY reason;
+SELECT reason, count(*) FROM rejected_messages WHERE retried_at IS NULL GROUP BY reason ORDER BY reason;

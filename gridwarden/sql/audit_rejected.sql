@@ -1,0 +1,1 @@
+INSERT INTO audit_log (at, action, detail) VALUES (%(now)s, %(action)s, %(detail)s)
