@@ -13,6 +13,7 @@ from gridwarden.cli_device_changes import move, replace, retire
 from gridwarden.cli_device_heard import heard
 from gridwarden.cli_devices import devices_app
 from gridwarden.cli_errors import explained
+from gridwarden.cli_ledger import ledger
 from gridwarden.cli_rejected import rejected_app
 from gridwarden.cli_replay import replay
 from gridwarden.cli_rules import rules_app
@@ -40,6 +41,7 @@ app.add_typer(rejected_app, name="rejected", help="Rejected messages: list, show
 app.command("decode")(decode)
 app.command("city")(city)
 app.command("demo")(demo)
+app.command("ledger")(ledger)
 app.command("replay")(replay)
 app.command("simulate")(simulate)
 

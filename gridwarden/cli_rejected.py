@@ -16,6 +16,7 @@ from devices.errors import RejectReason
 from devices.instant import SECOND, to_micros
 from gridwarden.cli_devices import printable
 from gridwarden.cli_errors import explained
+from gridwarden.cli_ledger import show
 from gridwarden.cli_settings import read_settings
 from gridwarden.clock import clock_of
 from gridwarden.rejected import Refused, Retrying, listed, look, operator, retry_all
@@ -66,7 +67,7 @@ def list_command(
     for one in found:
         table.add_row(*_row(one))
     if found:
-        Console(markup=False, highlight=False).print(table, markup=False)
+        show(table)
     more = "; more may be kept: see --limit" if len(found) == limit else ""
     typer.echo(f"{len(found)} rejected messages{more}")
 

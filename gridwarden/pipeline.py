@@ -39,6 +39,7 @@ from gridwarden.judge import Judge
 from ingest.decode import Limits
 from ingest.run import collect
 from ingest.source import Source
+from ingest.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,8 @@ class Pipeline:
     """The three stations.
 
     tick_s: how often timers are looked at when nothing comes (real s) · newest: the last batch that
-    was committed before · memory: what devices announced, as of that batch.
+    was committed before · memory: what devices announced, as of that batch · tally: what collecting
+    did, in figures.
     """
 
     pool: Pool
@@ -67,6 +69,7 @@ class Pipeline:
     site_changed: asyncio.Event
     newest: int
     memory: Memory = NOTHING
+    tally: Tally = field(default_factory=Tally)
     _collected: bool = False
     _line: Handover = field(init=False)
 
@@ -89,6 +92,7 @@ class Pipeline:
             self._line.offer,
             limits=self.limits,
             memory=self.memory,
+            tally=self.tally,
         )
         self._collected = True
 

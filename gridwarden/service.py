@@ -22,6 +22,7 @@ from devices.instant import SECOND, Clock, to_micros
 from gridwarden import lease
 from gridwarden.clock import clock_of
 from gridwarden.errors import InboxPortError, NotMigratedError
+from gridwarden.heartbeat import Heartbeat
 from gridwarden.judge import Judge
 from gridwarden.migrate import missing
 from gridwarden.pipeline import Pipeline, Pool
@@ -32,6 +33,7 @@ from ingest.batch import BatchPolicy
 from ingest.decode import Limits
 from ingest.source import Source
 from ingest.store import last_heard, undated
+from ingest.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +92,7 @@ class Service:
         self._clock = clock
         self._judge = judge
         self._site_changed = asyncio.Event()
+        self._tally = Tally()
         self._inbox = _inbox(settings, pool, clock)
 
     @classmethod
@@ -117,6 +120,8 @@ class Service:
             memory = await announced(conn)
         async with await self._open_source() as source:
             stations = self._pipeline(source, mqtt, devices, newest, memory)
+            heart = Heartbeat(self._pool, self._clock, SHARD, source, self._tally)
+            beating = parts.create_task(heart.beat(), name="heartbeat")
             pipeline = parts.create_task(stations.run(), name="pipeline")
             await _listening(self._inbox, serving)
             ready.set()
@@ -124,6 +129,8 @@ class Service:
             await stop.wait()
             source.stop()
             await _finish(pipeline)
+            beating.cancel()
+            await heart.leave()
         await mqtt.close()
         await devices.close()
         watching.cancel()
@@ -183,6 +190,7 @@ class Service:
             site_changed=self._site_changed,
             newest=newest,
             memory=memory,
+            tally=self._tally,
         )
 
 

@@ -35,6 +35,7 @@ from ingest.ledger import balance, total
 from ingest.message import RawMessage
 from ingest.source import Source
 from ingest.store import CommittedBatch, store
+from ingest.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,8 @@ class Collector:
 
     inventory: gives the present one for each batch · hand_over: awaited for each committed batch,
     in order · limits: which times are possible · memory: what devices
-    announced, as of the last commit · backoff: between tries of a failing database.
+    announced, as of the last commit · backoff: between tries of a failing database · tally: what it
+    did, in figures.
     """
 
     source: Source
@@ -69,6 +71,7 @@ class Collector:
     memory: Memory = NOTHING
     shard: int = 0
     backoff: Backoff = field(default_factory=lambda: Backoff(first=0.1, longest=5.0))
+    tally: Tally = field(default_factory=Tally)
     failures: int = 0
     """Tries in a row that the database has failed."""
     committed: Counts = field(default_factory=lambda: total(()))
@@ -127,9 +130,14 @@ class Collector:
 
     async def _transaction(self, decoded: Decoded, *, last: bool) -> CommittedBatch:
         now = self.clock.now()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         heard = self.source.heard_with_batch if last else self.source.heard_until
         async with self.pool.connection(_CONNECTION_TIMEOUT) as conn:
-            return await store(conn, decoded, shard=self.shard, now=now, heard_until=heard(now))
+            batch = await store(conn, decoded, shard=self.shard, now=now, heard_until=heard(now))
+        # Nothing waits from here to the acknowledgement: the tally and the source agree.
+        self.tally.committed(decoded, batch, now=self.clock.now(), took_s=loop.time() - began)
+        return batch
 
     def _decode(self, messages: Sequence[RawMessage]) -> Decoded:
         try:
@@ -163,6 +171,7 @@ class Collector:
 
     def _fail(self, error: psycopg.Error) -> None:
         self.failures += 1
+        self.tally.database_failures += 1
         if self.failures == 1:
             log.error(
                 "The database does not take the batch; trying again.",
@@ -207,6 +216,7 @@ async def collect(
     limits: Limits,
     memory: Memory = NOTHING,
     shard: int = 0,
+    tally: Tally | None = None,
 ) -> None:
     """Bring messages into the database until the source is stopped; see `Collector`."""
     collector = Collector(
@@ -218,5 +228,6 @@ async def collect(
         limits=limits,
         memory=memory,
         shard=shard,
+        tally=tally or Tally(),
     )
     await collector.run()

@@ -157,6 +157,11 @@ class Source:
         return self._received - self._acknowledged
 
     @property
+    def waiting(self) -> int:
+        """Messages received that are in no batch yet."""
+        return len(self._waiting)
+
+    @property
     def connections(self) -> int:
         """Connections tried since the start."""
         return self._network.connections

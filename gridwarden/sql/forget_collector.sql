@@ -1,0 +1,1 @@
+DELETE FROM collectors WHERE shard = %(shard)s AND started_at = %(started_at)s
