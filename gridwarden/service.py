@@ -24,9 +24,11 @@ from gridwarden.clock import clock_of
 from gridwarden.errors import InboxPortError, NotMigratedError
 from gridwarden.heartbeat import Heartbeat
 from gridwarden.judge import Judge
+from gridwarden.metrics import Figures, served
 from gridwarden.migrate import missing
 from gridwarden.pipeline import Pipeline, Pool
 from gridwarden.settings import Settings
+from gridwarden.survey import Survey
 from gridwarden.watch import watch_site
 from ingest.announced import announced
 from ingest.batch import BatchPolicy
@@ -54,8 +56,8 @@ async def run(
 ) -> None:
     """Run the service until `stop` is set; `ready` is set once it collects, judges and serves.
 
-    Raises, alone or in a group, NotMigratedError, MigrationError, InboxPortError, LeaseLostError
-    and psycopg.OperationalError where the database goes away while the service starts.
+    Raises, alone or in a group, NotMigratedError, MigrationError, InboxPortError, MetricsPortError,
+    LeaseLostError and psycopg.OperationalError where the database goes away while it starts.
     """
     stop = stop or asyncio.Event()
     held = await _unless(stop, lease.take(settings.database_url.get_secret_value(), SHARD))
@@ -120,21 +122,32 @@ class Service:
             memory = await announced(conn)
         async with await self._open_source() as source:
             stations = self._pipeline(source, mqtt, devices, newest, memory)
-            heart = Heartbeat(self._pool, self._clock, SHARD, source, self._tally)
-            beating = parts.create_task(heart.beat(), name="heartbeat")
-            pipeline = parts.create_task(stations.run(), name="pipeline")
-            await _listening(self._inbox, serving)
-            ready.set()
-            self._say_running()
-            await stop.wait()
-            source.stop()
-            await _finish(pipeline)
-            beating.cancel()
-            await heart.leave()
+            async with self._watched(parts, source):
+                pipeline = parts.create_task(stations.run(), name="pipeline")
+                await _listening(self._inbox, serving)
+                ready.set()
+                self._say_running()
+                await stop.wait()
+                source.stop()
+                await _finish(pipeline)
         await mqtt.close()
         await devices.close()
         watching.cancel()
         self._inbox.stop()
+
+    @contextlib.asynccontextmanager
+    async def _watched(self, parts: asyncio.TaskGroup, source: Source) -> AsyncIterator[None]:
+        """Report what the worker counts, to the database and to whoever reads the metrics."""
+        survey = Survey(self._pool, self._clock, SHARD, lambda: self._judge.seq)
+        heart = Heartbeat(self._pool, self._clock, SHARD, source, self._tally)
+        host, port = self._settings.metrics_host, self._settings.metrics_port
+        if port:
+            heart.more = survey.look
+        with served(host, port, Figures(self._tally, source, survey, self._clock)):
+            beating = parts.create_task(heart.beat(), name="heartbeat")
+            yield
+            beating.cancel()
+            await heart.leave()
 
     def _say_running(self) -> None:
         host = self._settings.web_host

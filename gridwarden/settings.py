@@ -76,6 +76,10 @@ class Settings(BaseSettings):
     tick_ms: int = Field(200, ge=1, description="How often the rules' timers are looked at (ms).")
     web_host: str = Field("127.0.0.1", description="Address the web inbox listens on.")
     web_port: int = Field(8080, ge=0, le=65_535, description="Port of the web inbox; 0 takes any.")
+    metrics_host: str = Field("127.0.0.1", description="Address that metrics are served on.")
+    metrics_port: int = Field(
+        0, ge=0, le=65_535, description="Port of Prometheus' /metrics; 0 serves none."
+    )
     public_url: str = Field(
         "", description="Address at which members reach the inbox; empty: http://web_host:web_port."
     )

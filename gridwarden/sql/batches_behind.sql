@@ -1,0 +1,1 @@
+SELECT count(*) FROM batches WHERE shard = %(shard)s AND seq > %(judged)s
