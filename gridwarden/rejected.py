@@ -14,6 +14,7 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from devices.cancelling import give_way
 from devices.errors import RejectReason
 from devices.formats.explain import Understood
 from devices.instant import Micros, to_datetime, to_micros
@@ -141,17 +142,35 @@ async def retry_all(
         await conn.rollback()
         progress = Retrying(Outcome(), expected)
         yield progress
-        after = 0
-        while kept := await lock_kept(conn, wanted, after=after, last=last):
-            outcome = await retry(conn, kept, present)
-            if dry_run:
+        after: int | None = 0
+        while after is not None:
+            give_way()
+            try:
+                after, outcome = await _next(conn, wanted, present, (after, last), dry_run=dry_run)
+            except psycopg.errors.DeadlockDetected:
+                # with a worker or another retry: this one gave in, and nothing of it is stored
                 await conn.rollback()
-            else:
-                await _note(conn, present, outcome)
-                await conn.commit()
-            after = kept[-1].id
+                continue
             progress.outcome.add(outcome)
             yield progress
+
+
+async def _next(
+    conn: Connection, wanted: Wanted, present: Present, span: tuple[int, int], *, dry_run: bool
+) -> tuple[int | None, Outcome]:
+    """One transaction over the next messages with ids after the first of `span`, up to the second.
+
+    The newest id looked at, None if there was none left; and what became of them.
+    """
+    after, last = span
+    kept = await lock_kept(conn, wanted, after=after, last=last)
+    outcome = await retry(conn, kept, present)
+    if dry_run:
+        await conn.rollback()
+    else:
+        await _note(conn, present, outcome)
+        await conn.commit()
+    return kept[-1].id if kept else None, outcome
 
 
 async def _note(conn: Connection, present: Present, outcome: Outcome) -> None:
