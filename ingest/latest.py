@@ -14,8 +14,9 @@ class Latest:
     """One row per series, that is device and metric: int32, int16, ordered by both.
 
     time: of its newest reading, int64; one from the future counts as of its arrival, else all true
-    ones would look older for a while · value: float64 · oldest: time of its oldest, int64; µs since
-    the Unix epoch, UTC · series: which of these each row of the batch is of (n,).
+    ones would look older for a while · value: float64 · oldest: time of its oldest, int64, counted
+    in the same way; both µs since the Unix epoch, UTC · series: of each row of the batch, which of
+    these it is of (n,).
     """
 
     device: I32
@@ -58,6 +59,6 @@ def latest(rows: Batch) -> Latest:
         rows.metric[first],
         counted[last],
         rows.value[last],
-        rows.time[first],
+        np.minimum.reduceat(counted[order], begin) if len(begin) else counted,
         series,
     )

@@ -162,9 +162,12 @@ async def _store_latest(cursor: Cursor, decoded: Decoded) -> Bool:
         return np.zeros(0, np.bool_)
     newest = latest(rows)
     await _copy(cursor, "staged_latest", encode(newest.columns()))
-    await cursor.execute(SQL["upsert_latest"])
     known = np.zeros(len(newest.device), np.bool_)
-    known[[series for (series,) in await cursor.fetchall()]] = True
+    await cursor.execute(SQL["advance_latest"])
+    rest = [series for (series,) in await cursor.fetchall()]
+    if rest:
+        await cursor.execute(SQL["upsert_latest"], {"rest": rest})
+        known[[series for (series,) in await cursor.fetchall()]] = True
     return known[newest.series[: len(decoded.readings)]]
 
 

@@ -1,4 +1,4 @@
-"""What a batch costs, stage by stage: run by hand, `python -m tests.bench_decode [messages]`.
+"""What a batch costs by stage; by hand: `python -m tests.bench_decode [messages [devices]]`.
 
 Each line is a stage, its µs per message, and its ratio to `orjson.loads` of the same payloads, so
 that figures of two machines, or of two commits, can be compared. Best of several rounds. The
@@ -34,11 +34,10 @@ from tests.ingest.site import LIMITS, NOW
 from tests.services import choose
 from tests.services.databases import Databases
 
-DEVICES = 1_000
 ROUNDS = 5
 
 
-def inventory(devices: int = DEVICES) -> Inventory:
+def inventory(devices: int) -> Inventory:
     """As many wearables in one community."""
     area = Area(1, "c1", "community", None, {"zh": "甲", "en": "A"})
     return Inventory.of(
@@ -51,7 +50,7 @@ def inventory(devices: int = DEVICES) -> Inventory:
     )
 
 
-def messages(count: int, *, begin: int, devices: int = DEVICES) -> list[RawMessage]:
+def messages(count: int, *, begin: int, devices: int) -> list[RawMessage]:
     """Messages of 3 values each, the devices in turn, a second apart; begin: the first's number."""
     made = []
     for n in range(begin, begin + count):
@@ -75,15 +74,13 @@ def best(run: Callable[[], object], rounds: int = ROUNDS) -> float:
 
 def receiving(sent: Sequence[RawMessage]) -> Callable[[], object]:
     """What the network thread keeps of each message: received, then settled."""
+    published = [Published(m.topic, m.payload, m.ticket.packet_id, 1, False) for m in sent]
 
     def run() -> None:
         receipts = Receipts()
         receipts.reconnect()
-        got = [
-            receipts.receive(Published(m.topic, m.payload, m.ticket.packet_id, 1, False), m.arrival)
-            for m in sent
-        ]
-        receipts.settle(got)
+        for begin in range(0, len(published), 500):
+            receipts.settle(receipts.receive_all(published[begin : begin + 500], NOW))
 
     return run
 
@@ -156,14 +153,14 @@ def serve(listener: socket.socket, packets: bytes, acknowledgements: int) -> Non
         writer.join()
 
 
-async def storing(url: str, count: int, rounds: int = ROUNDS) -> tuple[float, float]:
+async def storing(url: str, count: int, devices: int, rounds: int = ROUNDS) -> tuple[float, float]:
     """Seconds to store a batch of new messages, and the same batch again."""
-    inventory_ = inventory()
+    inventory_ = inventory(devices)
     new: list[float] = []
     again: list[float] = []
     async with await psycopg.AsyncConnection.connect(url) as conn:
         for n in range(rounds):
-            decoded = decode(messages(count, begin=n * count), inventory_, LIMITS)
+            decoded = decode(messages(count, begin=n * count, devices=devices), inventory_, LIMITS)
             for taken in (new, again):
                 began = time.perf_counter()
                 batch = await store(conn, decoded, shard=0, now=NOW, heard_until=NOW)
@@ -173,10 +170,10 @@ async def storing(url: str, count: int, rounds: int = ROUNDS) -> tuple[float, fl
     return min(new[1:]), min(again)
 
 
-def main(count: int) -> None:
-    """Print the figures of batches of `count` messages."""
+def main(count: int = 20_000, devices: int = 1_000) -> None:
+    """Print the figures of batches of `count` messages of so many devices."""
     logging.disable()
-    sent, known = messages(count, begin=0), inventory()
+    sent, known = messages(count, begin=0, devices=devices), inventory(devices)
     decoded = decode(sent, known, LIMITS)
     new = np.ones(len(decoded.readings), np.bool_)
     no_event = np.zeros(0, np.bool_)
@@ -190,7 +187,7 @@ def main(count: int) -> None:
         "fates and ledger": best(lambda: ledger_columns(decoded, fates(decoded, new, no_event))),
     }
     with database() as url:
-        stored, again = asyncio.run(storing(url, count))
+        stored, again = asyncio.run(storing(url, count, devices))
         figures |= {"store, new": stored, "store, all known": again}
     for stage, seconds in figures.items():
         ratio = seconds / figures["orjson.loads"]
@@ -213,4 +210,4 @@ def database() -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 20_000)
+    main(*map(int, sys.argv[1:]))

@@ -1,7 +1,21 @@
--- In order of device, so that two shards never wait for each other crosswise.
+-- Nearly all devices have a row already, and UPDATE is the quicker way to it. Two shards share no
+-- more than the row of device 0, so they never wait for each other crosswise.
+WITH counted AS (
+    UPDATE ledger l SET
+        received = l.received + s.received,
+        stored = l.stored + s.stored,
+        duplicate = l.duplicate + s.duplicate,
+        rejected = l.rejected + s.rejected,
+        last_heard = greatest(l.last_heard, s.last_heard)
+    FROM staged_ledger s
+    WHERE l.device_id = s.device_id
+    RETURNING l.device_id
+)
 INSERT INTO ledger AS l (device_id, received, stored, duplicate, rejected, last_heard)
 SELECT device_id, received, stored, duplicate, rejected, last_heard
-FROM staged_ledger ORDER BY device_id
+FROM staged_ledger s
+WHERE NOT EXISTS (SELECT FROM counted c WHERE c.device_id = s.device_id)
+ORDER BY device_id
 ON CONFLICT (device_id) DO UPDATE SET
     received = l.received + excluded.received,
     stored = l.stored + excluded.stored,

@@ -103,6 +103,14 @@ async def test_only_what_is_newer_than_the_latest_goes_the_short_way(
     assert len(short) == 2
 
 
+async def test_the_latest_never_goes_back(connection: AsyncConnection[Any]) -> None:
+    for sent in (told("w1", 5, 95, 0), told("w1", 60, 90, -60), told("w1", 61, 91, -57)):
+        batch = decode([sent], INVENTORY, LIMITS)
+        await store(connection, batch, shard=0, now=NOW, heard_until=NOW)
+    query = "SELECT value FROM latest_readings WHERE metric_id = 34"
+    assert await (await connection.execute(query)).fetchall() == [(95.0,)]
+
+
 ROWS = st.builds(
     Reading,
     st.integers(0, 3) | st.sampled_from([-(2**62), 2**62]),
@@ -122,5 +130,5 @@ def test_the_latest_of_each_series_is_found(rows: list[Reading]) -> None:
         own = [r for r in rows if (r.device, r.metric) == of]
         newest = max(own, key=lambda r: (min(r.time, r.arrival), r.time))
         assert (found.time[n], found.value[n]) == (min(newest.time, newest.arrival), newest.value)
-        assert found.oldest[n] == min(r.time for r in own)
+        assert found.oldest[n] == min(min(r.time, r.arrival) for r in own)
     assert [series[n] for n in found.series.tolist()] == [(r.device, r.metric) for r in rows]
