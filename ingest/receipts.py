@@ -81,15 +81,19 @@ class Receipts:
 
     def receive_all(self, published: Sequence[Published], now: Micros) -> list[RawMessage]:
         """Each of these as `receive` gives it, read together at `now`."""
-        if self._before or self._stored or any(p.redelivered or p.qos != 1 for p in published):
+        odd = any(p.redelivered or p.qos != 1 for p in published)
+        if odd or self._before or self._stored or not published:
             return [self.receive(p, now) for p in published]
         messages = []
+        connection, opened, settled = self.connection, self._open, self._settled
+        arrival = self._next_arrival(now) - 1
         for topic, payload, packet_id, qos, _ in published:
-            self._settled.pop(packet_id, None)
-            ticket = Ticket(packet_id, self.connection, qos)
-            message = RawMessage(topic, payload, self._next_arrival(now), ticket)
-            self._open[packet_id] = message
+            arrival += 1
+            settled.pop(packet_id, None)
+            message = RawMessage(topic, payload, arrival, Ticket(packet_id, connection, qos))
+            opened[packet_id] = message
             messages.append(message)
+        self._last = arrival
         return messages
 
     def settle(self, messages: Sequence[RawMessage]) -> list[tuple[int, int]]:
@@ -99,14 +103,16 @@ class Receipts:
         earlier copy of a message must not acknowledge what has taken its number since.
         """
         settled = []
+        number, opened, known = self._settlements, self._open, self._settled
         for message in messages:
             packet_id, _, qos = message.ticket
             if qos:
-                self._settlements += 1
-                self._settled[packet_id] = (self._settlements, message)
-            if self._open.get(packet_id) is message:
-                del self._open[packet_id]
+                number += 1
+                known[packet_id] = (number, message)
+            if opened.get(packet_id) is message:
+                del opened[packet_id]
                 settled.append((packet_id, qos))
+        self._settlements = number
         return settled
 
     def _first_arrival(self, published: Published) -> Micros | None:

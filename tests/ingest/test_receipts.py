@@ -1,9 +1,12 @@
 """Arrivals of messages, and which of them the present connection can acknowledge."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from devices.instant import HOUR
 from ingest import receipts as module
+from ingest.message import RawMessage
 from ingest.receipts import Earlier, Published, Receipts, fingerprint
 
 
@@ -113,3 +116,35 @@ def test_what_was_settled_long_ago_is_not_trusted(monkeypatch: pytest.MonkeyPatc
     receipts.reconnect()
     arrivals = [receipts.receive(again(n), 1000 * n).arrival for n in range(1, 6)]
     assert arrivals == [1000, 2000, 30, 40, 50]
+
+
+PUBLISHED = st.builds(
+    Published,
+    st.just("t"),
+    st.sampled_from([b"x", b"y"]),
+    st.integers(1, 4),
+    st.sampled_from([1, 1, 1, 0]),
+    st.sampled_from([False, False, True]),
+)
+STEPS = st.tuples(
+    st.lists(PUBLISHED, max_size=4), st.integers(0, 3), st.sampled_from([10, 11, 2 * HOUR])
+)
+
+
+@given(st.lists(st.tuples(STEPS, st.booleans()), max_size=8), st.booleans())
+def test_received_together_is_received_one_by_one(
+    steps: list[tuple[tuple[list[Published], int, int], bool]], remembers: bool
+) -> None:
+    stored = {2: Earlier(fingerprint("t", b"x"), 5)} if remembers else {}
+    together, singly = Receipts(stored), Receipts(stored)
+    in_hand: list[tuple[list[RawMessage], list[RawMessage]]] = [([], [])]
+    for (published, back, now), reconnects in steps:
+        if reconnects:
+            together.reconnect()
+            singly.reconnect()
+        in_hand.append(
+            (together.receive_all(published, now), [singly.receive(p, now) for p in published])
+        )
+        assert in_hand[-1][0] == in_hand[-1][1]
+        mine, theirs = in_hand[max(0, len(in_hand) - 1 - back)]
+        assert together.settle(mine) == singly.settle(theirs)
