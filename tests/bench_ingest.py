@@ -133,7 +133,10 @@ def listener(server: Server) -> dict[str, int]:
 
 
 class Worker:
-    """`gridwarden run` as a process of its own, from its start to `stop`."""
+    """`gridwarden run` as a process of its own, from its start to `stop`.
+
+    GRIDWARDEN_… of the environment holds for it: so other settings are measured.
+    """
 
     def __init__(self, database_url: str, broker_url: str, log_file: Path) -> None:
         own = {
@@ -142,8 +145,7 @@ class Worker:
             "MQTT_CLIENT_ID": CLIENT,
             "WEB_PORT": "0",
         }
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("GRIDWARDEN_BENCH")}
-        environment |= {f"GRIDWARDEN_{name}": value for name, value in own.items()}
+        environment = os.environ | {f"GRIDWARDEN_{name}": value for name, value in own.items()}
         self._log_file = log_file
         with log_file.open("wb") as log:
             self._process = subprocess.Popen(
@@ -422,10 +424,14 @@ class Bench:
         """From publish to commit while messages come at these rates."""
         with self.broker() as broker, self.worker(database_url, broker) as worker:
             worker.until("source.connected")
+            processes = {"worker": worker.pid, **listener(self._postgres)}
             for rate in rates:
+                began, before = time.perf_counter(), usage(processes)
                 with Commits(database_url, LOOK_S) as commits:
                     published = paced(broker.url, feed, rate, seconds + WARM_UP_S)
                     commits.until(len(published))
+                took = time.perf_counter() - began
+                cpu = usage(processes).since(before)
                 spans = commits.latencies(published)[round(rate * WARM_UP_S) :] * 1_000
                 p50, p99 = np.percentile(spans, [50, 99])
                 tell(
@@ -438,6 +444,7 @@ class Bench:
                     most=round(float(spans.max()), 1),
                     messages=len(spans),
                     batch=round(len(published) / commits.batches, 1),
+                    cores={name: round(spent / took, 2) for name, spent in cpu.items()},
                 )
 
 
@@ -472,8 +479,9 @@ def paced(broker_url: str, feed: Feed, rate: float, seconds: float) -> "np.ndarr
 
 
 def tell(figure: str, value: float, unit: str, **more: object) -> None:
-    """One JSON line."""
-    line = {"figure": figure, "value": value, "unit": unit, **more}
+    """One JSON line; load: processes that wanted to run in the last minute, ours included."""
+    load = round(os.getloadavg()[0], 1)
+    line = {"figure": figure, "value": value, "unit": unit, **more, "load": load}
     sys.stdout.write(orjson.dumps(line).decode() + "\n")
     sys.stdout.flush()
 
@@ -508,6 +516,12 @@ def middle(drains: list[Drain], references: list[Rates], **about: object) -> flo
 
 def measure(bench: Bench, options: argparse.Namespace) -> None:
     """All of it."""
+    seconds = 5 if options.quick else 15
+    if options.rates:
+        devices = options.devices[0]
+        url = bench.database(devices, rules=True)
+        bench.latency(url, Feed(devices), options.rates, seconds)
+        return
     count = options.messages or (40_000 if options.quick else 200_000)
     rounds = options.rounds or (1 if options.quick else 3)
     feeds = {n: Feed(n) for n in options.devices}
@@ -540,7 +554,7 @@ def measure(bench: Bench, options: argparse.Namespace) -> None:
         rate = middle(each, references, rules=rules, devices=devices)
         sustained = rate if (devices, rules) == (first, True) else sustained
     rates = [10.0, *(share * sustained for share in SHARES)]
-    bench.latency(urls[first, True], feeds[first], rates, 5 if options.quick else 15)
+    bench.latency(urls[first, True], feeds[first], rates, seconds)
 
 
 def main() -> None:
@@ -550,7 +564,12 @@ def main() -> None:
     parser.add_argument("--devices", type=int, nargs="+", help="how many devices there are")
     parser.add_argument("--messages", type=int, help="how many are drained each time")
     parser.add_argument("--rounds", type=int, help="how many times each drain is measured")
+    parser.add_argument(
+        "--rates", type=float, nargs="+", help="only from publish to commit, at these messages/s"
+    )
     options = parser.parse_args()
+    # Ended by SIGTERM it ends its servers too, as by Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options.devices = options.devices or ([1_000] if options.quick else [1_000, 100_000])
     with ExitStack() as stack:
         provider = choose.provider()
