@@ -90,7 +90,7 @@ async def test_only_what_is_newer_than_the_latest_goes_the_short_way(
     copied = store_module._copied
 
     async def noted(*args: Any) -> bool:
-        short.append(args[2].time.tolist())
+        short.append(args[1].time.tolist())
         return await copied(*args)
 
     monkeypatch.setattr(store_module, "_copied", noted)
