@@ -200,7 +200,7 @@ def _lag(draft: Draft) -> Builder[Panel]:
 def _rejected(draft: Draft) -> Builder[Panel]:
     panel = stacked(curves(draft, "rejected", []))
     plain = (VERMILION, ORANGE, YELLOW, BLUE, PURPLE)
-    palette = (*plain, "#009E73", "#0072B2", "#999933", "#882255", GREY)
+    palette = (*plain, "#009E73", "#0072B2", "#999933", "#882255", "#44AA99", GREY)
     reasons = words("reason", draft.language)
     for reason, colour in zip(reasons, palette, strict=True):
         column(panel, draft, reason, fixed(colour), key=f"reason.{reason}")

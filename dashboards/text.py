@@ -164,6 +164,7 @@ _VALUES = {
     "reason.unknown_metric": ("未知指标", "unknown metric"),
     "reason.out_of_range": ("数值超出物理范围", "out of range"),
     "reason.impossible_time": ("时间不可能", "impossible time"),
+    "reason.too_many": ("发送过多", "too many"),
     "reason.unstorable": ("无法入库", "unstorable"),
 }
 

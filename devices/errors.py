@@ -17,6 +17,7 @@ class RejectReason(StrEnum):
     UNKNOWN_METRIC = "unknown_metric"
     OUT_OF_RANGE = "out_of_range"
     IMPOSSIBLE_TIME = "impossible_time"
+    TOO_MANY = "too_many"
     UNSTORABLE = "unstorable"
 
 
@@ -57,6 +58,15 @@ class UnknownDeviceError(FormatError):
         super().__init__(RejectReason.UNKNOWN_DEVICE, detail)
         self.community = community
         self.address = address
+
+
+class ImpossibleTimeError(FormatError):
+    """A device (its id) says a time that cannot be; time: µs since the Unix epoch, UTC."""
+
+    def __init__(self, device: int, time: int, detail: str) -> None:
+        super().__init__(RejectReason.IMPOSSIBLE_TIME, detail)
+        self.device = device
+        self.time = time
 
 
 class TextError(DeviceError):

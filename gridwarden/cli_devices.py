@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from devices.formats.announcing import Announced
+from devices.instant import to_datetime
 from devices.kind import kind_told_by
 from devices.liveness import Liveness
 from devices.site import SiteError
@@ -35,6 +36,7 @@ from gridwarden.cli_site import Folder, apply_command, failed
 from gridwarden.clock import clock_of
 from gridwarden.device_file import device_file
 from gridwarden.pending import Pending, State, announced_as, known, pending, states
+from ingest.conduct import Conduct
 
 devices_app = typer.Typer(no_args_is_help=True, help="Devices.")
 
@@ -76,6 +78,7 @@ def list_command(
 
     States: online, low battery, silent (for three of its intervals), offline (it said so), unknown
     (its gateway is gone, and it was not heard since), never heard. Counts by state at the end.
+    A state is followed by marks: that the device's clock is wrong, that it sends too much.
     """
     if state and state not in _STATES:
         raise failed(f"--state {state!r} is no state of a device; {did_you_mean(state, _STATES)}")
@@ -134,7 +137,8 @@ def show_command(
         found = asyncio.run(device_file(url, community, code, now))
     if as_json:
         device = asdict(found.device.device)
-        _json_lines([asdict(found) | {"device": device, "state": found.device.word}])
+        told = {"device": device, "state": found.device.word, "marks": found.device.marks}
+        _json_lines([asdict(found) | told])
         return
     _show(_KNOWN, [_known_row(found.device)])
     _show(
@@ -156,6 +160,7 @@ def show_command(
         ("refused because", "messages", "last"),
         [(r.reason, str(r.messages), _time(r.last)) for r in found.refusals],
     )
+    _show(("sent", "how often", "last"), _odd_rows(found.device.device.conduct))
     received, stored, duplicate, rejected = found.ledger
     typer.echo(
         f"messages: received {received} = stored {stored} + duplicate {duplicate}"
@@ -270,7 +275,25 @@ def _known_row(state: State) -> tuple[str, ...]:
 
 def _plain(state: State) -> dict[str, object]:
     gateway = None if state.gateway is None else state.gateway.value
-    return asdict(state.device) | {"state": state.word, "gateway_state": gateway}
+    told = {"state": state.word, "gateway_state": gateway, "marks": state.marks}
+    return asdict(state.device) | told
+
+
+def _odd_rows(conduct: Conduct | None) -> list[tuple[str, str, str]]:
+    if conduct is None:
+        return []
+    told = (
+        ("late", conduct.late),
+        ("another value for the same time", conduct.contradicting),
+        ("ahead of its arrival", conduct.ahead),
+        ("impossible times", conduct.impossible),
+        ("too many", conduct.too_many),
+    )
+    return [
+        (what, str(tally.count), _time(to_datetime(tally.last)))
+        for what, tally in told
+        if tally.last is not None
+    ]
 
 
 def _counts(found: Sequence[State]) -> str:

@@ -13,12 +13,17 @@ from gridwarden.clock import clock_of
 from gridwarden.edition import server
 from gridwarden.errors import MigrationError
 from gridwarden.migrate import missing
+from gridwarden.odd import odd_now
 from gridwarden.settings import MIN_KEY, Settings
+from ingest.conduct import marks
 
 MAX_SKEW: Micros = 2 * SECOND
 """How far the database's clock may be from ours: half of the 5 s limit of GB 50396 for an alarm."""
 
 FEWEST_IN_FLIGHT = 1_000
+
+_SHOWN = 8
+"""Odd devices that are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +113,7 @@ def _examine_database(settings: Settings) -> list[Finding]:
             findings.append(_skew(conn, settings))
             findings.append(_durability(conn))
             if schema.well:
-                findings += [_site(conn), _people(conn), _ledger(conn)]
+                findings += [_site(conn), _people(conn), _ledger(conn), _odd(conn, settings)]
             return findings
     except psycopg.Error as error:
         first = str(error).strip().splitlines()[0]
@@ -184,6 +189,19 @@ def _ledger(conn: Connection) -> Finding:
     detail = f"{by_device} messages by device, {by_batch} by batch"
     return Finding(
         "ledger", by_device == by_batch, detail, "report it: a message is unaccounted for"
+    )
+
+
+def _odd(conn: Connection, settings: Settings) -> Finding:
+    now = clock_of(settings).now()
+    told = {where: marks(conduct, now) for where, conduct in odd_now(conn).items()}
+    found = [f"{'/'.join(where)} {', '.join(said)}" for where, said in told.items() if said]
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return Finding(
+        "devices",
+        not found,
+        f"{'; '.join(found[:_SHOWN])}{more}" or "none has a wrong clock or sends too much",
+        "set their time, or see to what makes them send (`gridwarden devices show`, docs/mqtt.md)",
     )
 
 

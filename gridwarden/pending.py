@@ -20,7 +20,9 @@ from devices.inventory import same_address
 from devices.kind import SILENT_AFTER_INTERVALS
 from devices.liveness import LastSaid, Liveness, gone_since, liveness
 from devices.metric import BY_NAME
+from gridwarden.odd import odd
 from ingest.announced import announced
+from ingest.conduct import Conduct, marks
 
 SQL = Path(__file__).parent / "sql"
 REMEMBERED: Micros = 30 * DAY
@@ -46,7 +48,10 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A registered device; `retired_at` where it is kept for its history only."""
+    """A registered device; `retired_at` where it is kept for its history only.
+
+    conduct: what is kept of it where it sends oddly.
+    """
 
     community: str
     code: str
@@ -62,6 +67,7 @@ class Known:
     left_at: datetime | None
     battery: float | None
     battery_low: float | None
+    conduct: Conduct | None = None
 
     @property
     def said(self) -> LastSaid:
@@ -83,11 +89,15 @@ def states(devices: Iterable[Known], now: Micros) -> list["State"]:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Whether a device lives; `gateway` is the state of the gateway that it is behind."""
+    """Whether a device lives; `gateway` is the state of the gateway that it is behind.
+
+    marks: what else is to be told of it, e.g. that its clock is wrong.
+    """
 
     device: Known
     liveness: Liveness
     gateway: Liveness | None
+    marks: tuple[str, ...] = ()
 
     @property
     def word(self) -> str:
@@ -96,19 +106,21 @@ class State:
 
     @property
     def text(self) -> str:
-        """The state for people: with a low battery also where it is unknown; with the gateway's."""
+        """The state for people: with the gateway's where it is unknown, and with the marks."""
         if self.liveness is Liveness.UNKNOWN and not self.device.retired_at:
-            return f"{self.word} (gateway {self.device.gateway} {self.gateway})"
-        return self.word
+            told = f"{self.word} (gateway {self.device.gateway} {self.gateway})"
+            return ", ".join((told, *self.marks))
+        return ", ".join((self.word, *self.marks))
 
 
 def _state(device: Known, by_code: Mapping[tuple[str, str], Known], now: Micros) -> State:
+    told = () if device.conduct is None else marks(device.conduct, now)
     gateway = by_code.get((device.community, device.gateway or ""))
     if gateway is None:
-        return State(device, liveness(device.said, device.silent_after, now), None)
+        return State(device, liveness(device.said, device.silent_after, now), None, told)
     gone = gone_since(gateway.said, gateway.silent_after, now)
     own = liveness(device.said, device.silent_after, now, gateway_gone=gone)
-    return State(device, own, liveness(gateway.said, gateway.silent_after, now))
+    return State(device, own, liveness(gateway.said, gateway.silent_after, now), told)
 
 
 async def pending(
@@ -150,7 +162,14 @@ async def known(
         conn.cursor(row_factory=class_row(Known)) as cursor,
     ):
         await cursor.execute((SQL / "registered_devices.sql").read_bytes(), values)
-        return await cursor.fetchall()
+        found = await cursor.fetchall()
+        conduct = await odd(conn, community)
+    return [
+        replace(one, conduct=conduct.get((one.community, one.code)))
+        if one.retired_at is None
+        else one
+        for one in found
+    ]
 
 
 def _micros(moment: datetime | None) -> Micros | None:

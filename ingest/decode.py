@@ -16,7 +16,7 @@ import numpy as np
 import orjson
 
 from devices import formats
-from devices.errors import FormatError, RejectReason, UnknownDeviceError
+from devices.errors import FormatError, ImpossibleTimeError, RejectReason, UnknownDeviceError
 from devices.formats.memory import NOTHING, Memory, Notes
 from devices.instant import SECOND, Micros, to_datetime
 from devices.inventory import Device, Inventory
@@ -25,6 +25,7 @@ from devices.reading import F64, I32, Batch, Json, Observation, concatenate
 from devices.topic import UpTopic, parse
 from ingest import flat
 from ingest.columns import digests, distinct, highest, momentary, possible
+from ingest.conduct import contradicting
 from ingest.decoded import DETAIL, Decoded, Rejection
 from ingest.message import RawMessage
 
@@ -176,7 +177,7 @@ class _Rows:
 
     def _observe(self, index: int, arrival: Micros, device: Device, seen: Observation) -> None:
         time = arrival if seen.time is None else seen.time
-        _check_time(time, arrival, self._limits)
+        _check_time(device.id, time, arrival, self._limits)
         attributes = 0
         if seen.attributes:
             attributes = len(self._attributes)
@@ -200,7 +201,9 @@ class _Rows:
         usable[self._repeated] = True
         occurs = momentary(rows)
         reading, event = np.flatnonzero(good & ~occurs), np.flatnonzero(good & occurs)
-        reading = reading[distinct(rows.take(reading))]
+        kept = distinct(rows.take(reading))
+        contradictions = contradicting(rows.take(reading), kept)
+        reading = reading[kept]
         attributes = [self._attributes[i] for i in facts[event].tolist()]
         digest = digests(rows.value[event], attributes)
         first = distinct(rows.take(event), digest)
@@ -220,6 +223,7 @@ class _Rows:
             changes=self._notes.changes,
             commands=self._notes.commands,
             with_memory=tuple(self._with_memory),
+            contradicting=contradictions,
         )
 
     def _reject(self, message: int, error: FormatError) -> None:
@@ -257,6 +261,9 @@ def _rejection(message: int, problems: Sequence[FormatError], *, partial: bool) 
         partial=partial,
         community=unknown[0].community if unknown else None,
         unknown=tuple(dict.fromkeys(p.address for p in unknown))[:_UNKNOWN],
+        impossible=tuple(
+            {p.device: p.time for p in problems if isinstance(p, ImpossibleTimeError)}.items()
+        ),
     )
 
 
@@ -264,14 +271,14 @@ def _canonical(attributes: Mapping[str, Json]) -> bytes:
     return orjson.dumps(attributes, option=orjson.OPT_SORT_KEYS)
 
 
-def _check_time(time: Micros, arrival: Micros, limits: Limits) -> None:
+def _check_time(device: int, time: Micros, arrival: Micros, limits: Limits) -> None:
     if time < limits.earliest:
         limit = f"before {_instant(limits.earliest)}; 'ts' counts milliseconds"
     elif time > arrival + limits.max_ahead:
         limit = f"more than {limits.max_ahead / SECOND:g} s after its arrival {_instant(arrival)}"
     else:
         return
-    raise FormatError(RejectReason.IMPOSSIBLE_TIME, f"time {_instant(time)} is {limit}")
+    raise ImpossibleTimeError(device, time, f"time {_instant(time)} is {limit}")
 
 
 def _instant(time: Micros) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 
 from devices.errors import RejectReason
 from devices.formats.memory import Changes, Key
-from devices.instant import DAY
+from devices.instant import DAY, Micros
 from devices.reading import I32, I64, Batch, Bool
 from ingest.message import RawMessage
 
@@ -19,7 +19,8 @@ DETAIL = 1_000
 class Rejection:
     """Why a message, or (partial) one part of it, is not stored. message: its index.
 
-    community, unknown: where it was of devices that are not registered, which.
+    community, unknown: where it was of devices that are not registered, which · impossible: devices
+    that said an impossible time, and the time, µs since the Unix epoch, UTC.
     """
 
     message: int
@@ -28,6 +29,7 @@ class Rejection:
     partial: bool
     community: str | None = None
     unknown: tuple[str, ...] = ()
+    impossible: tuple[tuple[int, Micros], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +42,8 @@ class Decoded:
     attributes: canonical JSON, one per event · digest: int64, one per event, over its value and
     attributes · rejections: at most one per message · changes: what was announced, to be kept with
     the batch · commands: what it asks of devices, by community, format and the format's topic ·
-    with_memory: the messages that were understood by what was announced, or announced something.
+    with_memory: the messages that were understood by what was announced, or announced something ·
+    contradicting: rows left out because an earlier one of their key had another value.
     """
 
     messages: Sequence[RawMessage]
@@ -56,6 +59,7 @@ class Decoded:
     changes: Changes = field(default_factory=dict)
     commands: Mapping[Key, bytes] = field(default_factory=dict)
     with_memory: tuple[int, ...] = ()
+    contradicting: Batch = field(default_factory=Batch.empty)
 
     def days(self) -> int:
         """How many different days, UTC, its readings are of."""

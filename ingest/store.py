@@ -33,6 +33,7 @@ from ingest.binary_copy import (
     to_timestamp,
 )
 from ingest.columns import in_order
+from ingest.conducted import keep_conduct, known_before
 from ingest.decoded import Decoded
 from ingest.fate import Counts, fates, ledger_columns
 from ingest.latest import latest
@@ -96,11 +97,13 @@ async def store(
     async with conn.cursor(row_factory=tuple_row) as cursor:
         await stage(cursor)
         prev_seq, seq = await _open(cursor, shard)
+        known = await known_before(cursor, decoded)
         new_readings, new_events = await store_rows(cursor, decoded, seq)
         await _store_rejected(cursor, decoded, seq)
         await _remember_undated(cursor, decoded, shard, seq)
         await keep_announced(cursor, decoded.changes, seq)
         fate = fates(decoded, new_readings, new_events)
+        await keep_conduct(cursor, decoded, fate.stored, new_readings, known)
         await add_to_ledger(cursor, ledger_columns(decoded, fate))
         batch = CommittedBatch(
             seq, prev_seq, heard_until, _new_rows(decoded, new_readings, new_events), fate.counts()

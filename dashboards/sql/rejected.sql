@@ -9,6 +9,7 @@ SELECT
     count(*) FILTER (WHERE reason = 'unknown_metric') AS unknown_metric,
     count(*) FILTER (WHERE reason = 'out_of_range') AS out_of_range,
     count(*) FILTER (WHERE reason = 'impossible_time') AS impossible_time,
+    count(*) FILTER (WHERE reason = 'too_many') AS too_many,
     count(*) FILTER (WHERE reason = 'unstorable') AS unstorable
 FROM dashboard.rejected
 WHERE $__timeFilter(arrival)

@@ -47,7 +47,7 @@ SEEDED: Mapping[str, list[tuple[object, ...]]] = {
     "occupancy": [("Riverside", 75, 100, 0), ("Riverside · O'Neill grid", 100, 1, 2)],
     "open": [(2,)],
     "rate": [(START, 60)],
-    "rejected": [(START, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0)],
+    "rejected": [(START, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0)],
     "severity": [(2, 0, 1, 0)],
     "silence": [(2, 7)],
     "silent_kinds": [("parking_bay", "O'Neill grid", 2, 1, 4, 181)],

@@ -6,13 +6,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
+import psycopg
 import pytest
 from typer.testing import CliRunner, Result
 
 from devices.instant import to_micros
 from gridwarden.cli import app
 from gridwarden.cli_devices import _pending_row
+from gridwarden.doctor import _odd
 from gridwarden.pending import Pending, pending
+from gridwarden.settings import Settings
 from tests import small_site
 from tests.gridwarden.conftest import Whole
 
@@ -160,6 +163,40 @@ async def test_the_registered_are_listed(whole: Whole, monkeypatch: pytest.Monke
     assert heard == {"wearable-3": "online", "wearable-4": "silent", "wearable-5": "offline"}
     assert {d["state"] for d in found if not d["heard"]} == {"never heard"}
     assert "20 devices" in (await run(whole, monkeypatch, "list")).stdout
+
+
+async def test_a_device_whose_clock_stays_wrong_is_marked_until_it_is_right(
+    whole: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await whole.start()
+    hour = timedelta(hours=1)
+    began = datetime.now(UTC) - hour
+    for n in range(5):
+        whole.say("wearable-3", began + timedelta(milliseconds=n), pulse=71)
+    await whole.until("readings", 5)
+    # So that the five came over twenty minutes.
+    with psycopg.connect(whole.url) as conn:
+        conn.execute("UPDATE device_conduct SET run_from = run_from - interval '20 min'")
+    whole.say("wearable-3", datetime.now(UTC) - hour, pulse=71)
+    whole.say("wearable-4", datetime.now(UTC) - hour, pulse=71)
+    await whole.until("readings", 7)
+    ours = ("--community", whole.community)
+    lines = (await run(whole, monkeypatch, "list", "--json", *ours)).stdout.splitlines()
+    marked = {one["code"]: one["marks"] for one in map(orjson.loads, lines) if one["marks"]}
+    assert marked == {"wearable-3": ["clock wrong (about -1 h)"]}
+    with psycopg.connect(whole.url) as conn:
+        odd = _odd(conn, Settings())
+    assert not odd.well
+    assert odd.detail == f"{whole.community}/wearable-3 clock wrong (about -1 h)"
+    whole.say("wearable-3", pulse=71)
+    await whole.until("readings", 8)
+    whole.say("wearable-3", datetime.now(UTC) - hour, pulse=71)
+    await whole.until("readings", 9)
+    shown = (await run(whole, monkeypatch, "show", whole.community, "wearable-3")).stdout
+    assert "clock wrong" not in shown
+    assert "late" in shown
+    with psycopg.connect(whole.url) as conn:
+        assert _odd(conn, Settings()).well
 
 
 async def test_devices_of_a_lost_gateway_are_unknown(

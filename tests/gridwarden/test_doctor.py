@@ -84,6 +84,7 @@ async def test_what_is_looked_at(site: str, broker_url: str) -> None:
         "site",
         "members",
         "ledger",
+        "devices",
         "broker",
         "broker window",
         "broker session",
@@ -232,4 +233,4 @@ def test_the_command_tells_all_and_fails_if_something_is_wrong(
     assert result.exit_code == 1
     lines = result.output.splitlines()
     assert sum(line.startswith("WRONG") for line in lines) == wrong
-    assert sum(line.startswith("ok") for line in lines) == 14 - wrong
+    assert sum(line.startswith("ok") for line in lines) == 15 - wrong
