@@ -16,6 +16,7 @@ from gridwarden.migrate import missing
 from gridwarden.odd import odd_now
 from gridwarden.settings import MIN_KEY, Settings
 from ingest.conduct import marks
+from ingest.trouble import trouble
 
 MAX_SKEW: Micros = 2 * SECOND
 """How far the database's clock may be from ours: half of the 5 s limit of GB 50396 for an alarm."""
@@ -113,7 +114,8 @@ def _examine_database(settings: Settings) -> list[Finding]:
             findings.append(_skew(conn, settings))
             findings.append(_durability(conn))
             if schema.well:
-                findings += [_site(conn), _people(conn), _ledger(conn), _odd(conn, settings)]
+                findings += [_writes(conn), _site(conn), _people(conn), _ledger(conn)]
+                findings.append(_odd(conn, settings))
             return findings
     except psycopg.Error as error:
         first = str(error).strip().splitlines()[0]
@@ -158,6 +160,22 @@ def _durability(conn: Connection) -> Finding:
     detail = wrong or "a commit is on disk when it returns"
     mend = "switch them on: a commit must survive a power cut before we acknowledge its messages"
     return Finding("durability", wrong is None, detail, mend)
+
+
+def _writes(conn: Connection) -> Finding:
+    """Writes a row as a batch would, and takes it back."""
+    query = """
+    INSERT INTO rejected_messages (seq, arrival, topic, payload, reason, detail, partial)
+    VALUES (0, now(), '', '', 'unstorable', '', false)
+    """
+    try:
+        with conn.transaction(force_rollback=True):
+            conn.execute(query)
+    except psycopg.Error as error:
+        met = trouble(error)
+        first = str(error).strip().splitlines()[0]
+        return Finding("database writes", False, f"{met.state}: {first}", met.mend)
+    return Finding("database writes", True, "taken")
 
 
 def _site(conn: Connection) -> Finding:

@@ -37,6 +37,7 @@ from devices.instant import Clock
 from gridwarden.handover import Handover
 from gridwarden.judge import Judge
 from ingest.decode import Limits
+from ingest.limit import NO_LIMIT, Allowance
 from ingest.run import collect
 from ingest.source import Source
 from ingest.tally import Tally
@@ -55,7 +56,7 @@ class Pipeline:
 
     tick_s: how often timers are looked at when nothing comes (real s) · newest: the last batch that
     was committed before · memory: what devices announced, as of that batch · tally: what collecting
-    did, in figures.
+    did, in figures · allowance: what each device may send.
     """
 
     pool: Pool
@@ -70,6 +71,7 @@ class Pipeline:
     newest: int
     memory: Memory = NOTHING
     tally: Tally = field(default_factory=Tally)
+    allowance: Allowance = NO_LIMIT
     _collected: bool = False
     _line: Handover = field(init=False)
 
@@ -93,6 +95,7 @@ class Pipeline:
             limits=self.limits,
             memory=self.memory,
             tally=self.tally,
+            allowance=self.allowance,
         )
         self._collected = True
 

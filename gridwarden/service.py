@@ -33,6 +33,7 @@ from gridwarden.watch import watch_site
 from ingest.announced import announced
 from ingest.batch import BatchPolicy
 from ingest.decode import Limits
+from ingest.limit import Allowance
 from ingest.source import Source
 from ingest.store import last_heard, undated
 from ingest.tally import Tally
@@ -204,6 +205,9 @@ class Service:
             newest=newest,
             memory=memory,
             tally=self._tally,
+            allowance=Allowance(
+                settings.device_burst, settings.device_rate, settings.device_rejects_kept
+            ),
         )
 
 

@@ -70,6 +70,21 @@ class Settings(BaseSettings):
         ge=0,
         description="A reading dated further than this ahead of its arrival is rejected (s).",
     )
+    device_burst: int = Field(
+        3_600,
+        ge=0,
+        description="Messages a device may send at once, or a day's worth if more; 0: no limit.",
+    )
+    device_rate: float = Field(
+        1.0,
+        gt=0,
+        description="Messages a second a device may keep up, or 20 times its rate if more.",
+    )
+    device_rejects_kept: int = Field(
+        1_000,
+        ge=0,
+        description="Messages an hour kept of what a device sends too much; more are counted only.",
+    )
     snapshot_every_s: float = Field(
         60, gt=0, description="How often the rules' state is saved (s)."
     )

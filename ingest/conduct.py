@@ -18,7 +18,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from devices.errors import RejectReason
 from devices.instant import DAY, HOUR, MINUTE, NEVER, Micros
 from devices.reading import I32, I64, Batch, Bool, concatenate
 from ingest.decoded import Decoded
@@ -313,13 +312,12 @@ def _newest_said(decoded: Decoded, stored: Bool, devices: I32) -> Iterable[_Sigh
 
 
 def _refused(decoded: Decoded) -> list[_Sighting]:
-    found = []
-    for rejection in decoded.rejections:
-        found += [
-            _Sighting(rejection.message, device, _What.IMPOSSIBLE, time)
-            for device, time in rejection.impossible
-        ]
-        if rejection.reason is RejectReason.TOO_MANY:
-            device = int(decoded.device[rejection.message])
-            found.append(_Sighting(rejection.message, device, _What.TOO_MANY, 0))
-    return found
+    too_many = [
+        _Sighting(message, int(decoded.device[message]), _What.TOO_MANY, 0)
+        for message in decoded.too_many
+    ]
+    return too_many + [
+        _Sighting(rejection.message, device, _What.IMPOSSIBLE, time)
+        for rejection in decoded.rejections
+        for device, time in rejection.impossible
+    ]

@@ -43,7 +43,8 @@ class Decoded:
     attributes · rejections: at most one per message · changes: what was announced, to be kept with
     the batch · commands: what it asks of devices, by community, format and the format's topic ·
     with_memory: the messages that were understood by what was announced, or announced something ·
-    contradicting: rows left out because an earlier one of their key had another value.
+    contradicting: rows left out because an earlier one of their key had another value · too_many:
+    messages beyond what their device may send; not all of them are kept as rejections.
     """
 
     messages: Sequence[RawMessage]
@@ -60,6 +61,7 @@ class Decoded:
     commands: Mapping[Key, bytes] = field(default_factory=dict)
     with_memory: tuple[int, ...] = ()
     contradicting: Batch = field(default_factory=Batch.empty)
+    too_many: tuple[int, ...] = ()
 
     def days(self) -> int:
         """How many different days, UTC, its readings are of."""

@@ -1,7 +1,8 @@
 """The collecting loop: receive, decode, commit, acknowledge, hand over.
 
 A database that is away stops the loop, not the service: the batch in hand is tried again, nothing
-is acknowledged, and the broker's queue holds the rest. A commit of which the answer was lost is
+is acknowledged, and the broker's queue holds the rest; so with a disk that is full, or a database
+that is read-only: each is told once, with what to do. A commit of which the answer was lost is
 tried again too; its rows are then recognised as duplicates. A message on which decoding breaks, or
 that the database refuses, is found by halving its batch and kept as rejected.
 
@@ -32,10 +33,12 @@ from ingest.decoded import Decoded, refused
 from ingest.errors import TooManyDaysError, UndecodableError
 from ingest.fate import Counts
 from ingest.ledger import balance, total
+from ingest.limit import NO_LIMIT, Allowance, Charge, Limiter
 from ingest.message import RawMessage
 from ingest.source import Source
 from ingest.store import CommittedBatch, store
 from ingest.tally import Tally
+from ingest.trouble import trouble
 
 log = logging.getLogger(__name__)
 
@@ -57,9 +60,9 @@ class Collector:
     """One shard's loop.
 
     inventory: gives the present one for each batch · hand_over: awaited for each committed batch,
-    in order · limits: which times are possible · memory: what devices
-    announced, as of the last commit · backoff: between tries of a failing database · tally: what it
-    did, in figures.
+    in order · limits: which times are possible · memory: what devices announced, as of the last
+    commit · limiter: None: no device is limited · backoff: between tries of a failing database ·
+    tally: what it did, in figures.
     """
 
     source: Source
@@ -69,6 +72,7 @@ class Collector:
     hand_over: HandOver
     limits: Limits
     memory: Memory = NOTHING
+    limiter: Limiter | None = None
     shard: int = 0
     backoff: Backoff = field(default_factory=lambda: Backoff(first=0.1, longest=5.0))
     tally: Tally = field(default_factory=Tally)
@@ -76,6 +80,7 @@ class Collector:
     """Tries in a row that the database has failed."""
     committed: Counts = field(default_factory=lambda: total(()))
     """Messages committed since the start."""
+    _trouble: str = ""
 
     async def run(self) -> None:
         """Collect until the source is stopped; ends after the batch in hand."""
@@ -94,19 +99,20 @@ class Collector:
         while parts:
             part = parts.pop()
             try:
-                decoded = self._decode(part)
+                decoded, charge = self._decode(part)
                 batch = await self._store(decoded, last=not parts)
             except _POISON as error:
                 if len(part) > 1:
                     middle = len(part) // 2
                     parts += (part[middle:], part[:middle])
                     continue
-                decoded = self._refuse(part[0], error)
+                decoded, charge = self._refuse(part[0], error), None
                 batch = await self._store(decoded, last=not parts)
             if batch is None:
                 return
             self.memory = self.memory.after(decoded.changes)
             self._command(decoded)
+            self._settle(charge)
             yield part, batch
 
     async def _store(self, decoded: Decoded, *, last: bool) -> CommittedBatch | None:
@@ -134,16 +140,40 @@ class Collector:
         began = loop.time()
         heard = self.source.heard_with_batch if last else self.source.heard_until
         async with self.pool.connection(_CONNECTION_TIMEOUT) as conn:
-            batch = await store(conn, decoded, shard=self.shard, now=now, heard_until=heard(now))
+            try:
+                batch = await store(
+                    conn, decoded, shard=self.shard, now=now, heard_until=heard(now)
+                )
+            except psycopg.errors.ReadOnlySqlTransaction:
+                # A session stays as it began; a new one may find the primary, or be let write.
+                await conn.close()
+                raise
         # Nothing waits from here to the acknowledgement: the tally and the source agree.
         self.tally.committed(decoded, batch, now=self.clock.now(), took_s=loop.time() - began)
         return batch
 
-    def _decode(self, messages: Sequence[RawMessage]) -> Decoded:
+    def _decode(self, messages: Sequence[RawMessage]) -> tuple[Decoded, Charge | None]:
+        inventory, now = self.inventory(), self.clock.now()
+
+        def read(wanted: Sequence[RawMessage]) -> Decoded:
+            return decode(wanted, inventory, self.limits, self.memory)
+
         try:
-            return decode(messages, self.inventory(), self.limits, self.memory)
+            if self.limiter is None:
+                return read(messages), None
+            self.limiter.adopt(inventory)
+            return self.limiter.decode(messages, now - self.source.heard_until(now), read)
         except Exception as error:
             raise UndecodableError(f"decoding broke: {type(error).__name__}: {error}") from error
+
+    def _settle(self, charge: Charge | None) -> None:
+        """Take over what a committed batch cost its devices; tell of those that send too much."""
+        begun = self.limiter.settle(charge) if self.limiter and charge else ()
+        for device in begun:
+            log.warning(
+                "A device sends too much; what is beyond its share is kept as rejected.",
+                extra={"action": "ingest.too_many", "device": device},
+            )
 
     def _command(self, decoded: Decoded) -> None:
         """Publish what a committed batch asks of devices."""
@@ -165,18 +195,25 @@ class Collector:
     def _device_of(self, message: RawMessage) -> int:
         """The id of the device that sent it; 0 where that cannot be told."""
         try:
-            return int(self._decode([message]).device[0])
+            return int(self._decode([message])[0].device[0])
         except UndecodableError:
             return 0
 
     def _fail(self, error: psycopg.Error) -> None:
         self.failures += 1
         self.tally.database_failures += 1
-        if self.failures == 1:
+        met = trouble(error)
+        if met.state != self._trouble:
             log.error(
                 "The database does not take the batch; trying again.",
-                extra={"action": "ingest.database_away", "reason": str(error)},
+                extra={
+                    "action": "ingest.database_away",
+                    "state": met.state,
+                    "reason": str(error),
+                    "mend": met.mend,
+                },
             )
+        self._trouble = met.state
 
     def _recover(self) -> None:
         if self.failures:
@@ -185,6 +222,7 @@ class Collector:
                 extra={"action": "ingest.database_back", "failures": self.failures},
             )
         self.failures = 0
+        self._trouble = ""
 
     def _report_balance(self) -> None:
         """Say what became of everything that was received, and whether it adds up."""
@@ -215,6 +253,7 @@ async def collect(
     *,
     limits: Limits,
     memory: Memory = NOTHING,
+    allowance: Allowance = NO_LIMIT,
     shard: int = 0,
     tally: Tally | None = None,
 ) -> None:
@@ -227,6 +266,7 @@ async def collect(
         hand_over=hand_over,
         limits=limits,
         memory=memory,
+        limiter=Limiter(allowance) if allowance.burst else None,
         shard=shard,
         tally=tally or Tally(),
     )

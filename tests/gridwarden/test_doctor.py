@@ -81,6 +81,7 @@ async def test_what_is_looked_at(site: str, broker_url: str) -> None:
         "schema",
         "time",
         "durability",
+        "database writes",
         "site",
         "members",
         "ledger",
@@ -92,6 +93,15 @@ async def test_what_is_looked_at(site: str, broker_url: str) -> None:
         "broker TLS",
     }
     assert found["site"].detail == "20 devices, 1 rules"
+
+
+async def test_a_database_that_is_read_only(site: str) -> None:
+    with psycopg.connect(site, autocommit=True) as conn:
+        name = conn.info.dbname
+        conn.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'.encode())
+    found = await findings(site, f"mqtt://{NOBODY}")
+    assert_wrong(found["database writes"], "read-only: cannot execute INSERT", "target_session")
+    assert found["site"].well
 
 
 async def test_a_broker_with_a_narrow_window(database_url: str, narrow_broker: Server) -> None:
@@ -233,4 +243,4 @@ def test_the_command_tells_all_and_fails_if_something_is_wrong(
     assert result.exit_code == 1
     lines = result.output.splitlines()
     assert sum(line.startswith("WRONG") for line in lines) == wrong
-    assert sum(line.startswith("ok") for line in lines) == 15 - wrong
+    assert sum(line.startswith("ok") for line in lines) == 16 - wrong

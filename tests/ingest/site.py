@@ -15,7 +15,7 @@ LIMITS = Limits(earliest=NOW - 10_000 * DAY, max_ahead=10 * MINUTE)
 _packet_ids = count(1)
 
 
-def inventory(community: str = "c1") -> Inventory:
+def inventory(community: str = "c1", interval: Micros = MINUTE) -> Inventory:
     """Devices 1 (w1) and 2 (w2), wearables; 3 (door); 4 (park), with room for 60 cars.
 
     5 (hall) is what its vendor calls Hall/Ceiling.
@@ -23,7 +23,7 @@ def inventory(community: str = "c1") -> Inventory:
     area = Area(1, community, "community", None, {"zh": "甲", "en": "A"})
 
     def device(number: int, code: str, kind: str, **attributes: float) -> Device:
-        return Device(number, code, community, kind, 1, None, MINUTE, (), {}, attributes)
+        return Device(number, code, community, kind, 1, None, interval, (), {}, attributes)
 
     devices = (
         device(1, "w1", "wearable"),

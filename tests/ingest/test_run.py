@@ -32,6 +32,7 @@ from tests.conftest import OwnPostgres
 from tests.ingest.publisher import Publisher
 from tests.ingest.site import NOW, inventory, ms
 from tests.services.server import Server
+from tests.waiting import until
 
 Pool = AsyncConnectionPool[psycopg.AsyncConnection[Any]]
 
@@ -97,6 +98,14 @@ class Run:
     def counts(self) -> Counts:
         return ledger.total(batch.counts for batch in self.batches)
 
+    async def until_failed(self, tries: int) -> None:
+        """Wait until the database has failed so many tries in a row."""
+
+        async def failed() -> bool:
+            return self._collector.failures >= tries
+
+        await until(failed, what=f"{tries} tries failed")
+
     async def until(self, messages: int) -> None:
         """Wait for this many messages to have been handed over."""
         async with self._changed:
@@ -144,6 +153,10 @@ async def totals(pool: Pool) -> Counts:
 
 
 STORED = "SELECT count(*) FROM readings"
+TERMINATE = (
+    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
 
 
 BALANCE = ("received", "stored", "duplicate", "rejected", "in_flight", "unaccounted")
@@ -224,16 +237,12 @@ async def test_what_has_no_time_is_known_again_after_a_crash(
 async def test_backends_that_are_terminated_cost_nothing(
     own_broker: Server, pool: Pool, database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    terminate = (
-        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    )
     caplog.set_level("INFO", "ingest.run")
     async with running(own_broker, pool) as run:
         for part in range(5):
             await publish(own_broker, readings(100, first=100 * part))
             async with await psycopg.AsyncConnection.connect(database_url) as admin:
-                await admin.execute(terminate)
+                await admin.execute(TERMINATE)
         await run.until(500)
     await pool.check()
     assert ledger.balance(await totals(pool), received=run.source.received) == 0
@@ -336,6 +345,67 @@ async def test_only_a_message_of_too_many_days_is_refused_where_locks_run_out(
         assert run.counts == Counts(messages=11, stored=10, duplicate=0, rejected=1)
     async with pool.connection() as conn:
         assert await ledger.rejected_by_reason(conn) == {"unstorable": 1}
+
+
+def told(caplog: pytest.LogCaptureFixture, action: str) -> list[dict[str, Any]]:
+    return [vars(r) for r in caplog.records if vars(r).get("action") == action]
+
+
+async def test_a_read_only_database_is_waited_for_and_told_of_once(
+    own_broker: Server, pool: Pool, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "ingest.run")
+    async with await psycopg.AsyncConnection[Any].connect(database_url, autocommit=True) as admin:
+        name = admin.info.dbname
+        read_only = "SET default_transaction_read_only = on"
+        await admin.execute(f'ALTER DATABASE "{name}" {read_only}'.encode())
+        await admin.execute(TERMINATE)
+        await pool.check()
+        async with running(own_broker, pool) as run:
+            await publish(own_broker, readings(50))
+            await run.until_failed(5)
+            assert run.source.in_flight == 50
+            assert run.source.acknowledged == 0
+            await admin.execute(f'ALTER DATABASE "{name}" RESET ALL'.encode())
+            await run.until(50)
+            assert run.counts == Counts(messages=50, stored=50, duplicate=0, rejected=0)
+    (away,) = told(caplog, "ingest.database_away")
+    assert away["state"] == "read-only"
+    assert "target_session_attrs=read-write" in away["mend"]
+    assert len(told(caplog, "ingest.database_back")) == 1
+    assert run.source.in_flight == 0
+    async with await psycopg.AsyncConnection[Any].connect(database_url) as conn:
+        assert ledger.balance(await ledger.totals(conn), received=50) == 0
+
+
+FULL_DISK = """
+CREATE SEQUENCE tries;
+CREATE FUNCTION fill_up() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF nextval('tries') <= 4 THEN
+        RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100';
+    END IF;
+    RETURN new;
+END $$;
+CREATE TRIGGER fill_up BEFORE INSERT ON readings FOR EACH ROW EXECUTE FUNCTION fill_up();
+"""
+
+
+async def test_a_full_disk_is_waited_for_and_told_of_once(
+    own_broker: Server, pool: Pool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "ingest.run")
+    async with pool.connection() as conn:
+        await conn.execute(FULL_DISK)
+    async with running(own_broker, pool) as run:
+        await publish(own_broker, readings(50))
+        await run.until(50)
+        assert run.counts == Counts(messages=50, stored=50, duplicate=0, rejected=0)
+    (away,) = told(caplog, "ingest.database_away")
+    assert (away["state"], "free space" in away["mend"]) == ("disk full", True)
+    (back,) = told(caplog, "ingest.database_back")
+    assert back["failures"] == 4
+    assert ledger.balance(await totals(pool), received=run.source.received) == 0
 
 
 async def test_stopping_while_the_database_is_away_acknowledges_nothing(
