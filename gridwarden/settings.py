@@ -81,7 +81,7 @@ class Settings(BaseSettings):
         description="Messages a second a device may keep up, or 20 times its rate if more.",
     )
     device_rejects_kept: int = Field(
-        1_000,
+        10_000,
         ge=0,
         description="Messages an hour kept of what a device sends too much; more are counted only.",
     )

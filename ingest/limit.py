@@ -43,7 +43,7 @@ class Allowance:
 
     burst: int = 3_600
     rate: float = 1.0
-    kept: int = 1_000
+    kept: int = 10_000
 
 
 NO_LIMIT = Allowance(burst=0)
@@ -167,10 +167,9 @@ class Limiter:
         counted = decoded.device.astype(np.int64)
         before = np.zeros(len(counted), np.bool_)
         before[list(refused)] = True
-        sent = np.bincount(counted[~before], minlength=1)
-        sent[0] = 0
-        device = np.flatnonzero(sent)
-        left = self._available(device, at, behind) - sent[device]
+        told = counted[~before]
+        device, sent = np.unique(told[told > 0], return_counts=True)
+        left = self._available(device, at, behind) - sent
         over = before
         for short in device[left < 0].tolist():
             mine = np.flatnonzero((counted == short) & ~before)

@@ -106,6 +106,14 @@ class Run:
 
         await until(failed, what=f"{tries} tries failed")
 
+    async def until_received(self, messages: int) -> None:
+        """Wait until so many messages have come from the broker."""
+
+        async def received() -> bool:
+            return self.source.received >= messages
+
+        await until(received, what=f"{messages} messages received")
+
     async def until(self, messages: int) -> None:
         """Wait for this many messages to have been handed over."""
         async with self._changed:
@@ -317,6 +325,35 @@ async def test_a_message_on_which_decoding_breaks_does_not_stop_the_others(
     assert run.source.in_flight == 0
 
 
+@pytest.mark.parametrize("poison", [range(1), range(29, 30), range(10, 25), range(30)])
+async def test_any_number_of_poison_messages_leaves_the_others_in_their_order(
+    own_broker: Server, pool: Pool, monkeypatch: pytest.MonkeyPatch, poison: range
+) -> None:
+    def break_on_it(topic: UpTopic, payload: bytes) -> list[Observation]:
+        if payload.startswith(b"break"):
+            raise RecursionError(payload)
+        return native.decode(topic, payload)
+
+    monkeypatch.setattr(formats, "BY_NAME", {"native": break_on_it})
+    messages = readings(30)
+    for place in poison:
+        messages[place] = ("gw/v1/c1/w1/up", b"break %d" % place)
+    async with running(own_broker, pool) as run:
+        await publish(own_broker, messages)
+        await run.until(30)
+        good = 30 - len(poison)
+        assert run.counts == Counts(messages=30, stored=good, duplicate=0, rejected=len(poison))
+        times = [r.time for batch in run.batches for r in batch.readings.rows()]
+        assert times == sorted(times)
+        assert len(times) == 2 * good
+        assert [b.prev_seq for b in run.batches[1:]] == [b.seq for b in run.batches[:-1]]
+    assert run.source.in_flight == 0
+    async with pool.connection() as conn:
+        cursor = await conn.execute("SELECT payload FROM rejected_messages ORDER BY id")
+        kept = [payload for (payload,) in await cursor.fetchall()]
+    assert kept == [b"break %d" % place for place in poison]
+
+
 OUT_OF_LOCKS = """
 CREATE SEQUENCE tries;
 CREATE FUNCTION run_out() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -419,6 +456,7 @@ async def test_stopping_while_the_database_is_away_acknowledges_nothing(
             await run.until(1)
             await asyncio.to_thread(own_postgres.kill)
             await publish(own_broker, readings(5, first=1))
+            await run.until_received(6)
         assert (run.source.received, run.source.acknowledged) == (6, 1)
         (balance,) = balances(caplog)
         assert (balance["stored"], balance["in_flight"], balance["unaccounted"]) == (1, 5, 0)
