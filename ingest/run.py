@@ -3,8 +3,8 @@
 A database that is away stops the loop, not the service: the batch in hand is tried again, nothing
 is acknowledged, and the broker's queue holds the rest; so with a disk that is full, or a database
 that is read-only: each is told once, with what to do. A commit of which the answer was lost is
-tried again too; its rows are then recognised as duplicates. A message on which decoding breaks, or
-that the database refuses, is found by halving its batch and kept as rejected.
+looked for before the batch is written again. A message on which decoding breaks, or that the
+database refuses, is found by halving its batch and kept as rejected.
 
 What devices announced is remembered as of the last commit: each try of a batch, and each part of
 it, is decoded from there. What a batch asks of devices goes out after its commit, once, and is lost
@@ -25,7 +25,7 @@ from devices import topic
 from devices.cancelling import give_way
 from devices.errors import RejectReason
 from devices.formats.memory import NOTHING, Memory
-from devices.instant import Clock
+from devices.instant import Clock, Micros
 from devices.inventory import Inventory
 from ingest.backoff import Backoff
 from ingest.decode import Limits, decode
@@ -36,7 +36,7 @@ from ingest.ledger import balance, total
 from ingest.limit import NO_LIMIT, Allowance, Charge, Limiter
 from ingest.message import RawMessage
 from ingest.source import Source
-from ingest.store import CommittedBatch, store
+from ingest.store import CommittedBatch, is_committed, store
 from ingest.tally import Tally
 from ingest.trouble import trouble
 
@@ -81,6 +81,8 @@ class Collector:
     committed: Counts = field(default_factory=lambda: total(()))
     """Messages committed since the start."""
     _trouble: str = ""
+    _in_doubt: CommittedBatch | None = field(default=None, init=False)
+    """The try before, written whole; whether it was committed was not heard."""
 
     async def run(self) -> None:
         """Collect until the source is stopped; ends after the batch in hand."""
@@ -117,6 +119,7 @@ class Collector:
 
     async def _store(self, decoded: Decoded, *, last: bool) -> CommittedBatch | None:
         """Try until the database has an answer; None if the source is stopped before that."""
+        self._in_doubt = None
         while True:
             give_way()
             try:
@@ -140,17 +143,25 @@ class Collector:
         began = loop.time()
         heard = self.source.heard_with_batch if last else self.source.heard_until
         async with self.pool.connection(_CONNECTION_TIMEOUT) as conn:
-            try:
-                batch = await store(
-                    conn, decoded, shard=self.shard, now=now, heard_until=heard(now)
-                )
-            except psycopg.errors.ReadOnlySqlTransaction:
-                # A session stays as it began; a new one may find the primary, or be let write.
-                await conn.close()
-                raise
+            before = self._in_doubt
+            if before is not None and await is_committed(conn, before, self.shard):
+                batch = before
+            else:
+                batch = await self._write(conn, decoded, now, heard(now))
+                self._in_doubt = batch
         # Nothing waits from here to the acknowledgement: the tally and the source agree.
         self.tally.committed(decoded, batch, now=self.clock.now(), took_s=loop.time() - began)
         return batch
+
+    async def _write(
+        self, conn: psycopg.AsyncConnection[Any], decoded: Decoded, now: Micros, heard: Micros
+    ) -> CommittedBatch:
+        try:
+            return await store(conn, decoded, shard=self.shard, now=now, heard_until=heard)
+        except psycopg.errors.ReadOnlySqlTransaction:
+            # A session stays as it began; a new one may find the primary, or be let write.
+            await conn.close()
+            raise
 
     def _decode(self, messages: Sequence[RawMessage]) -> tuple[Decoded, Charge | None]:
         inventory, now = self.inventory(), self.clock.now()

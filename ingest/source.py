@@ -27,6 +27,7 @@ class Source:
     heard: where `heard_until` resumes, e.g. `store.last_heard`; µs since the Unix epoch, UTC ·
     stored: what an earlier process stored and may not have acknowledged, e.g. `store.undated` ·
     ca_file: PEM certificates that vouch for the broker (mqtts://); None: the system's.
+    keepalive: a broker that says nothing for twice so many seconds is left and called again.
     SourceError if the URL cannot be used; a broker that is away is waited for.
     """
 
@@ -43,9 +44,10 @@ class Source:
         stored: Mapping[int, Earlier] = MappingProxyType({}),
         backoff: Backoff | None = None,
         ca_file: str | None = None,
+        keepalive: int = 30,
     ) -> None:
         address = parse_address(url, ca_file)
-        self._options = SessionOptions(address, client_id, version, receive_window)
+        self._options = SessionOptions(address, client_id, version, receive_window, keepalive)
         self._policy = policy
         self._clock = clock
         self._backoff = backoff or Backoff()

@@ -86,6 +86,14 @@ async def undated(conn: Connection, shard: int) -> dict[int, Earlier]:
     return {packet_id: Earlier(digest, to_micros(arrival)) for packet_id, digest, arrival in rows}
 
 
+async def is_committed(conn: Connection, batch: CommittedBatch, shard: int) -> bool:
+    """Whether a batch of which the COMMIT had no answer is there; waits until that is decided."""
+    async with conn.cursor(row_factory=tuple_row) as cursor:
+        await cursor.execute(SQL["open_shard"], {"shard": shard})
+        await cursor.execute("SELECT FROM batches WHERE seq = %s", [batch.seq])
+        return cursor.rowcount > 0
+
+
 async def store(
     conn: Connection, decoded: Decoded, *, shard: int, now: Micros, heard_until: Micros
 ) -> CommittedBatch:
