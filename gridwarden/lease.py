@@ -13,6 +13,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from devices.cancelling import give_way
+from devices.connection import PunctualConnection
 from gridwarden.errors import GridwardenError
 from ingest.store import claim_shard
 
@@ -82,7 +83,7 @@ async def _retake(database_url: str, shard: int) -> Connection:
 
 async def _claim(database_url: str, shard: int) -> Connection | None:
     """A connection that holds the shard's lock; None if another holds it."""
-    conn = await AsyncConnection.connect(
+    conn = await PunctualConnection.connect(
         database_url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S
     )
     try:

@@ -8,6 +8,7 @@ import contextlib
 import logging
 import secrets
 from collections.abc import AsyncIterator, Coroutine
+from typing import cast
 
 from psycopg_pool import AsyncConnectionPool
 
@@ -17,6 +18,7 @@ from alerts.outbox import DOWN
 from alerts.web.app import create_app
 from alerts.web.config import WebConfig
 from alerts.web.serve import InboxServer
+from devices.connection import PunctualConnection
 from devices.formats.memory import Memory
 from devices.instant import SECOND, Clock, to_micros
 from gridwarden import lease
@@ -214,8 +216,11 @@ class Service:
 @contextlib.asynccontextmanager
 async def open_pool(settings: Settings) -> AsyncIterator[Pool]:
     """Connections to the database, opened when the database answers, closed at the end."""
-    pool: Pool = AsyncConnectionPool(
+    pool = AsyncConnectionPool(
         settings.database_url.get_secret_value(),
+        connection_class=PunctualConnection,
+        kwargs={"connect_timeout": round(CONNECTION_S)},
+        configure=PunctualConnection.limit,
         min_size=2,
         max_size=10,
         timeout=CONNECTION_S,
@@ -224,7 +229,7 @@ async def open_pool(settings: Settings) -> AsyncIterator[Pool]:
         name="gridwarden",
     )
     async with pool:
-        yield pool
+        yield cast("Pool", pool)
 
 
 async def _unless(
