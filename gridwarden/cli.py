@@ -21,6 +21,7 @@ from gridwarden.cli_settings import read_settings
 from gridwarden.cli_simulate import city, simulate
 from gridwarden.cli_site import site_app
 from gridwarden.cli_tls import tls_app
+from gridwarden.cli_upkeep import upkeep
 
 app = typer.Typer(
     name="gridwarden",
@@ -44,6 +45,7 @@ app.command("demo")(demo)
 app.command("ledger")(ledger)
 app.command("replay")(replay)
 app.command("simulate")(simulate)
+app.command("upkeep")(upkeep)
 
 
 @app.command()

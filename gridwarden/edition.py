@@ -51,6 +51,13 @@ def edition(conn: psycopg.Connection[Any]) -> Edition:
     return server(conn).edition
 
 
+async def edition_of(conn: psycopg.AsyncConnection[Any]) -> Edition:
+    """As `edition`, on an asynchronous connection whose rows are tuples."""
+    row = await (await conn.execute(_QUESTION)).fetchone()
+    assert row is not None, "a SELECT without FROM has one row"  # noqa: S101
+    return _edition(row[1], row[2])
+
+
 def _edition(timescaledb: str | None, licence: str | None) -> Edition:
     if timescaledb is None:
         return Edition.PLAIN

@@ -31,6 +31,7 @@ from gridwarden.migrate import missing
 from gridwarden.pipeline import Pipeline, Pool
 from gridwarden.settings import Settings
 from gridwarden.survey import Survey
+from gridwarden.upkeep import keep_up
 from gridwarden.watch import watch_site
 from ingest.announced import announced
 from ingest.batch import BatchPolicy
@@ -116,6 +117,9 @@ class Service:
         watching = parts.create_task(
             watch_site(url, lambda: self._judge.site.version, self._site_changed), name="watch site"
         )
+        upkeep = parts.create_task(
+            keep_up(url, self._settings.retention(), self._clock), name="upkeep"
+        )
         serving = parts.create_task(self._inbox.serve(), name="inbox")
         mqtt = MqttChannel(_broker(self._settings, "alerts"))
         devices = DeviceChannel(_broker(self._settings, DOWN))
@@ -136,6 +140,7 @@ class Service:
         await mqtt.close()
         await devices.close()
         watching.cancel()
+        upkeep.cancel()
         self._inbox.stop()
 
     @contextlib.asynccontextmanager

@@ -13,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import AwareDatetime, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from gridwarden.retention import Retention
 from ingest.address import Address, parse_address
 from ingest.errors import SourceError
 
@@ -102,6 +103,36 @@ class Settings(BaseSettings):
         SecretStr(""),
         description="Signs sessions; at least 16 characters. Empty: a new one at each start.",
     )
+    keep_readings_days: int = Field(
+        400,
+        ge=1,
+        le=36_500,
+        description="Raw readings are kept this long (days); a year and a month, for comparisons.",
+    )
+    keep_events_days: int = Field(
+        400, ge=1, le=36_500, description="Events (doors, cards, calls) are kept this long (days)."
+    )
+    keep_rejected_days: int = Field(
+        90,
+        ge=1,
+        le=36_500,
+        description="Messages that could not be stored are kept this long (days).",
+    )
+    keep_batches_days: int = Field(
+        400,
+        ge=1,
+        le=36_500,
+        description="What each batch counted is kept this long (days); the totals stay.",
+    )
+    keep_5m_days: int = Field(
+        400, ge=1, le=36_500, description="Sums by 5 minutes are kept this long (days)."
+    )
+    keep_1h_days: int = Field(
+        1_100, ge=1, le=36_500, description="Sums by hour are kept this long (days)."
+    )
+    keep_1d_days: int = Field(
+        3_660, ge=1, le=36_500, description="Sums by local day are kept this long (days)."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least severity that is logged."
     )
@@ -175,6 +206,18 @@ class Settings(BaseSettings):
                 "as `gridwarden accounts init` shows it (docs/accounts.md)"
             )
         return parse_address(url, self._ca_file())
+
+    def retention(self) -> Retention:
+        """How long each kind of row is kept."""
+        return Retention(
+            readings=self.keep_readings_days,
+            events=self.keep_events_days,
+            rejected=self.keep_rejected_days,
+            batches=self.keep_batches_days,
+            minutes=self.keep_5m_days,
+            hours=self.keep_1h_days,
+            days=self.keep_1d_days,
+        )
 
     def _ca_file(self) -> str | None:
         return str(self.mqtt_ca_file) if self.mqtt_ca_file else None

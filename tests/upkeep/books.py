@@ -46,7 +46,8 @@ async def keep(
 ) -> CommittedBatch:
     """Store a batch as the service does, and commit."""
     decoded = decode(messages, site, LIMITS)
-    batch = await store(conn, decoded, shard=shard, now=now, heard_until=now)
+    async with conn.transaction():
+        batch = await store(conn, decoded, shard=shard, now=now, heard_until=now)
     await conn.commit()
     return batch
 
@@ -101,6 +102,12 @@ _BEGIN: dict[str, Callable[[datetime, ZoneInfo], datetime]] = {
     "readings_1h": _hour,
     "readings_1d": _day,
 }
+
+
+async def exact(conn: Connection, devices: Sequence[int], zone: str) -> None:
+    """AssertionError where a roll-up is not what the stored readings sum up to."""
+    for rollup in ROLLUPS:
+        assert await rolled_up(conn, rollup, devices) == await summed(conn, rollup, devices, zone)
 
 
 async def set_zone(conn: Connection, zone: str) -> None:

@@ -13,16 +13,15 @@ from psycopg import AsyncConnection
 
 from gridwarden.rollup import sum_up, waiting
 from tests.upkeep.books import (
-    ROLLUPS,
     Connection,
+    exact,
     keep,
     pulse,
-    rolled_up,
     rows,
     set_zone,
-    summed,
     wearables,
 )
+from tests.upkeep.conftest import plain_database
 
 NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)
 
@@ -34,11 +33,6 @@ async def sum_all(conn: Connection, *, readings: int = 200_000) -> None:
         done = await sum_up(conn, readings=readings)
     assert done is not None
     await conn.commit()
-
-
-async def exact(conn: Connection, devices: Sequence[int], zone: str) -> None:
-    for rollup in ROLLUPS:
-        assert await rolled_up(conn, rollup, devices) == await summed(conn, rollup, devices, zone)
 
 
 async def test_readings_are_summed_up_by_bucket(connection: Connection) -> None:
@@ -207,7 +201,7 @@ async def play(url: str, steps: Sequence[Arrive | Again | Sum], zone: str) -> No
     "zone", ["Europe/Berlin", "Asia/Shanghai", "Asia/Kathmandu", "America/St_Johns"]
 )
 def test_any_batches_duplicates_and_crashes_give_the_sums(database_url: str, zone: str) -> None:
-    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(STEPS)
     def always(steps: list[Arrive | Again | Sum]) -> None:
         asyncio.run(play(database_url, steps, zone))
@@ -218,3 +212,9 @@ def test_any_batches_duplicates_and_crashes_give_the_sums(database_url: str, zon
 
     asyncio.run(begin())
     always()
+
+
+def test_plain_postgresql_gives_the_same_sums(plain_server: str) -> None:
+    test_any_batches_duplicates_and_crashes_give_the_sums(
+        plain_database(plain_server), "Europe/Berlin"
+    )

@@ -1,0 +1,1 @@
+SELECT count(*) FROM {table} r WHERE r.{time} < %(before)s AND NOT ({held})
