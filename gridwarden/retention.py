@@ -22,6 +22,9 @@ from gridwarden.edition import Edition, edition_of
 ROWS = 20_000
 """Rows that one piece drops at most."""
 
+LOCK_S = 5
+"""Seconds that a drop waits for a writer; writers that come later wait behind it."""
+
 _FOLDER = resources.files("gridwarden").joinpath("sql")
 Connection = AsyncConnection[TupleRow]
 
@@ -30,8 +33,9 @@ def _read(name: str) -> bytes:
     return _FOLDER.joinpath(f"retain_{name}.sql").read_bytes()
 
 
-_CHUNKS, _BATCHES, _COUNT_BATCHES, _ANNOUNCEMENTS, _UNDATED = (
-    _read(name) for name in ("chunks", "batches", "count_batches", "announcements", "undated")
+_CHUNKS, _NEWER, _BATCHES, _COUNT_BATCHES, _ANNOUNCEMENTS, _UNDATED = (
+    _read(name)
+    for name in ("chunks", "newer", "batches", "count_batches", "announcements", "undated")
 )
 
 
@@ -135,12 +139,15 @@ async def too_old(conn: Connection, kept: Retention, now: Micros) -> dict[str, i
 async def _drop_chunks(conn: Connection, table: Kept, before: datetime) -> AsyncIterator[Dropped]:
     wanted = {"table": table.table, "before": before}
     chunks = await (await conn.execute(_CHUNKS, wanted)).fetchall()
-    for schema, name, start, end in chunks:
+    for schema, name, start, end, compressed in chunks:
         give_way()
         chunk = sql.Identifier(schema, name)
         if await _drop_chunk(conn, table, chunk, start, end):
             yield Dropped(table.table, 1, 0)
             continue
+        if compressed:
+            whole = f'"{schema}"."{name}"'
+            await conn.execute("SELECT decompress_chunk(%s::regclass, true)", (whole,))
         async for piece in _drop_rows(conn, chunk, table, end):
             yield piece
 
@@ -148,14 +155,23 @@ async def _drop_chunks(conn: Connection, table: Kept, before: datetime) -> Async
 async def _drop_chunk(
     conn: Connection, table: Kept, chunk: sql.Composable, start: datetime, end: datetime
 ) -> bool:
-    """Drop a chunk that nothing holds, while nobody can write to it; False: something does."""
+    """Drop a chunk in which nothing is held; False: something is.
+
+    The whole chunk is looked at while batches go on being written; while none can be, only what
+    came meanwhile.
+    """
+    noted: dict[int, int] = {}
+    if table.hold is Hold.NEEDED:
+        noted = dict(await (await conn.execute("SELECT shard, last_seq FROM shards")).fetchall())
+        held = sql.SQL("SELECT EXISTS (SELECT FROM {} r WHERE {})").format(chunk, _held(table))
+        if await _number(conn, held, {}):
+            return False
     async with conn.transaction():
+        await conn.execute("SELECT set_config('lock_timeout', %s, true)", (f"{LOCK_S}s",))
         if table.hold is Hold.NEEDED:
-            await conn.execute("SET LOCAL lock_timeout = '5s'")
             # every writer of readings has a row of it, so that none comes between look and drop
             await conn.execute("LOCK TABLE shards IN SHARE ROW EXCLUSIVE MODE")
-            held = sql.SQL("SELECT EXISTS (SELECT FROM {} r WHERE {})").format(chunk, _held(table))
-            if await _number(conn, held, {}):
+            if await _came_since(conn, chunk, noted):
                 return False
         await conn.execute(
             "SELECT drop_chunks(%s::regclass, older_than => %s::timestamptz,"
@@ -163,6 +179,20 @@ async def _drop_chunk(
             (table.table, end, start),
         )
     return True
+
+
+async def _came_since(conn: Connection, chunk: sql.Composable, noted: Mapping[int, int]) -> bool:
+    """True if the chunk has a row of a batch that came after each shard's `noted` one."""
+    wanted = {"shards": list(noted), "seqs": list(noted.values())}
+    seqs = [seq for (seq,) in await (await conn.execute(_NEWER, wanted)).fetchall()]
+    if not seqs:
+        return False
+    statement = sql.SQL(
+        "SELECT EXISTS (SELECT FROM {} WHERE seq BETWEEN %(first)s AND %(last)s"
+        " AND seq = ANY(%(seqs)s))"
+    ).format(chunk)
+    span = {"first": seqs[0], "last": seqs[-1], "seqs": seqs}
+    return bool(await _number(conn, statement, span))
 
 
 async def _drop_rows(

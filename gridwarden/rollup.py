@@ -6,6 +6,7 @@ in the same way, also where the raw readings beside them are no longer kept. A c
 and buckets as they were before the piece.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
@@ -45,7 +46,7 @@ async def sum_up(conn: Connection, *, readings: int = PIECE) -> Summed | None:
     """
     if not await _alone(conn):
         return None
-    zone = await _zone_in_force(conn)
+    zone = await _zone_in_force(conn) if await _ours(conn) else None
     shards = await (await conn.execute("SELECT shard FROM shards ORDER BY shard")).fetchall()
     return Summed(sum([await _sum_shard(conn, shard, zone, readings) for (shard,) in shards]))
 
@@ -64,21 +65,33 @@ async def _alone(conn: Connection) -> bool:
     return row is not None and bool(row[0])
 
 
-async def _sum_shard(conn: Connection, shard: int, zone: str, readings: int) -> int:
+async def _ours(conn: Connection) -> bool:
+    """False where TimescaleDB keeps the roll-ups: continuous aggregates, which are views."""
+    query = "SELECT relkind <> 'v' FROM pg_class WHERE oid = 'readings_5m'::regclass"
+    row = await (await conn.execute(query)).fetchone()
+    return row is not None and bool(row[0])
+
+
+async def _sum_shard(conn: Connection, shard: int, zone: str | None, readings: int) -> int:
     due = await (await conn.execute(_DUE, {"shard": shard, "readings": readings})).fetchall()
     seqs = [seq for (seq,) in due]
     if not seqs:
         return 0
+    if zone is not None:
+        await _add_batches(conn, seqs, zone)
+    await conn.execute(_MOVE, {"shard": shard, "seq": seqs[-1]})
+    return len(seqs)
+
+
+async def _add_batches(conn: Connection, seqs: Sequence[int], zone: str) -> None:
     await conn.execute(
         "CREATE TEMP TABLE IF NOT EXISTS rollup_added (LIKE readings_5m) ON COMMIT DELETE ROWS"
     )
     await conn.execute("DELETE FROM rollup_added")
-    await conn.execute(_STAGE, {"first": seqs[0], "last": seqs[-1], "seqs": seqs})
+    await conn.execute(_STAGE, {"first": seqs[0], "last": seqs[-1], "seqs": list(seqs)})
     await _add(conn, "readings_5m", _FINE, "rollup_added")
     await _add(conn, "readings_1h", _HOUR, "rollup_added")
     await _add(conn, "readings_1d", _day(zone), "rollup_added")
-    await conn.execute(_MOVE, {"shard": shard, "seq": seqs[-1]})
-    return len(seqs)
 
 
 async def _zone_in_force(conn: Connection) -> str:

@@ -1,5 +1,6 @@
 """What is too old goes, on either database; what is still needed stays."""
 
+import asyncio
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,11 +10,15 @@ import pytest
 
 from devices.instant import DAY, to_datetime
 from devices.metric import BY_NAME
+from gridwarden import retention
 from gridwarden.edition import Edition, edition_of
 from gridwarden.retention import Retention, drop_old, too_old
 from gridwarden.rollup import sum_up
-from tests.ingest.site import NOW, message, ms
+from ingest.decode import decode
+from ingest.store import store
+from tests.ingest.site import LIMITS, NOW, message, ms
 from tests.upkeep.books import Connection, keep, pulse, rows, wearables
+from tests.waiting import until
 
 KEPT = Retention(readings=10, events=10, rejected=3, batches=20, minutes=30, hours=60, days=90)
 PULSE = BY_NAME["pulse"].id
@@ -167,10 +172,10 @@ async def test_batches_go_with_what_they_remembered_and_their_counts_stay(
     ]
 
 
-async def test_a_writer_delays_the_drop_of_a_chunk_and_loses_nothing(
-    database_url: str,
+async def test_a_chunk_is_not_dropped_while_a_batch_is_written(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The drop takes the writers' lock, so a batch in the making cannot lose its late reading."""
+    monkeypatch.setattr(retention, "LOCK_S", 1)
     async with (
         await psycopg.AsyncConnection.connect(database_url, autocommit=True) as conn,
         await psycopg.AsyncConnection.connect(database_url) as writer,
@@ -183,6 +188,32 @@ async def test_a_writer_delays_the_drop_of_a_chunk_and_loses_nothing(
         assert await times(conn) == [ago(20)]
         await writer.commit()
         assert await dropped(conn) == {"readings": 1}
+
+
+async def test_a_late_reading_that_comes_between_look_and_drop_stays(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "LOCK_S", 60)
+    late = ago(20) + timedelta(minutes=1)
+    waits = "SELECT FROM pg_locks WHERE NOT granted AND relation = 'shards'::regclass"
+    async with (
+        await psycopg.AsyncConnection.connect(database_url, autocommit=True) as conn,
+        await psycopg.AsyncConnection.connect(database_url, autocommit=True) as look,
+        await psycopg.AsyncConnection.connect(database_url) as writer,
+    ):
+        await keep(conn, SITE, [pulse(ago(20), 70)])
+        await settle(conn)
+        decoded = decode([pulse(late, 71)], SITE, LIMITS)
+        await store(writer, decoded, shard=0, now=NOW, heard_until=NOW)
+
+        async def waiting() -> bool:
+            return bool(await rows(look, waits))
+
+        dropping = asyncio.create_task(dropped(conn))
+        await until(waiting, what="the drop behind the writer")
+        await writer.commit()
+        await dropping
+        assert await times(look) == [late]
 
 
 def test_days_are_counted_back_from_now() -> None:
