@@ -23,7 +23,8 @@ T = TypeVar("T")
 STALE = timedelta(seconds=15)
 """A worker that reported longer ago is not running, or is cut off from the database."""
 
-_IN_BATCHES = "SELECT coalesce(sum(messages), 0)::bigint FROM batches"
+_IN_BATCHES = """SELECT coalesce(sum(messages), 0)::bigint FROM (
+    SELECT messages FROM batches UNION ALL SELECT messages FROM dropped_batches) AS kept"""
 
 
 @dataclass(frozen=True, slots=True)

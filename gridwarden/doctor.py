@@ -201,6 +201,7 @@ def _ledger(conn: Connection) -> Finding:
     query = """
     SELECT (SELECT coalesce(sum(received), 0) FROM ledger),
            (SELECT coalesce(sum(messages), 0) FROM batches)
+         + (SELECT coalesce(sum(messages), 0) FROM dropped_batches)
     """
     row = conn.execute(query).fetchone()
     by_device, by_batch = row or (0, 0)
