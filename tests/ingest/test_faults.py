@@ -240,6 +240,15 @@ TRIALS = [
 ]
 
 
+async def has_struck(proxy: Proxy, trial: Trial) -> None:
+    """Wait until the fault has come to its step."""
+
+    async def reached() -> bool:
+        return bool(proxy.struck)
+
+    await until(reached, what=f"struck: {trial}", at_most_s=8)
+
+
 async def felt(proxy: Proxy, trial: Trial) -> None:
     """Wait until the fault has done harm that the collector noticed."""
 
@@ -308,6 +317,8 @@ async def test_a_fault_at_any_step_loses_nothing_and_repeats_nothing(
 
         it.proxies[where].at(at, strike)
         await it.publish(readings(case))
+        # Not before: a batch that took it along with the rest would leave nobody to feel the fault.
+        await has_struck(struck, trial)
         await it.publish(LAST)
         await felt(struck, trial)
         struck.heal()
