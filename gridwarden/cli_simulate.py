@@ -28,8 +28,9 @@ from gridwarden.cli_settings import read_settings
 from gridwarden.clock import WallClock, clock_of
 from gridwarden.errors import GridwardenError
 from gridwarden.settings import Settings
-from gridwarden.simulation import Line, peak_memory, play_city, stopping_on_signals
+from gridwarden.simulation import Line, peak_memory, play_city
 from gridwarden.simulation_view import Shown, console, counting
+from gridwarden.stopping import stopping_on_signals
 
 CITY_INCIDENTS = 0.01
 """Of the demo's incidents so many happen in a city where nobody says otherwise."""

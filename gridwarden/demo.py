@@ -4,12 +4,10 @@ Starting goes down `demo_stage.set_up`; stopping is the same backwards: the simu
 what it sent is stored and judged, then service, broker and database end.
 """
 
-import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from types import FrameType
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 
 import psycopg
 
@@ -28,6 +26,7 @@ from gridwarden.embedded import EmbeddedError
 from gridwarden.latency import LatencyMeter
 from gridwarden.settings import Settings
 from gridwarden.settlement import settled, totals
+from gridwarden.stopping import stopping_on_signals
 from gridwarden.terminal import Picture
 
 WINDOW = 500
@@ -43,7 +42,7 @@ def run(options: Options, settings: Settings, view: View) -> Summary | None:
     """
     stop = threading.Event()
     with ExitStack() as stack:
-        stack.enter_context(_stopping_on_signals(stop))
+        stack.enter_context(stopping_on_signals(stop))
         try:
             stage = set_up(
                 stack, options, settings, lambda key: view.say(word(key, options.language))
@@ -134,18 +133,3 @@ def _await_books(stage: Stage, conn: psycopg.Connection, accepted: int) -> None:
         stage.check()
         pause.wait(0.2)
         before, received = received, totals(conn).received
-
-
-@contextmanager
-def _stopping_on_signals(stop: threading.Event) -> Iterator[None]:
-    """Ctrl-C and SIGTERM set the event instead of raising, so that stopping keeps its order."""
-
-    def handle(_signal: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

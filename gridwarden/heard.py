@@ -1,6 +1,6 @@
 """What a device that waits to be adopted has said, and what that would be understood as.
 
-Only messages of devices that nobody registered are read: they belong to nobody's home yet.
+Only messages in which nobody registered speaks are read: they belong to nobody's home yet.
 """
 
 from dataclasses import dataclass

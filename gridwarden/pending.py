@@ -33,7 +33,8 @@ REMEMBERED: Micros = 30 * DAY
 class Pending:
     """A device that was heard from and is not registered.
 
-    topic, payload: its last message · announced: what it said of itself, None if nothing.
+    topic, payload: its last message; the payload is empty where a registered device spoke in it
+    too · announced: what it said of itself, None if nothing.
     """
 
     community: str

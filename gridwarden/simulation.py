@@ -6,12 +6,10 @@ all of one process and go over one connection.
 
 import multiprocessing
 import resource
-import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from types import FrameType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +19,7 @@ from devices.simulator.city import Burst, City
 from devices.simulator.errors import PublishError
 from devices.simulator.publish import Account, Address, Publisher
 from gridwarden.clock import ScaledClock, WallClock
+from gridwarden.stopping import stopping_on_signals
 
 CHUNK = 2_000
 """Messages between two looks at the clock and at whether to stop."""
@@ -71,21 +70,6 @@ def peak_memory() -> int:
     """The most memory that this process and each of its children held at once, bytes."""
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return 1_024 * (own + resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-
-
-@contextmanager
-def stopping_on_signals(stop: threading.Event) -> Iterator[None]:
-    """Ctrl-C and SIGTERM set the event instead of raising."""
-
-    def handle(_signal: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _play(

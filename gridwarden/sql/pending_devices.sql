@@ -1,9 +1,12 @@
--- Devices that were heard from and are not registered, the newest first, with their last message.
+-- Devices that were heard from and are not registered, the newest first, with their last message; its
+-- payload is left out where a registered device speaks in it too (as in rejected_one.sql).
 SELECT rejected.community, rejected.address, count(*) AS messages, min(arrival) AS first_heard,
        max(arrival) AS last_heard, (array_agg(topic ORDER BY arrival DESC, id DESC))[1] AS topic,
-       (array_agg(payload ORDER BY arrival DESC, id DESC))[1] AS payload
+       (array_agg(CASE WHEN private THEN ''::bytea ELSE payload END
+           ORDER BY arrival DESC, id DESC))[1] AS payload
 FROM (
-    SELECT id, community, arrival, topic, payload, unnest(unknown) AS address
+    SELECT id, community, arrival, topic, payload, device_id IS NOT NULL OR partial AS private,
+           unnest(unknown) AS address
     FROM rejected_messages
     WHERE unknown IS NOT NULL AND arrival >= %(since)s
       AND (%(community)s::text IS NULL OR community = %(community)s)

@@ -128,6 +128,22 @@ def test_a_change_that_makes_no_sense_changes_nothing(
     assert folder.joinpath("devices.yaml").read_text() == before
 
 
+async def test_what_a_registered_device_says_beside_a_stranger_is_not_shown(
+    whole: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await whole.start()
+    both = b'[{"n": "wearable-3/pulse", "v": 71}, {"n": "watch-77/pulse", "v": 66}]'
+    whole.publisher.publish(f"gw/v1/{whole.community}/ext/senml/x", both)
+    await whole.until("rejected_messages WHERE unknown IS NOT NULL AND partial")
+    lines = (await run(whole, monkeypatch, "pending", "--json")).stdout.splitlines()
+    (ours,) = [p for p in map(orjson.loads, lines) if p["community"] == whole.community]
+    assert (ours["address"], ours["payload"]) == ("watch-77", "")
+    result = await asyncio.to_thread(
+        CliRunner().invoke, app, ["devices", "heard", whole.community, "watch-77"]
+    )
+    assert (result.exit_code, '"v": 71' in result.output) == (1, False)
+
+
 async def test_strangers_of_elsewhere_do_not_crowd_out_those_asked_for(
     whole: Whole, unique: Callable[[str], str]
 ) -> None:
