@@ -8,7 +8,7 @@ because the device sends too much.
 A clock is told by each message's lag: its arrival less its newest time. It is wrong where
 consecutive messages lag by about the same, beyond what a network does; what a gateway replays lags
 less and less, what waited at the broker comes within moments. A duplicate tells nothing of a clock,
-nor does a reading dated by its arrival.
+nor does a reading dated by its arrival, nor one that may have waited at the broker since its time.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -135,6 +135,19 @@ class _Sighting(NamedTuple):
     device: int
     what: _What
     time: Micros
+    lag: Micros = 0
+
+
+def lags(time: I64, arrival: I64, heard: Micros) -> I64:
+    """How long after its time each reading came to the broker at the least, µs (n,).
+
+    Negative: it is dated so long after its arrival · heard: up to when all that the broker accepted
+    was known before these came, µs since the Unix epoch, UTC. Where that is long ago, after an
+    outage of ours, one that came to the broker since then may have come at its time: 0.
+    """
+    lag = arrival - time
+    waited = (arrival - heard > NOTABLE) & (lag > 0)
+    return np.where(waited, np.maximum(heard - time, 0), lag) if waited.any() else lag
 
 
 def concerned(decoded: Decoded, suspected: Sequence[int]) -> list[int]:
@@ -143,7 +156,7 @@ def concerned(decoded: Decoded, suspected: Sequence[int]) -> list[int]:
     suspected: those whose next right message changes something.
     """
     rows = _rows(decoded)
-    lag = rows.arrival - rows.time
+    lag = lags(rows.time, rows.arrival, decoded.heard)
     dated = lag != 0
     # One look at the whole column: usually that is all.
     unusual = (lag > NOTABLE) | (lag < -NOTABLE)
@@ -183,11 +196,10 @@ def after(
         before = conduct[device]
         if sighting.what is _What.SAID:
             margin = max(known[device].interval, NOTABLE)
-            lag = arrival - sighting.time
-            if lag > NOTABLE and sighting.time < newest[device] - margin:
+            if sighting.lag > NOTABLE and sighting.time < newest[device] - margin:
                 before = replace(before, late=before.late.and_one(arrival))
             newest[device] = max(newest[device], min(sighting.time, arrival))
-            conduct[device] = _clocked(before, arrival, lag)
+            conduct[device] = _clocked(before, arrival, sighting.lag)
         else:
             conduct[device] = _REFUSED[sighting.what](before, arrival, sighting.time)
     for row in concatenate((decoded.contradicting, contradicted)).rows():
@@ -304,10 +316,11 @@ def _newest_said(decoded: Decoded, stored: Bool, devices: I32) -> Iterable[_Sigh
     last = np.ones(len(order), np.bool_)
     last[:-1] = (np.diff(message[order]) != 0) | (np.diff(rows.device[order]) != 0)
     chosen: I64 = order[last]
-    columns = (message[chosen], rows.device[chosen], rows.time[chosen])
+    lag = lags(rows.time[chosen], rows.arrival[chosen], decoded.heard)
+    columns = (message[chosen], rows.device[chosen], rows.time[chosen], lag)
     return (
-        _Sighting(m, d, _What.SAID, t)
-        for m, d, t in zip(*(column.tolist() for column in columns), strict=True)
+        _Sighting(m, d, _What.SAID, t, lag)
+        for m, d, t, lag in zip(*(column.tolist() for column in columns), strict=True)
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from devices.errors import RejectReason
 from devices.formats.memory import Changes, Key
-from devices.instant import DAY, Micros
+from devices.instant import DAY, FOREVER, Micros
 from devices.reading import I32, I64, Batch, Bool
 from ingest.message import RawMessage
 
@@ -44,7 +44,8 @@ class Decoded:
     the batch · commands: what it asks of devices, by community, format and the format's topic ·
     with_memory: the messages that were understood by what was announced, or announced something ·
     contradicting: rows left out because an earlier one of their key had another value · too_many:
-    messages beyond what their device may send; not all of them are kept as rejections.
+    messages beyond what their device may send; not all of them are kept as rejections · heard: up
+    to when all that the broker accepted was known before these came, µs since the Unix epoch, UTC.
     """
 
     messages: Sequence[RawMessage]
@@ -62,6 +63,7 @@ class Decoded:
     with_memory: tuple[int, ...] = ()
     contradicting: Batch = field(default_factory=Batch.empty)
     too_many: tuple[int, ...] = ()
+    heard: Micros = FOREVER
 
     def days(self) -> int:
         """How many different days, UTC, its readings are of."""

@@ -1,18 +1,19 @@
 """The common message read in bulk: native readings of a known device, with numbers only. Pure.
 
 What is read here is understood exactly as `ingest.decode` understands it message by message; any
-message that is not of the plainest form is left to that: other topics and formats, attributes, text
-for `ts`, impossible times, unknown metrics, values that are not numbers, payloads that are broken.
+message that is not of the plainest form is left to that: other topics and formats, attributes,
+impossible times, unknown metrics, values that are not numbers, payloads that are broken.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import repeat
 
 import numpy as np
 import orjson
 
-from devices.instant import Micros
+from devices.instant import Micros, to_micros
 from devices.inventory import Inventory
 from devices.metric import BY_NAME
 from devices.reading import I32, Batch
@@ -24,6 +25,7 @@ _NUMBERS = frozenset((int, float, bool))
 _BEGIN = PREFIX.split("/")
 _UP = Direction.UP.value
 _KEYS = 2
+_NOT_PLAIN = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,13 +59,11 @@ def read(
             said = loads(payload)
             values = said["values"]
             names = values.keys()
-            ts = said["ts"] if len(said) != 1 else None
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+            time = _time(said["ts"]) if len(said) == _KEYS else arrival
+        except _NOT_PLAIN:
             flat.left.append(at)
             continue
-        plain = len(said) == 1 or (len(said) == _KEYS and type(ts) is int)
-        time = ts * 1_000 if plain and ts is not None else arrival
-        if not (plain and values and earliest <= time <= arrival + max_ahead):
+        if not (len(said) <= _KEYS and values and earliest <= time <= arrival + max_ahead):
             flat.left.append(at)
             continue
         flat.names += names
@@ -125,6 +125,13 @@ class _Columns:
                     self.values[row] = 0.0
                     odd.add(row)
         return odd
+
+
+def _time(ts: int | str) -> Micros:
+    """What `ts` says; TypeError, ValueError or OverflowError if it is not plain."""
+    if type(ts) is int:
+        return ts * 1_000
+    return to_micros(datetime.fromisoformat(ts))  # type: ignore[arg-type]
 
 
 def _device(topic: str, inventory: Inventory) -> int:

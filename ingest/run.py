@@ -14,7 +14,7 @@ with a crash: the need for it is told again by the next message.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import SystemRandom
 from typing import Any
 
@@ -147,7 +147,8 @@ class Collector:
             if before is not None and await is_committed(conn, before, self.shard):
                 batch = before
             else:
-                batch = await self._write(conn, decoded, now, heard(now))
+                known = replace(decoded, heard=self.source.heard_until(now))
+                batch = await self._write(conn, known, now, heard(now))
                 self._in_doubt = batch
         # Nothing waits from here to the acknowledgement: the tally and the source agree.
         self.tally.committed(decoded, batch, now=self.clock.now(), took_s=loop.time() - began)

@@ -1,6 +1,7 @@
 """Late, contradicting, ahead, impossible: counted; a wrong clock is found and forgiven."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import AsyncConnection
 
-from devices.instant import DAY, HOUR, MINUTE, SECOND, Micros
+from devices.instant import DAY, FOREVER, HOUR, MINUTE, SECOND, Micros
 from devices.reading import Batch
-from ingest.conduct import Conduct, Known, after, clock_offset, concerned, offset_text
+from ingest.conduct import Conduct, Known, after, clock_offset, concerned, lags, offset_text
 from ingest.conducted import known
 from ingest.decode import Limits, decode
 from ingest.message import RawMessage
@@ -47,6 +48,28 @@ async def test_of_a_device_that_is_well_nothing_is_kept(connection: Connection) 
     await keep(connection, [*lagging(20 * SECOND, count=5), *lagging(0, count=3, start=NOW + DAY)])
     cursor = await connection.execute("SELECT count(*) FROM device_conduct")
     assert await cursor.fetchone() == (0,)
+
+
+def test_what_came_to_the_broker_during_an_outage_of_ours_may_have_come_at_its_time() -> None:
+    time = np.array([NOW - 7 * MINUTE, NOW + MINUTE, NOW + HOUR, NOW + 3 * HOUR])
+    arrival = np.full(4, NOW + 2 * HOUR)
+    told = [7 * MINUTE, 0, 0, -HOUR]
+    assert lags(time, arrival, NOW).tolist() == told
+    for heard in (FOREVER, NOW + 2 * HOUR - MINUTE):
+        assert lags(time, arrival, heard).tolist() == (arrival - time).tolist()
+
+
+def test_after_an_outage_only_what_was_late_before_it_is_late() -> None:
+    old = [said(NOW + n * SECOND, NOW + HOUR + n) for n in range(50)]
+    late = said(NOW - 7 * MINUTE, NOW + HOUR + 60)
+    decoded = replace(decode([*old, late], INVENTORY, LIMITS), heard=NOW)
+    assert concerned(decoded, []) == [1]
+    known = {1: Known(Conduct(1), newest=NOW, interval=MINUTE)}
+    (found,) = after(decoded, np.ones(51, np.bool_), Batch.empty(), known)
+    assert found.late.count == 1
+    assert found.run is not None
+    assert found.run.messages == 1
+    assert concerned(replace(decoded, heard=NOW - 8 * MINUTE), []) == []
 
 
 async def test_late_is_older_than_the_newest_by_more_than_the_interval(

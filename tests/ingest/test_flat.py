@@ -2,12 +2,14 @@
 
 import json
 from dataclasses import fields
+from datetime import UTC, timedelta, timezone
 from typing import Any
 
 import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from devices.instant import to_datetime
 from devices.reading import Batch
 from ingest import flat
 from ingest.columns import distinct
@@ -19,8 +21,15 @@ from tests.ingest.test_decode_fuzz import LEVELS, ODD_NUMBERS, PAYLOADS
 
 INVENTORY = inventory()
 EDGE = (LIMITS.earliest, NOW + LIMITS.max_ahead)
+TEXTS = ["x", "", "2025-11-21", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"] + [
+    to_datetime(edge + n).astimezone(zone).isoformat()
+    for edge in (NOW, *EDGE)
+    for n in (-1, 0, 1)
+    for zone in (UTC, timezone(timedelta(hours=8)))
+]
 TIMES = st.sampled_from(
-    [ms(NOW), ms(NOW) - 1, *(ms(edge) + n for edge in EDGE for n in (-1, 0, 1)), True, "x", None]
+    [ms(NOW), ms(NOW) - 1, *(ms(edge) + n for edge in EDGE for n in (-1, 0, 1)), True, None, *TEXTS]
+    + [text.split("+")[0] for text in TEXTS]
 )
 NAMES = st.sampled_from(["spo2", "pulse", "sos", "parking_free", "battery", "attributes", "nope"])
 NUMBERS = st.sampled_from([0, 1, 55, 97.5, True, False]) | ODD_NUMBERS | st.none() | st.just("55")
@@ -75,11 +84,13 @@ def test_what_is_plain_is_read_in_bulk_and_the_rest_is_left() -> None:
         message("w2", {"values": {"spo2": "97"}}),
         message("w2", {"values": {"spo2": 97, "nope": 1}}),
         on_topic("gw/v1/c1/w1/status", b"online"),
+        message("w1", good | {"ts": to_datetime(NOW).isoformat()}),
     ]
     read = flat.read(messages, INVENTORY, LIMITS.earliest, LIMITS.max_ahead)
     assert list(read.left) == [1, 3, 4, 5]
-    assert read.message.tolist() == [0, 0, 0, 2]
-    assert read.device.tolist() == [1, 0, 2, 0, 0, 0]
+    assert read.message.tolist() == [0, 0, 0, 2, 6, 6, 6]
+    assert read.device.tolist() == [1, 0, 2, 0, 0, 0, 1]
+    assert set(read.rows.time.tolist()) == {NOW}
 
 
 KEYS = st.tuples(
