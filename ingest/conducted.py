@@ -7,18 +7,17 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from psycopg import AsyncConnection, AsyncCursor
 from psycopg.rows import TupleRow, dict_row
 
 from devices.instant import NEVER, Micros, to_datetime, to_micros
-from devices.reading import Batch, Bool
+from devices.reading import Bool
 from ingest.conduct import Conduct, Known, Run, Spell, Tally, after, concerned
 from ingest.decoded import Decoded
 
 _SQL = {
     name: (Path(__file__).parent / "sql" / f"{name}.sql").read_bytes()
-    for name in ("suspected_devices", "known_conduct", "contradicting", "upsert_conduct")
+    for name in ("suspected_devices", "known_conduct", "upsert_conduct")
 }
 _TALLIES = ("late", "contradicting", "ahead", "impossible", "too_many")
 
@@ -37,14 +36,14 @@ async def known_before(cursor: Cursor, decoded: Decoded) -> dict[int, Known]:
 
 
 async def keep_conduct(
-    cursor: Cursor, decoded: Decoded, stored: Bool, new: Bool, before: Mapping[int, Known]
+    cursor: Cursor, decoded: Decoded, stored: Bool, differs: Bool, before: Mapping[int, Known]
 ) -> None:
     """Write what this batch changed.
 
-    stored: bool, one per message, True where something in it was new · new: bool, one per reading,
-    True where the row was new · before: what `known_before` gave.
+    stored: bool, one per message, True where something in it was new · differs: bool, one per
+    reading, True where it was there with another value · before: what `known_before` gave.
     """
-    contradicted = await _contradicted(cursor, decoded, new)
+    contradicted = decoded.readings.take(differs & ~decoded.repeated()[decoded.reading_message])
     strangers = sorted(set(contradicted.device.tolist()) - before.keys())
     every = {**before, **await known(cursor.connection, strangers)}
     changed = after(decoded, stored, contradicted, every)
@@ -60,26 +59,6 @@ async def known(conn: AsyncConnection[Any], devices: Iterable[int]) -> dict[int,
     async with conn.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(_SQL["known_conduct"], {"devices": wanted})
         return {row["device_id"]: _known(row) for row in await cursor.fetchall()}
-
-
-async def _contradicted(cursor: Cursor, decoded: Decoded, new: Bool) -> Batch:
-    """The rows that were there already, with another value; not those that came before."""
-    if bool(new.all()):
-        return Batch.empty()
-    repeated = np.array([m.repeated for m in decoded.messages], np.bool_)
-    rows = decoded.readings.take(~new & ~repeated[decoded.reading_message])
-    if not len(rows):
-        return rows
-    values = {
-        "devices": rows.device.tolist(),
-        "metrics": rows.metric.tolist(),
-        "times": [to_datetime(time) for time in rows.time.tolist()],
-        "values": rows.value.tolist(),
-        "first": to_datetime(int(rows.time.min())),
-        "last": to_datetime(int(rows.time.max())),
-    }
-    await cursor.execute(_SQL["contradicting"], values)
-    return rows.take(np.array([row - 1 for (row,) in await cursor.fetchall()], np.intp))
 
 
 def _known(row: Row) -> Known:

@@ -69,6 +69,10 @@ class Decoded:
         """How many different days, UTC, its readings are of."""
         return len(np.unique(self.readings.time // DAY))
 
+    def repeated(self) -> Bool:
+        """True (n,) at the messages that came before."""
+        return np.array([message.repeated for message in self.messages], np.bool_)
+
     def known_by_arrival(self) -> list[RawMessage]:
         """The messages that must be known if they come again.
 

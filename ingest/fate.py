@@ -20,6 +20,19 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Written:
+    """What the database said to the rows of a batch: bool, one per row.
+
+    readings, events: True where the row was new · differs: True where a reading of its device,
+    metric and time was there with another value; that one stays.
+    """
+
+    readings: Bool
+    events: Bool
+    differs: Bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Fates:
     """The fate of each message, bool columns (n,): exactly one of the three is true for each."""
 
@@ -33,14 +46,11 @@ class Fates:
         return Counts(len(self.stored), *sums)
 
 
-def fates(decoded: Decoded, new_readings: Bool, new_events: Bool) -> Fates:
-    """Stored: at least one of the message's rows is new; duplicate: it has rows, none is new.
-
-    new_readings, new_events: bool, one per row of the decoded readings and events.
-    """
+def fates(decoded: Decoded, written: Written) -> Fates:
+    """Stored: at least one of the message's rows is new; duplicate: it has rows, none is new."""
     told = np.zeros(len(decoded.messages), np.bool_)
-    told[decoded.reading_message[new_readings]] = True
-    told[decoded.event_message[new_events]] = True
+    told[decoded.reading_message[written.readings]] = True
+    told[decoded.event_message[written.events]] = True
     return Fates(told, decoded.usable & ~told, ~decoded.usable)
 
 

@@ -187,7 +187,7 @@ async def _retry(cursor: Cursor, kept: Sequence[Kept], present: Present) -> Outc
     await stage(cursor)
     await cursor.execute("SELECT nextval('batch_seq')")
     ((seq,),) = await cursor.fetchall()
-    fate = fates(decoded, *await store_rows(cursor, decoded, seq))
+    fate = fates(decoded, await store_rows(cursor, decoded, seq))
     moved = [i for i in np.flatnonzero(decoded.usable).tolist() if not kept[i].partial]
     if moved:
         await add_to_ledger(cursor, _moves(kept, decoded, fate, moved))

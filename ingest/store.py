@@ -8,6 +8,7 @@ is left alone, and counted as duplicate.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from ingest.binary_copy import (
 from ingest.columns import in_order
 from ingest.conducted import keep_conduct, known_before
 from ingest.decoded import Decoded
-from ingest.fate import Counts, fates, ledger_columns
+from ingest.fate import Counts, Written, fates, ledger_columns
 from ingest.latest import latest
 from ingest.receipts import REMEMBERED, Earlier, fingerprint
 
@@ -106,17 +107,17 @@ async def store(
         await stage(cursor)
         prev_seq, seq = await _open(cursor, shard)
         known = await known_before(cursor, decoded)
-        new_readings, new_events = await store_rows(cursor, decoded, seq)
+        written = await store_rows(cursor, decoded, seq)
         await _store_rejected(cursor, decoded, seq)
         await _remember_undated(cursor, decoded, shard, seq)
         await keep_announced(cursor, decoded.changes, seq)
-        fate = fates(decoded, new_readings, new_events)
-        await keep_conduct(cursor, decoded, fate.stored, new_readings, known)
+        fate = fates(decoded, written)
+        await keep_conduct(cursor, decoded, fate.stored, written.differs, known)
         await add_to_ledger(cursor, ledger_columns(decoded, fate))
         batch = CommittedBatch(
-            seq, prev_seq, heard_until, _new_rows(decoded, new_readings, new_events), fate.counts()
+            seq, prev_seq, heard_until, _new_rows(decoded, written), fate.counts()
         )
-        await _close(cursor, batch, shard, now, int(new_events.sum()))
+        await _close(cursor, batch, shard, now, int(written.events.sum()))
     return batch
 
 
@@ -125,12 +126,11 @@ async def stage(cursor: Cursor) -> None:
     await cursor.execute(SQL["stage"])
 
 
-async def store_rows(cursor: Cursor, decoded: Decoded, seq: int) -> tuple[Bool, Bool]:
-    """Write readings, events and the newest of each under `seq`; which of the two were new."""
+async def store_rows(cursor: Cursor, decoded: Decoded, seq: int) -> Written:
+    """Write readings, events and the newest of each under `seq`."""
     known = await _store_latest(cursor, decoded)
-    new_readings = await _store_readings(cursor, decoded, known, seq)
-    new_events = await _store_events(cursor, decoded, seq)
-    return new_readings, new_events
+    new, differs = await _store_readings(cursor, decoded, known, seq)
+    return Written(new, await _store_events(cursor, decoded, seq), differs)
 
 
 async def add_to_ledger(cursor: Cursor, columns: Sequence[tuple[str, Column]]) -> None:
@@ -158,12 +158,10 @@ async def read_back(
 
 async def _open(cursor: Cursor, shard: int) -> tuple[int, int]:
     await cursor.execute(SQL["open_shard"], {"shard": shard})
-    prev = await cursor.fetchone()
+    (prev,) = await _one(cursor)
     await cursor.execute("SELECT nextval('batch_seq')")
-    seq = await cursor.fetchone()
-    assert prev is not None  # noqa: S101 - both statements always return a row
-    assert seq is not None  # noqa: S101
-    return prev[0], seq[0]
+    (seq,) = await _one(cursor)
+    return prev, seq
 
 
 async def _store_latest(cursor: Cursor, decoded: Decoded) -> Bool:
@@ -182,13 +180,16 @@ async def _store_latest(cursor: Cursor, decoded: Decoded) -> Bool:
     return known[newest.series[: len(decoded.readings)]]
 
 
-async def _store_readings(cursor: Cursor, decoded: Decoded, known: Bool, seq: int) -> Bool:
-    """Which readings were new. Those that are surely new by `known` go where they belong at once.
+async def _store_readings(
+    cursor: Cursor, decoded: Decoded, known: Bool, seq: int
+) -> tuple[Bool, Bool]:
+    """Which readings were new, and which were there with another value.
 
-    What is sure here is decided by the unique key: where it objects all go by the staging table.
+    Those that are surely new by `known` go where they belong at once. What is sure here is decided
+    by the unique key: where it objects all go by the staging table.
     """
     rows = decoded.readings
-    new = np.zeros(len(rows), np.bool_)
+    new, differs = np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
     sure = _sure(decoded, known)
     if sure.any() and await _copied(cursor, rows.take(sure), seq):
         new[sure] = True
@@ -197,14 +198,17 @@ async def _store_readings(cursor: Cursor, decoded: Decoded, known: Bool, seq: in
         staged = rows.take(rest)
         await _copy(cursor, "staged_readings", encode([*_row_columns(staged), _arrivals(staged)]))
         await cursor.execute(SQL["insert_readings"], {"seq": seq})
-        new[rest] = await _new(cursor, "new_readings", staged, seq)
-    return new
+        new[rest] = cursor.rowcount == len(rest)
+        if cursor.rowcount < len(rest):
+            await cursor.execute(SQL["staged_fates"], {**_span(staged), "seq": seq})
+            for found, numbers in zip((new, differs), await _one(cursor), strict=True):
+                found[rest[numbers or []]] = True
+    return new, differs
 
 
 def _sure(decoded: Decoded, known: Bool) -> Bool:
     """The readings of which nothing says that they may have come before."""
-    repeated = np.array([m.repeated for m in decoded.messages], np.bool_)
-    return ~known & ~repeated[decoded.reading_message]
+    return ~known & ~decoded.repeated()[decoded.reading_message]
 
 
 async def _copied(cursor: Cursor, rows: Batch, seq: int) -> bool:
@@ -227,18 +231,22 @@ async def _store_events(cursor: Cursor, decoded: Decoded, seq: int) -> Bool:
     columns = [*_row_columns(rows), (INT8, decoded.digest), _arrivals(rows)]
     await _copy(cursor, "staged_events", encode_with_json(columns, decoded.attributes))
     await cursor.execute(SQL["insert_events"], {"seq": seq})
-    return await _new(cursor, "new_events", rows, seq)
-
-
-async def _new(cursor: Cursor, query: str, rows: Batch, seq: int) -> Bool:
-    """Which staged rows the INSERT just executed by this cursor has added."""
     if cursor.rowcount == len(rows):
         return np.ones(len(rows), np.bool_)
     new = np.zeros(len(rows), np.bool_)
-    span = {"first": to_datetime(int(rows.time.min())), "last": to_datetime(int(rows.time.max()))}
-    await cursor.execute(SQL[query], {**span, "seq": seq})
+    await cursor.execute(SQL["new_events"], {**_span(rows), "seq": seq})
     new[[row for (row,) in await cursor.fetchall()]] = True
     return new
+
+
+def _span(rows: Batch) -> dict[str, datetime]:
+    return {"first": to_datetime(int(rows.time.min())), "last": to_datetime(int(rows.time.max()))}
+
+
+async def _one(cursor: Cursor) -> TupleRow:
+    row = await cursor.fetchone()
+    assert row is not None  # noqa: S101 - to be asked where a statement always returns one
+    return row
 
 
 async def _store_rejected(cursor: Cursor, decoded: Decoded, seq: int) -> None:
@@ -321,11 +329,13 @@ def _arrivals(rows: Batch) -> tuple[str, Column]:
     return TIMESTAMP, to_timestamp(rows.arrival)
 
 
-def _new_rows(decoded: Decoded, new_readings: Bool, new_events: Bool) -> Batch:
+def _new_rows(decoded: Decoded, written: Written) -> Batch:
     message = np.concatenate(
-        (decoded.reading_message[new_readings], decoded.event_message[new_events])
+        (decoded.reading_message[written.readings], decoded.event_message[written.events])
     )
-    rows = concatenate((decoded.readings.take(new_readings), decoded.events.take(new_events)))
+    rows = concatenate(
+        (decoded.readings.take(written.readings), decoded.events.take(written.events))
+    )
     return rows.take(np.argsort(message, kind="stable"))
 
 

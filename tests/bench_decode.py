@@ -24,7 +24,7 @@ from devices.inventory import Area, Device, Inventory
 from ingest.address import parse_address
 from ingest.backoff import Backoff
 from ingest.decode import decode
-from ingest.fate import fates, ledger_columns
+from ingest.fate import Written, fates, ledger_columns
 from ingest.message import RawMessage, Ticket
 from ingest.network import Network
 from ingest.receipts import Published, Receipts
@@ -176,7 +176,7 @@ def main(count: int = 20_000, devices: int = 1_000) -> None:
     sent, known = messages(count, begin=0, devices=devices), inventory(devices)
     decoded = decode(sent, known, LIMITS)
     new = np.ones(len(decoded.readings), np.bool_)
-    no_event = np.zeros(0, np.bool_)
+    written = Written(new, new[:0], ~new)
     empty = [m._replace(payload=b"{}") for m in sent]
     figures = {
         "orjson.loads": best(lambda: [orjson.loads(m.payload) for m in sent]),
@@ -184,7 +184,7 @@ def main(count: int = 20_000, devices: int = 1_000) -> None:
         "network thread": min(reading(sent) for _ in range(ROUNDS)),
         "decode": best(lambda: decode(sent, known, LIMITS)),
         "decode, all refused": best(lambda: decode(empty, known, LIMITS)),
-        "fates and ledger": best(lambda: ledger_columns(decoded, fates(decoded, new, no_event))),
+        "fates and ledger": best(lambda: ledger_columns(decoded, fates(decoded, written))),
     }
     with database() as url:
         stored, again = asyncio.run(storing(url, count, devices))
