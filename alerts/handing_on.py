@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 Connection: TypeAlias = AsyncConnection[Any]
 
+_LOCK = int.from_bytes(b"gwhandon", "big")
+
 HANDED_ON = "handed_on"
 """The kind of the history line, and with the instant the occasion of the messages."""
 
@@ -39,9 +41,11 @@ async def hand_on(
     """Route anew what stands and is nobody's, in the caller's transaction; the ids of what moved.
 
     now: the service's time, µs since epoch, UTC. What nobody answers for now either stays as it is,
-    unless somebody had it: then that is over, and the duty officers hear of it.
+    unless somebody had it: then that is over, and the duty officers hear of it. Of several
+    processes one does this at a time.
     """
     async with conn.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(query("one_hands_on"), {"lock": _LOCK})
         await cursor.execute(query("orphans"))
         orphans = await cursor.fetchall()
     if not orphans:

@@ -4,7 +4,7 @@ It answers, without any I/O, where a device is: device → household → grid �
 registry (SQL) makes one after every change of the site; decoding, rules and routing only read it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -112,6 +112,20 @@ class Inventory:
             MappingProxyType({a.id: a for a in areas}),
             MappingProxyType({h.id: h for h in households}),
             MappingProxyType({d.id: d for d in devices}),
+        )
+
+    def of_communities(self, communities: Collection[str]) -> "Inventory":
+        """What of it lies in these communities, and the areas above all communities."""
+        wanted = {
+            area.id
+            for area in self.areas.values()
+            if (own := self.community_of(area.id)) is None or own.code in communities
+        }
+        return Inventory.of(
+            (a for a in self.areas.values() if a.id in wanted),
+            (h for h in self.households.values() if h.area in wanted),
+            (d for d in self.devices.values() if d.community in communities),
+            version=self.version,
         )
 
     def find(self, community: str, code: str) -> Device | None:

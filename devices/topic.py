@@ -6,6 +6,7 @@ gw/v1/{community}/{device}/down                    service to device
 gw/v1/{community}/ext/{format}/{original topic…}   gateway to service: a vendor's format unchanged
 gw/v1/{community}/cmd/{format}/{original topic…}   service to gateway: a vendor's command unchanged
 gw/v1/{community}/alerts/{member}                  service to a grid member's app
+gridwarden/doctor/…                                service to itself
 """
 
 import re
@@ -15,6 +16,9 @@ from enum import StrEnum
 from devices.errors import FormatError, RejectReason
 
 PREFIX = "gw/v1"
+OWN = "gridwarden/doctor"
+"""Below it the service talks to itself."""
+
 CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 """What a community's, device's or member's code may be: it stands as one level of a topic."""
 
@@ -82,11 +86,22 @@ def command(community: str, vendor: str, original: str) -> str:
     return f"{PREFIX}/{community}/cmd/{vendor}/{original}"
 
 
-EXTERNAL = f"{PREFIX}/+/ext/#"
-"""Where gateways publish."""
+def subscriptions(community: str) -> tuple[str, str, str]:
+    """What is subscribed to, at QoS 1, to collect from this community; '+' stands for all."""
+    below = f"{PREFIX}/{community}"
+    return f"{below}/+/up", f"{below}/+/status", f"{below}/ext/#"
 
-SUBSCRIPTIONS = (f"{PREFIX}/+/+/up", f"{PREFIX}/+/+/status", EXTERNAL)
-"""What the collecting session subscribes to, at QoS 1."""
+
+def is_external(subscription: str) -> bool:
+    """Whether gateways publish there, in vendors' formats."""
+    return subscription.endswith("/ext/#")
+
+
+SUBSCRIPTIONS = subscriptions("+")
+"""What a session that collects from all communities subscribes to, at QoS 1."""
+
+MARK = f"{OWN}/mark"
+"""Where `gridwarden reshard` parts what the old sessions had from what the new ones will have."""
 
 
 def _bad(topic: str, why: str) -> FormatError:

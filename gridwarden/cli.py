@@ -49,10 +49,19 @@ app.command("upkeep")(upkeep)
 
 
 @app.command()
-def run() -> None:
+def run(
+    *,
+    shard: Annotated[
+        str, typer.Option(help="i/n: of n workers the one with number i, from 0 (docs/scaling.md).")
+    ] = "0/1",
+    inbox: Annotated[bool, typer.Option(help="Whether to serve the inbox.")] = True,
+) -> None:
     """Run the service: collect, judge, deliver, and serve the inbox, until Ctrl-C or SIGTERM."""
     from gridwarden import log, service
+    from gridwarden.shard import Shard
 
+    with explained():
+        own = Shard.parse(shard)
     settings = read_settings()
     log.configure(settings.log_level)
 
@@ -61,7 +70,7 @@ def run() -> None:
         for signum in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(signum, stop.set)
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, log.tasks)
-        await service.run(settings, stop=stop)
+        await service.run(settings, shard=own, inbox=inbox, stop=stop)
 
     with explained():
         asyncio.run(until_stopped())

@@ -15,3 +15,7 @@ class InboxPortError(GridwardenError):
 
 class MigrationError(GridwardenError):
     """The database's migrations and this version's files do not fit together."""
+
+
+class ShardError(GridwardenError):
+    """A shard that there is not, or that does not fit what the database has."""

@@ -17,6 +17,7 @@ from alerts.store import apply, hand_on
 from devices.instant import SECOND, Clock, Micros, to_datetime, to_micros
 from devices.reading import Batch
 from gridwarden.orphans import find_orphans
+from gridwarden.shard import Shard
 from gridwarden.site_state import AppliedSite, load_site
 from ingest.store import CommittedBatch, read_back
 from rules.errors import RuleError
@@ -70,6 +71,7 @@ class Judge:
     plan: Plan
     state: State
     seq: int
+    shards: int = 1
     switched_off: set[str] = field(default_factory=set)
     _cursor: int = 0
     _cursor_written: Micros = 0
@@ -83,16 +85,20 @@ class Judge:
         *,
         shard: int,
         snapshot_every: Micros,
+        shards: int = 1,
     ) -> "Judge":
-        """The judge as it was: the last snapshot, then every batch since, folded in again."""
+        """The judge as it was: the last snapshot, then every batch since, folded in again.
+
+        It judges what shard `shard` of `shards` owns.
+        """
         async with pool.connection() as conn:
-            site = await load_site(conn)
+            site = await load_site(conn, Shard(shard, shards))
             await conn.execute(_FIRST_CURSOR, {"shard": shard})
             cursor = await _number(conn, _CURSOR, shard)
             saved = await (await conn.execute(_SNAPSHOT, (shard,))).fetchone()
         plan = make_plan(site.rules, site.inventory)
         judge = cls(
-            pool, clock, shard, snapshot_every, site, plan, fresh(plan, clock.now()), cursor
+            pool, clock, shard, snapshot_every, site, plan, fresh(plan, clock.now()), cursor, shards
         )
         if saved is None:
             await judge.save()
@@ -212,7 +218,7 @@ class Judge:
     async def adopt_site(self) -> None:
         """Take over a newly applied site; state goes on where rule and subject are the same."""
         async with self.pool.connection() as conn:
-            site = await load_site(conn)
+            site = await load_site(conn, Shard(self.shard, self.shards))
         plan = make_plan(self._enabled(site), site.inventory)
         state, withdrawn = carry_over(self.state, self.plan, plan, self.clock.now())
         await self._adopt(site, plan, state, withdrawn)

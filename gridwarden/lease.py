@@ -1,7 +1,8 @@
 """One worker per shard: a lock in the database, held for as long as the worker lives.
 
-The second worker of a shard says so and stands by. A lock dies with its connection, so after a
-database restart the holder takes it again; if another has it by then, this worker stops.
+The second worker of a shard says so and stands by; one of another layout is refused. A lock dies
+with its connection, so after a database restart the holder takes it again; if another has it by
+then, this worker stops.
 """
 
 import asyncio
@@ -15,6 +16,8 @@ from psycopg.rows import TupleRow
 from devices.cancelling import give_way
 from devices.connection import PunctualConnection
 from gridwarden.errors import GridwardenError
+from gridwarden.layout import check_layout
+from gridwarden.shard import Shard
 from ingest.store import claim_shard
 
 log = logging.getLogger(__name__)
@@ -30,13 +33,16 @@ class LeaseLostError(GridwardenError):
     """Another worker took this shard while the database was away."""
 
 
-async def take(database_url: str, shard: int) -> Connection:
-    """A connection that holds the shard's lock; waits, and says so, while another holds it."""
+async def take(database_url: str, shard: Shard) -> Connection:
+    """A connection that holds the shard's lock; waits, and says so, while another holds it.
+
+    ShardError where the database is laid out for other shards, or a change of that is not finished.
+    """
     told = ""
     while True:
         give_way()
         try:
-            conn = await _claim(database_url, shard)
+            conn = await claim(database_url, shard)
         except psycopg.OperationalError as error:
             conn, why = None, f"the database is away: {error}"
         else:
@@ -46,13 +52,13 @@ async def take(database_url: str, shard: int) -> Connection:
         if why != told:
             log.warning(
                 "The service cannot begin yet; standing by.",
-                extra={"action": "lease.standing_by", "shard": shard, "reason": why},
+                extra={"action": "lease.standing_by", "shard": str(shard), "reason": why},
             )
         told = why
         await asyncio.sleep(RETRY_S)
 
 
-async def keep(database_url: str, shard: int, conn: Connection) -> None:
+async def keep(database_url: str, shard: Shard, conn: Connection) -> None:
     """Hold the shard until cancelled; LeaseLostError if another worker has taken it."""
     try:
         while True:
@@ -65,29 +71,33 @@ async def keep(database_url: str, shard: int, conn: Connection) -> None:
         await conn.close()
 
 
-async def _retake(database_url: str, shard: int) -> Connection:
+async def _retake(database_url: str, shard: Shard) -> Connection:
     while True:
         give_way()
         try:
-            conn = await _claim(database_url, shard)
+            conn = await claim(database_url, shard)
         except psycopg.OperationalError:
             await asyncio.sleep(RETRY_S)
             continue
         if conn is None:
             raise LeaseLostError(
-                f"another worker took shard {shard} while the database was away; this one stops, "
-                "start it again to stand by"
+                f"another worker took shard {shard.number} while the database was away; "
+                "this one stops, start it again to stand by"
             )
         return conn
 
 
-async def _claim(database_url: str, shard: int) -> Connection | None:
-    """A connection that holds the shard's lock; None if another holds it."""
+async def claim(database_url: str, shard: Shard) -> Connection | None:
+    """A connection that holds the shard's lock; None if another holds it; ShardError as `take`."""
     conn = await PunctualConnection.connect(
         database_url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S
     )
     try:
-        claimed = await claim_shard(conn, shard)
+        await check_layout(conn, shard)
+        claimed = await claim_shard(conn, shard.number)
+        if claimed:
+            # Again: what changes the layout holds the lock meanwhile.
+            await check_layout(conn, shard)
     except BaseException:
         await conn.close()
         raise

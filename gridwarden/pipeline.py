@@ -56,7 +56,8 @@ class Pipeline:
 
     tick_s: how often timers are looked at when nothing comes (real s) · newest: the last batch that
     was committed before · memory: what devices announced, as of that batch · tally: what collecting
-    did, in figures · allowance: what each device may send.
+    did, in figures · allowance: what each device may send · adopted: set when a changed site has
+    been taken over.
     """
 
     pool: Pool
@@ -72,6 +73,7 @@ class Pipeline:
     memory: Memory = NOTHING
     tally: Tally = field(default_factory=Tally)
     allowance: Allowance = NO_LIMIT
+    adopted: asyncio.Event = field(default_factory=asyncio.Event)
     _collected: bool = False
     _line: Handover = field(init=False)
 
@@ -96,6 +98,7 @@ class Pipeline:
             memory=self.memory,
             tally=self.tally,
             allowance=self.allowance,
+            shard=self.judge.shard,
         )
         self._collected = True
 
@@ -124,6 +127,7 @@ class Pipeline:
         if self.site_changed.is_set():
             await self.judge.adopt_site()
             self.site_changed.clear()
+            self.adopted.set()
         batch = self._line.take(self.judge.seq)
         if batch is not None:
             await self.judge.judge(batch)

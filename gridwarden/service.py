@@ -8,16 +8,18 @@ import contextlib
 import logging
 import secrets
 from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass
 from typing import cast
 
 from psycopg_pool import AsyncConnectionPool
 
 from alerts.channels.mqtt import Broker, DeviceChannel, MqttChannel
 from alerts.channels.web import WebChannel
-from alerts.outbox import DOWN
+from alerts.outbox import DATABASE_AWAY, DOWN
 from alerts.web.app import create_app
 from alerts.web.config import WebConfig
 from alerts.web.serve import InboxServer
+from devices.cancelling import give_way
 from devices.connection import PunctualConnection
 from devices.formats.memory import Memory
 from devices.instant import SECOND, Clock, to_micros
@@ -26,10 +28,13 @@ from gridwarden.clock import clock_of
 from gridwarden.errors import InboxPortError, NotMigratedError
 from gridwarden.heartbeat import Heartbeat
 from gridwarden.judge import Judge
+from gridwarden.layout import record_layout
 from gridwarden.metrics import Figures, served
 from gridwarden.migrate import missing
-from gridwarden.pipeline import Pipeline, Pool
+from gridwarden.pipeline import RETRY_S, Pipeline, Pool
 from gridwarden.settings import Settings
+from gridwarden.shard import WHOLE, Shard
+from gridwarden.subscriptions import Topics, follow, record
 from gridwarden.survey import Survey
 from gridwarden.upkeep import keep_up
 from gridwarden.watch import watch_site
@@ -43,8 +48,6 @@ from ingest.tally import Tally
 
 log = logging.getLogger(__name__)
 
-SHARD = 0
-
 CONNECTION_S = 5.0
 """Real seconds to wait for a free connection to the database before it counts as away."""
 
@@ -55,59 +58,76 @@ STOP_GRACE_S = 20.0
 async def run(
     settings: Settings,
     *,
+    shard: Shard = WHOLE,
+    inbox: bool = True,
     ready: asyncio.Event | None = None,
     stop: asyncio.Event | None = None,
 ) -> None:
-    """Run the service until `stop` is set; `ready` is set once it collects, judges and serves.
+    """Run this shard's worker until `stop` is set; `ready` is set once it collects and judges.
 
-    Raises, alone or in a group, NotMigratedError, MigrationError, InboxPortError, MetricsPortError,
-    LeaseLostError and psycopg.OperationalError where the database goes away while it starts.
+    inbox: whether it serves the inbox. Raises, alone or in a group, NotMigratedError,
+    MigrationError, ShardError, InboxPortError, MetricsPortError, LeaseLostError, and
+    psycopg.OperationalError where the database goes away while it starts.
     """
     stop = stop or asyncio.Event()
-    held = await _unless(stop, lease.take(settings.database_url.get_secret_value(), SHARD))
+    held = await _unless(stop, lease.take(settings.database_url.get_secret_value(), shard))
     if held is not None:
         try:
-            await _work(settings, held, ready or asyncio.Event(), stop)
+            lacking = await asyncio.to_thread(missing, settings.database_url.get_secret_value())
+            if lacking:
+                raise NotMigratedError(
+                    f"the database lacks {', '.join(lacking)}; run `gridwarden migrate`"
+                )
+            await record_layout(held, shard)
+            worker = Worker(settings, shard, inbox=inbox)
+            await worker.work(held, ready or asyncio.Event(), stop)
         finally:
             await held.close()
     log.info("The service has stopped.", extra={"action": "service.stopped"})
 
 
-async def _work(
-    settings: Settings, held: lease.Connection, ready: asyncio.Event, stop: asyncio.Event
-) -> None:
-    """The worker's life while its lease is held."""
-    url = settings.database_url.get_secret_value()
-    lacking = await asyncio.to_thread(missing, url)
-    if lacking:
-        raise NotMigratedError(f"the database lacks {', '.join(lacking)}; run `gridwarden migrate`")
-    async with open_pool(settings) as pool:
-        service = await Service.resume(settings, pool)
-        async with asyncio.TaskGroup() as parts:
-            keeping = parts.create_task(lease.keep(url, SHARD, held), name="lease")
-            await service.run(parts, ready, stop)
-            keeping.cancel()
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """Who runs: by which settings, for which shard, with the inbox or without."""
+
+    settings: Settings
+    shard: Shard
+    inbox: bool
+
+    async def work(self, held: lease.Connection, ready: asyncio.Event, stop: asyncio.Event) -> None:
+        """The worker's life while its lease is held."""
+        url = self.settings.database_url.get_secret_value()
+        async with open_pool(self.settings) as pool:
+            service = await Service.resume(self, pool)
+            async with asyncio.TaskGroup() as parts:
+                keeping = parts.create_task(lease.keep(url, self.shard, held), name="lease")
+                await service.run(parts, ready, stop)
+                keeping.cancel()
 
 
 class Service:
     """The parts of one worker, wired from settings."""
 
-    def __init__(self, settings: Settings, pool: Pool, clock: Clock, judge: Judge) -> None:
+    def __init__(self, worker: Worker, pool: Pool, clock: Clock, judge: Judge) -> None:
+        settings = worker.settings
         self._settings = settings
+        self._shard = worker.shard
         self._pool = pool
         self._clock = clock
         self._judge = judge
         self._site_changed = asyncio.Event()
+        self._adopted = asyncio.Event()
         self._tally = Tally()
-        self._inbox = _inbox(settings, pool, clock)
+        self._inbox = _inbox(settings, pool, clock) if worker.inbox else None
 
     @classmethod
-    async def resume(cls, settings: Settings, pool: Pool) -> "Service":
+    async def resume(cls, worker: Worker, pool: Pool) -> "Service":
         """A worker that goes on where the last one stopped."""
-        clock = clock_of(settings)
-        every = round(settings.snapshot_every_s * SECOND)
-        judge = await Judge.resume(pool, clock, shard=SHARD, snapshot_every=every)
-        return cls(settings, pool, clock, judge)
+        clock = clock_of(worker.settings)
+        every = round(worker.settings.snapshot_every_s * SECOND)
+        number, shards = worker.shard.number, worker.shard.of
+        judge = await Judge.resume(pool, clock, shard=number, shards=shards, snapshot_every=every)
+        return cls(worker, pool, clock, judge)
 
     async def run(
         self, parts: asyncio.TaskGroup, ready: asyncio.Event, stop: asyncio.Event
@@ -120,9 +140,9 @@ class Service:
         upkeep = parts.create_task(
             keep_up(url, self._settings.retention(), self._clock), name="upkeep"
         )
-        serving = parts.create_task(self._inbox.serve(), name="inbox")
-        mqtt = MqttChannel(_broker(self._settings, "alerts"))
-        devices = DeviceChannel(_broker(self._settings, DOWN))
+        serving = self._inbox and parts.create_task(self._inbox.serve(), name="inbox")
+        mqtt = MqttChannel(self._broker("alerts"))
+        devices = DeviceChannel(self._broker(DOWN))
         # The last questions whose failure ends the start: the database may go away from here on.
         newest = await self._judge.last_committed()
         async with self._pool.connection() as conn:
@@ -131,23 +151,41 @@ class Service:
             stations = self._pipeline(source, mqtt, devices, newest, memory)
             async with self._watched(parts, source):
                 pipeline = parts.create_task(stations.run(), name="pipeline")
-                await _listening(self._inbox, serving)
+                following = parts.create_task(self._follow(source), name="follow site")
+                if self._inbox and serving:
+                    await _listening(self._inbox, serving)
                 ready.set()
                 self._say_running()
                 await stop.wait()
+                following.cancel()
                 source.stop()
                 await _finish(pipeline)
         await mqtt.close()
         await devices.close()
         watching.cancel()
         upkeep.cancel()
-        self._inbox.stop()
+        if self._inbox:
+            self._inbox.stop()
+
+    async def _follow(self, source: Source) -> None:
+        """Be subscribed to the communities of the site as it is in force, until cancelled."""
+        while True:
+            give_way()
+            self._adopted.clear()
+            try:
+                await follow(
+                    self._pool, source, self._shard, self._judge.site.inventory.communities
+                )
+            except DATABASE_AWAY:
+                await asyncio.sleep(RETRY_S)
+                continue
+            await self._adopted.wait()
 
     @contextlib.asynccontextmanager
     async def _watched(self, parts: asyncio.TaskGroup, source: Source) -> AsyncIterator[None]:
         """Report what the worker counts, to the database and to whoever reads the metrics."""
-        survey = Survey(self._pool, self._clock, SHARD, lambda: self._judge.seq)
-        heart = Heartbeat(self._pool, self._clock, SHARD, source, self._tally)
+        survey = Survey(self._pool, self._clock, self._shard.number, lambda: self._judge.seq)
+        heart = Heartbeat(self._pool, self._clock, self._shard.number, source, self._tally)
         host, port = self._settings.metrics_host, self._settings.metrics_port
         if port:
             heart.more = survey.look
@@ -163,7 +201,8 @@ class Service:
             "The service is running.",
             extra={
                 "action": "service.running",
-                "inbox": f"http://{host}:{self._inbox.port}",
+                "shard": str(self._shard),
+                "inbox": f"http://{host}:{self._inbox.port}" if self._inbox else "not served",
                 "seq": self._judge.seq,
             },
         )
@@ -171,20 +210,21 @@ class Service:
     async def _open_source(self) -> Source:
         settings = self._settings
         async with self._pool.connection() as conn:
-            heard = await last_heard(conn, SHARD)
-            stored = await undated(conn, SHARD)
-        return Source(
-            url=settings.mqtt_url.get_secret_value(),
-            client_id=settings.mqtt_client_id,
-            policy=BatchPolicy(
-                settings.batch_messages, settings.batch_age_ms / 1_000, settings.batch_bytes
-            ),
-            clock=self._clock,
-            version=settings.mqtt_version,
-            receive_window=settings.receive_window,
-            heard=heard,
-            stored=stored,
-            ca_file=settings.broker().ca_file,
+            topics = await record(conn, self._shard, self._judge.site.inventory.communities)
+        return await open_source(self._pool, settings, self._clock, self._shard, topics)
+
+    def _broker(self, what: str) -> Broker:
+        settings = self._settings
+        address = settings.broker()
+        return Broker(
+            address.host,
+            address.port,
+            address.username,
+            address.password,
+            settings.mqtt_version,
+            f"{self._shard.client_id(settings.mqtt_client_id)}-{what}",
+            tls=address.tls,
+            ca_file=address.ca_file,
         )
 
     def _pipeline(
@@ -212,10 +252,44 @@ class Service:
             newest=newest,
             memory=memory,
             tally=self._tally,
+            adopted=self._adopted,
             allowance=Allowance(
                 settings.device_burst, settings.device_rate, settings.device_rejects_kept
             ),
         )
+
+
+async def open_source(  # noqa: PLR0917 - what the session is made of
+    pool: Pool,
+    settings: Settings,
+    clock: Clock,
+    shard: Shard,
+    topics: Topics,
+    until: str | None = None,
+) -> Source:
+    """The shard's session, to be entered; it goes on where the last one stopped.
+
+    until: receiving ends before this mark.
+    """
+    async with pool.connection() as conn:
+        heard = await last_heard(conn, shard.number)
+        stored = await undated(conn, shard.number)
+    return Source(
+        url=settings.mqtt_url.get_secret_value(),
+        client_id=shard.client_id(settings.mqtt_client_id),
+        policy=BatchPolicy(
+            settings.batch_messages, settings.batch_age_ms / 1_000, settings.batch_bytes
+        ),
+        clock=clock,
+        version=settings.mqtt_version,
+        receive_window=settings.receive_window,
+        heard=heard,
+        stored=stored,
+        ca_file=settings.broker().ca_file,
+        topics=topics.wanted,
+        leave=topics.left,
+        until=until,
+    )
 
 
 @contextlib.asynccontextmanager
@@ -273,20 +347,6 @@ async def _finish(pipeline: asyncio.Task[None]) -> None:
             extra={"action": "service.stop_cut_short", "waited_s": STOP_GRACE_S},
         )
         pipeline.cancel()
-
-
-def _broker(settings: Settings, what: str) -> Broker:
-    address = settings.broker()
-    return Broker(
-        address.host,
-        address.port,
-        address.username,
-        address.password,
-        settings.mqtt_version,
-        f"{settings.mqtt_client_id}-{what}",
-        tls=address.tls,
-        ca_file=address.ca_file,
-    )
 
 
 def _inbox(settings: Settings, pool: Pool, clock: Clock) -> InboxServer:

@@ -1,5 +1,6 @@
 """The applied site as the service uses it: inventory, roster and rules, read from the database."""
 
+import logging
 from dataclasses import dataclass, replace
 
 from psycopg import AsyncConnection
@@ -9,8 +10,11 @@ from alerts.model import Roster
 from alerts.store import load_roster
 from devices.inventory import Inventory
 from devices.registry import load_inventory
+from gridwarden.shard import WHOLE, Shard, spanning
 from rules.loader import load
 from rules.model import Rule
+
+log = logging.getLogger(__name__)
 
 _RULES = "SELECT source, line, text FROM rules WHERE valid_to IS NULL ORDER BY code"
 
@@ -29,12 +33,38 @@ class AppliedSite:
         return self.inventory.version
 
 
-async def load_site(conn: AsyncConnection[TupleRow]) -> AppliedSite:
-    """Read the applied site; its rules were checked when it was applied."""
+async def load_site(conn: AsyncConnection[TupleRow], shard: Shard = WHOLE) -> AppliedSite:
+    """Read what this shard has of the applied site; its rules were checked when it was applied.
+
+    Rules over areas that no single shard has are left out, and named in the log.
+    """
+    rules = await load_rules(conn)
+    inventory = await load_inventory(conn)
+    if not shard.whole:
+        refused = spanning(rules, inventory)
+        for rule in refused:
+            _say_refused(rule, shard)
+        rules = tuple(rule for rule in rules if rule not in refused)
+    return AppliedSite(shard.part_of(inventory), await load_roster(conn), rules)
+
+
+async def load_rules(conn: AsyncConnection[TupleRow]) -> tuple[Rule, ...]:
+    """The rules in force."""
     rows = await (await conn.execute(_RULES)).fetchall()
-    rules = tuple(
+    return tuple(
         replace(rule, source=source, line=line)
         for source, line, text in rows
         for rule in load({source: text})
     )
-    return AppliedSite(await load_inventory(conn), await load_roster(conn), rules)
+
+
+def _say_refused(rule: Rule, shard: Shard) -> None:
+    log.error(
+        "A rule over areas above the community is not judged by several workers.",
+        extra={
+            "action": "rule.spans_shards",
+            "rule": rule.code,
+            "shard": str(shard),
+            "mend": "judge it by community or below, or run `gridwarden reshard 1`",
+        },
+    )

@@ -19,6 +19,7 @@ from ingest.backoff import Backoff
 from ingest.message import RawMessage
 from ingest.receipts import Earlier, Published, Receipts
 from ingest.session import Connection, SessionOptions
+from ingest.subscribing import Wanted
 
 _LOOK_EVERY_MS = 50
 _REST_MS = 5
@@ -37,7 +38,8 @@ class Network:
     """Runs the session in a thread of its own from `start` to `stop`.
 
     deliver, on_change: called in that thread; on_change when a connection serves and when it ends ·
-    stored: what an earlier process stored and may not have acknowledged, by packet id.
+    stored: what an earlier process stored and may not have acknowledged, by packet id · wanted:
+    what to be subscribed to · on_granted: told, in that thread, what the broker has granted.
     """
 
     def __init__(
@@ -49,6 +51,8 @@ class Network:
         deliver: Deliver,
         on_change: Callable[[bool], object],
         stored: Mapping[int, Earlier],
+        wanted: Wanted | None = None,
+        on_granted: Callable[[Wanted], object] = lambda _: None,
     ) -> None:
         self._options = options
         self._clock = clock
@@ -56,6 +60,8 @@ class Network:
         self._deliver = deliver
         self._on_change = on_change
         self._receipts = Receipts(stored)
+        self._wanted = wanted or Wanted()
+        self._tell_granted = on_granted
         self._burst: list[RawMessage] = []
         self._received = 0
         self._released = 0
@@ -100,6 +106,11 @@ class Network:
         self._outgoing.append((topic, payload))
         self._wake()
 
+    def want(self, wanted: Wanted) -> None:
+        """Be subscribed to this, on the living connection or on the next."""
+        self._wanted = wanted
+        self._wake()
+
     def _wake(self) -> None:
         # A full pipe wakes the thread just as well; a closed one has no thread to wake.
         with suppress(OSError):
@@ -114,7 +125,9 @@ class Network:
         """Connect and serve until that ends; the seconds to wait before the next try."""
         self._granted = False
         try:
-            connection = Connection(self._options, self._on_serving, self._on_published)
+            connection = Connection(
+                self._options, self._on_granted, self._on_published, self._wanted
+            )
         except (OSError, ValueError) as error:
             return self._fail(f"cannot connect: {error}")
         try:
@@ -136,6 +149,7 @@ class Network:
             self._wait(connection, sock)
             self._acknowledge(connection)
             self._publish(connection)
+            connection.want(self._wanted)
             if not self._crowded():
                 connection.read(self._room())
                 looked = self._clock.now()
@@ -186,6 +200,11 @@ class Network:
         if self._burst or drained is not None:
             self._deliver(self._burst, drained)
             self._burst = []
+
+    def _on_granted(self, wanted: Wanted) -> None:
+        if not self._granted:
+            self._on_serving()
+        self._tell_granted(wanted)
 
     def _on_serving(self) -> None:
         log.info(

@@ -20,9 +20,10 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from devices.formats import announces
-from devices.topic import EXTERNAL, SUBSCRIPTIONS
+from devices.topic import is_external
 from ingest.address import Address
 from ingest.receipts import Published
+from ingest.subscribing import Packet, Subscribing, Wanted
 
 Version = Literal["5", "3.1.1"]
 
@@ -36,6 +37,8 @@ _CHUNK = 65_536
 _PLAIN, _ANY_DUP = 0x32, 0xF7
 """A PUBLISH of QoS 1 that is not retained; the mask leaves out that it is sent again."""
 _PUBACK = 0x40
+_NAMED = 5
+"""Refused topics that are named."""
 _GOODBYE = 2_000
 """Milliseconds that the last acknowledgements may take when stopping."""
 
@@ -52,22 +55,29 @@ class SessionOptions:
 
 
 class Connection:
-    """Connects at once, OSError if nobody answers; tells when the broker has granted all."""
+    """Connects at once, OSError if nobody answers.
+
+    on_granted: told what is wanted as soon as the broker has granted all of it.
+    """
 
     def __init__(
         self,
         options: SessionOptions,
-        on_serving: Callable[[], None],
+        on_granted: Callable[[Wanted], None],
         on_messages: Callable[[list[Published]], None],
+        wanted: Wanted | None = None,
     ) -> None:
         self.taken_over = False
         self.ended_because = ""
-        self._on_serving = on_serving
+        self._accepted = False
+        self._subscribing = Subscribing(wanted or Wanted())
+        self._on_granted = on_granted
         self._on_published = on_messages
         self._seen = 0
         self._client = _client(options)
         self._client.on_connect = self._on_connect
-        self._client.on_subscribe = self._on_subscribe
+        self._client.on_subscribe = self._on_answer
+        self._client.on_unsubscribe = self._on_answer
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
         # Having this callback keeps paho from writing each packet as it is queued.
@@ -127,6 +137,13 @@ class Connection:
         self._client.publish(topic, payload, qos=0)
         self._client.loop_write()
 
+    def want(self, wanted: Wanted) -> None:
+        """Be subscribed to this from now on, on the living connection."""
+        if wanted is not self._subscribing.wanted:
+            self._subscribing.want(wanted)
+            if self._accepted:
+                self._ask(self._client)
+
     def keep_alive(self) -> None:
         """Send what is due; end the connection if the broker does not answer any more."""
         if self.wants_to_write:
@@ -157,23 +174,38 @@ class Connection:
             self.ended_because = f"the broker refuses the connection: {reason}"
             return
         # Also where the session was kept: an earlier run may have died before it subscribed.
-        code, _ = client.subscribe(_subscriptions(client))
+        self._accepted = True
+        self._ask(client)
+
+    def _ask(self, client: Client) -> None:
+        """Send the next SUBSCRIBE or UNSUBSCRIBE, or say that all is granted."""
+        packet = self._subscribing.next()
+        if packet is None:
+            if self._subscribing.done:
+                self._on_granted(self._subscribing.wanted)
+            return
+        if packet.leaving:
+            code, _ = client.unsubscribe(list(packet.topics))
+        else:
+            code, _ = client.subscribe(_subscriptions(client, packet))
         if code != MQTTErrorCode.MQTT_ERR_SUCCESS:
             self.close()
 
-    def _on_subscribe(
+    def _on_answer(
         self, client: Client, _data: Any, _mid: int, reasons: list[ReasonCode], _more: Any
     ) -> None:
+        packet = self._subscribing.answered()
         refused = [
             f"{topic} ({reason})"
-            for topic, reason in zip(SUBSCRIPTIONS, reasons, strict=False)
-            if reason.is_failure or reason.value < _QOS
+            for topic, reason in zip(packet.topics, reasons, strict=False)
+            if reason.is_failure or (reason.value < _QOS and not packet.leaving)
         ]
         if refused:
-            self.ended_because = f"the broker refuses to subscribe us to {', '.join(refused)}"
+            what = "end our subscription" if packet.leaving else "subscribe us"
+            self.ended_because = f"the broker refuses to {what} to {_few(refused)}"
             client.disconnect()
             return
-        self._on_serving()
+        self._ask(client)
 
     def _on_disconnect(
         self, _client: Client, _data: Any, flags: DisconnectFlags, reason: ReasonCode, _more: Any
@@ -314,19 +346,24 @@ def _connect(client: Client, options: SessionOptions) -> None:
     )
 
 
-def _subscriptions(client: Client) -> Any:
+def _subscriptions(client: Client, packet: Packet) -> Any:
     if client.protocol != MQTTProtocolVersion.MQTTv5:
-        return [(topic, _QOS) for topic in SUBSCRIPTIONS]
+        return [(topic, _QOS) for topic in packet.topics]
     return [
-        (topic, SubscribeOptions(_QOS, retainHandling=_retained(topic))) for topic in SUBSCRIPTIONS
+        (topic, SubscribeOptions(_QOS, retainHandling=_retained(topic))) for topic in packet.topics
     ]
 
 
 def _retained(topic: str) -> int:
     """Of gateways' topics those retained at first: what announced itself before we were there."""
-    if topic == EXTERNAL:
+    if is_external(topic):
         return SubscribeOptions.RETAIN_SEND_IF_NEW_SUB
     return SubscribeOptions.RETAIN_DO_NOT_SEND
+
+
+def _few(topics: Sequence[str]) -> str:
+    more = f" and {len(topics) - _NAMED} more" if len(topics) > _NAMED else ""
+    return f"{', '.join(topics[:_NAMED])}{more}"
 
 
 def _topic(message: MQTTMessage) -> str:

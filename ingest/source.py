@@ -5,12 +5,13 @@ All state here belongs to the event loop; the network thread hands over through 
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
 from typing import Self
 
 from devices.instant import Clock, Micros
+from devices.topic import MARK, SUBSCRIPTIONS
 from ingest.address import parse_address
 from ingest.backoff import Backoff
 from ingest.batch import BatchPolicy, Pace
@@ -19,6 +20,7 @@ from ingest.message import RawMessage
 from ingest.network import Network
 from ingest.receipts import Earlier
 from ingest.session import SessionOptions, Version
+from ingest.subscribing import Wanted
 
 
 class Source:
@@ -28,7 +30,9 @@ class Source:
     stored: what an earlier process stored and may not have acknowledged, e.g. `store.undated` ·
     ca_file: PEM certificates that vouch for the broker (mqtts://); None: the system's.
     keepalive: a broker that says nothing for twice so many seconds is left and called again.
-    SourceError if the URL cannot be used; a broker that is away is waited for.
+    topics: filters to be subscribed to · leave: filters that an earlier process may have left.
+    until: text of the mark (`topic.MARK`) before which receiving ends; other marks are acknowledged
+    unseen. SourceError if the URL cannot be used; a broker that is away is waited for.
     """
 
     def __init__(
@@ -45,6 +49,9 @@ class Source:
         backoff: Backoff | None = None,
         ca_file: str | None = None,
         keepalive: int = 30,
+        topics: Iterable[str] = SUBSCRIPTIONS,
+        leave: Iterable[str] = (),
+        until: str | None = None,
     ) -> None:
         address = parse_address(url, ca_file)
         self._options = SessionOptions(address, client_id, version, receive_window, keepalive)
@@ -69,6 +76,10 @@ class Source:
         self._away = asyncio.Event()
         self._away.set()
         self._stopping = False
+        self._wanted = Wanted(tuple(topics), tuple(leave))
+        self._granted = asyncio.Event()
+        self._until_mark = None if until is None else until.encode()
+        self._marked: Micros | None = None
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -79,6 +90,8 @@ class Source:
             deliver=lambda *read: loop.call_soon_threadsafe(self._delivered, *read),
             on_change=lambda serving: loop.call_soon_threadsafe(self._changed, serving),
             stored=self._stored,
+            wanted=self._wanted,
+            on_granted=lambda wanted: loop.call_soon_threadsafe(self._on_granted, wanted),
         )
         self._network.start()
         return self
@@ -96,6 +109,9 @@ class Source:
         self._hearing = self._hearing.reaching(self._promised)
         self._finish()
         while not self._stopping:
+            if self._marked is not None and not self._waiting:
+                self.stop()
+                break
             wait = self._due_in()
             if wait == 0.0:
                 return self._take()
@@ -119,6 +135,19 @@ class Source:
         """Let `receive` return [] from now on; what waits stays unacknowledged at the broker."""
         self._stopping = True
         self._due.set()
+
+    async def subscribe(self, topics: Iterable[str], *, leave: Iterable[str] = ()) -> None:
+        """Be subscribed to these filters only; returns when the broker has granted all of it.
+
+        On the living connection; no message of a filter that stays is lost. leave: filters that the
+        broker may have for us beside those of before.
+        """
+        before, wanted = self._wanted, tuple(topics)
+        left = {*before.topics, *leave} | (set() if self._granted.is_set() else {*before.leave})
+        self._wanted = Wanted(wanted, tuple(sorted(left - {*wanted})))
+        self._granted.clear()
+        self._network.want(self._wanted)
+        await self._granted.wait()
 
     async def wait_connected(self) -> None:
         """Wait until the broker has granted the subscriptions."""
@@ -182,7 +211,7 @@ class Source:
         return self._promised
 
     def _until(self, now: Micros, unheard: Sequence[RawMessage]) -> Micros:
-        oldest = unheard[0].arrival if unheard else None
+        oldest = unheard[0].arrival if unheard else self._marked
         return self._hearing.until(now, self._at(), drained=self._drained, oldest=oldest)
 
     def _finish(self) -> None:
@@ -206,6 +235,7 @@ class Source:
         return self._in_hand
 
     def _delivered(self, burst: list[RawMessage], drained: Micros | None) -> None:
+        burst = self._without_marks(burst)
         was_empty = not self._waiting
         self._waiting += burst
         self._waiting_size += sum(len(message.payload) for message in burst)
@@ -216,6 +246,25 @@ class Source:
         if burst and (was_empty or self._due_in() == 0.0):
             self._due.set()
         self._observe()
+
+    def _without_marks(self, burst: list[RawMessage]) -> list[RawMessage]:
+        """What came before the awaited mark; that and what follows stay unacknowledged."""
+        if self._marked is not None:
+            return []
+        marks = [n for n, message in enumerate(burst) if message.topic == MARK]
+        for n in marks:
+            if burst[n].payload == self._until_mark:
+                self._marked = burst[n].arrival
+                self._due.set()
+                return [message for message in burst[:n] if message.topic != MARK]
+        if not marks:
+            return burst
+        self._network.release([burst[n] for n in marks])
+        return [message for message in burst if message.topic != MARK]
+
+    def _on_granted(self, wanted: Wanted) -> None:
+        if wanted is self._wanted:
+            self._granted.set()
 
     def _changed(self, serving: bool) -> None:
         begins, ends = (self._serving, self._away) if serving else (self._away, self._serving)

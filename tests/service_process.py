@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.waiting import until
@@ -17,10 +18,17 @@ class ServiceProcess:
     """`gridwarden run` with settings of ours. Its log goes to `log_file`, run after run."""
 
     def __init__(
-        self, *, database_url: str, mqtt_url: str, log_file: Path, **settings: str
+        self,
+        *,
+        database_url: str,
+        mqtt_url: str,
+        log_file: Path,
+        arguments: Sequence[str] = (),
+        **settings: str,
     ) -> None:
-        """settings: further settings by field name, e.g. clock_speed='60'."""
+        """arguments: of `run` · settings: further ones by field name, e.g. clock_speed='60'."""
         self.log_file = log_file
+        self._arguments = arguments
         self._process: asyncio.subprocess.Process | None = None
         self._already = 0
         own = {"database_url": database_url, "mqtt_url": mqtt_url, "web_port": "0", **settings}
@@ -35,7 +43,9 @@ class ServiceProcess:
         self._already = self.log_file.stat().st_size
         with self.log_file.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "gridwarden", "run", env=self._environment, stderr=log
+                *(sys.executable, "-m", "gridwarden", "run", *self._arguments),
+                env=self._environment,
+                stderr=log,
             )
         await self.until_logged("service.running")
 

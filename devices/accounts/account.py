@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from devices.accounts.errors import AccountNameError
-from devices.topic import CODE, PREFIX, RESERVED, SUBSCRIPTIONS
+from devices.topic import CODE, OWN, PREFIX, RESERVED, SUBSCRIPTIONS
 
 SERVICE = "gridwarden"
 ADMIN = "gridwarden-admin"
-DOCTOR = "gridwarden/doctor/+"
-"""Where `gridwarden doctor` publishes to itself."""
+DOCTOR = f"{OWN}/+"
+"""Where `gridwarden doctor` and `gridwarden reshard` publish to themselves."""
 
 _MEMBER = "member:"
 _CONTROL = "$CONTROL/dynamic-security/#"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from devices.accounts.account import ADMIN, SERVICE, device, gateway, member
-from devices.topic import SUBSCRIPTIONS
+from devices.topic import MARK, SUBSCRIPTIONS, subscriptions
 from tests.accounts.guarded import Guarded, start
 from tests.accounts.party import Party, Said
 from tests.services.server import Provider
@@ -79,6 +79,12 @@ def spy(broker: Guarded) -> Iterator[Party]:
     with broker.party(SERVICE, client_id="gridwarden-ingest") as party:
         assert [party.subscribe(topic) for topic in SUBSCRIPTIONS] == [1, 1, 1]
         yield party
+
+
+def test_the_service_may_subscribe_by_community(broker: Guarded) -> None:
+    with broker.party(SERVICE, client_id="gridwarden-ingest-0-of-2") as party:
+        own = (*subscriptions("north"), MARK)
+        assert [party.subscribe(topic) for topic in own] == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize("version", ["5", "3.1.1"])

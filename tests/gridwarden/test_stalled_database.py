@@ -7,6 +7,7 @@ from devices.connection import PunctualConnection
 from gridwarden import lease
 from gridwarden.service import open_pool
 from gridwarden.settings import Settings
+from gridwarden.shard import WHOLE
 from tests.ingest.proxy import Proxy
 
 
@@ -20,7 +21,7 @@ async def test_what_a_stalled_database_is_asked_ends_with_an_error(
             f"postgresql://{parts['user']}:{parts.get('password', '')}@127.0.0.1:{proxy.port}"
             f"/{parts['dbname']}"
         )
-        held = await lease.take(url, 0)
+        held = await lease.take(url, WHOLE)
         async with open_pool(Settings.model_validate({"database_url": url})) as pool:
             async with pool.connection() as conn:
                 limit = await (await conn.execute("SHOW statement_timeout")).fetchone()

@@ -113,7 +113,7 @@ def connect(port: int, got: list[Published]) -> Connection:
     options = SessionOptions(
         parse_address(f"mqtt://127.0.0.1:{port}"), "session", "5", receive_window=10_000
     )
-    connection = Connection(options, lambda: None, got.extend)
+    connection = Connection(options, lambda _: None, got.extend)
     connection.keep_alive()
     while not connection.wants_to_write:
         connection.keep_alive()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from devices.topic import MARK, SUBSCRIPTIONS, subscriptions
 from gridwarden.clock import WallClock
 from ingest.backoff import Backoff
 from ingest.batch import BatchPolicy
@@ -280,3 +281,80 @@ async def test_timers_are_held_until_all_is_committed_and_handed_on(
             await asyncio.to_thread(publisher.publish, [("gw/v1/c1/w1/up", b"two")])
             (two,) = await following
         assert session.heard_until(clock.now()) == two.arrival > promised
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+async def test_subscriptions_change_on_the_living_connection_and_nothing_is_lost(
+    own_broker: Server, version: Version
+) -> None:
+    async with Source(
+        url=own_broker.url,
+        client_id="session",
+        policy=BatchPolicy(messages=100, age=0.01),
+        clock=WallClock(),
+        version=version,
+        topics=(*subscriptions("stays"), *subscriptions("goes")),
+        leave=subscriptions("never-there"),
+    ) as session:
+        await session.wait_connected()
+        with Publisher(own_broker.url) as publisher:
+            flowing = asyncio.create_task(
+                asyncio.to_thread(publisher.publish, numbered("gw/v1/stays/w1/up", 300))
+            )
+            # 600 communities are 1 800 filters: four packets
+            come = [f"comes-{number}" for number in range(600)]
+            topics = [topic for c in ("stays", *come) for topic in subscriptions(c)]
+            await session.subscribe(topics)
+            await flowing
+            last = ("gw/v1/comes-599/w1/up", b"new")
+            await asyncio.to_thread(publisher.publish, [("gw/v1/goes/w1/up", b"old"), last])
+            taken = await take(session, 301)
+    assert payloads(taken) == [*(b"%d" % n for n in range(300)), b"new"]
+    assert session.connections == 1
+
+
+async def test_what_an_earlier_process_had_subscribed_to_is_ended(own_broker: Server) -> None:
+    policy = BatchPolicy(messages=100, age=0.01)
+
+    def of(*communities: str, leave: tuple[str, ...] = ()) -> Source:
+        return Source(
+            url=own_broker.url,
+            client_id="session",
+            policy=policy,
+            clock=WallClock(),
+            topics=[topic for c in communities for topic in subscriptions(c)],
+            leave=leave,
+        )
+
+    async with of("a", "b") as session:
+        await session.wait_connected()
+    async with of("a", leave=subscriptions("b")) as session:
+        await session.wait_connected()
+        with Publisher(own_broker.url) as publisher:
+            said = [("gw/v1/b/w1/up", b"b"), ("gw/v1/a/w1/up", b"a")]
+            await asyncio.to_thread(publisher.publish, said)
+        assert payloads(await take(session, 1)) == [b"a"]
+
+
+async def test_receiving_ends_before_the_mark(own_broker: Server) -> None:
+    async with Source(
+        url=own_broker.url,
+        client_id="session",
+        policy=BatchPolicy(messages=100, age=0.01),
+        clock=WallClock(),
+        topics=(*SUBSCRIPTIONS, MARK),
+        until="this one",
+    ) as session:
+        await session.wait_connected()
+        with Publisher(own_broker.url) as publisher:
+            topic = "gw/v1/c1/w1/up"
+            said = [(topic, b"0"), (MARK, b"another"), (topic, b"1"), (MARK, b"this one")]
+            await asyncio.to_thread(publisher.publish, [*said, (topic, b"2")])
+        taken = await take(session, 2)
+        session.acknowledge(taken)
+        assert payloads(taken) == [b"0", b"1"]
+        assert await session.receive() == []
+        assert session.in_flight == 0
+    async with source(own_broker.url, "session") as session:
+        # the awaited mark was not acknowledged; who awaits none is not told of it
+        assert payloads(await take(session, 1)) == [b"2"]
