@@ -14,6 +14,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from pydantic import SecretStr
 
 from devices.accounts.account import DOCTOR
+from devices.topic import SUBSCRIPTIONS
 from gridwarden.errors import GridwardenError
 from ingest.address import Address, parse_address
 from ingest.errors import SourceError
@@ -80,6 +81,32 @@ def probe(url: SecretStr, version: str, ca_file: str | None = None) -> BrokerRep
         here=_is_here(address.host),
         open=lets_in,
     )
+
+
+def communities_heard(
+    url: SecretStr, version: str, ca_file: str | None, *, seconds: float
+) -> frozenset[str]:
+    """The communities that anything comes from while this listens, at QoS 0, on all of them.
+
+    OSError, SourceError or GridwardenError where the broker does not answer.
+    """
+    address = parse_address(url.get_secret_value(), ca_file)
+    heard: set[str] = set()
+    client_id = f"gridwarden-doctor-{uuid.uuid4().hex[:8]}"
+    seen = _Seen()
+    client = _connect(address, version, client_id, seen, forget=True)
+
+    def message(_client: mqtt.Client, _data: object, came: mqtt.MQTTMessage) -> None:
+        # What is retained may have been said long ago.
+        if not came.retain:
+            heard.add(came.topic.split("/")[2])
+
+    client.on_message = message
+    client.subscribe([(topic, 0) for topic in SUBSCRIPTIONS])
+    seen.subscribed.wait(WAIT_S)
+    threading.Event().wait(seconds)
+    _leave(client)
+    return frozenset(heard)
 
 
 def _measure(address: Address, version: str, client_id: str) -> tuple[int, bool]:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import psycopg
 from psycopg import Connection
@@ -10,13 +9,17 @@ from psycopg import Connection
 from devices.instant import SECOND, Micros, format_duration, to_micros
 from gridwarden.broker_probe import BrokerReport, probe
 from gridwarden.clock import clock_of
+from gridwarden.doctor_shards import examine_shards
 from gridwarden.edition import server
 from gridwarden.errors import MigrationError
+from gridwarden.finding import Finding
 from gridwarden.migrate import missing
 from gridwarden.odd import odd_now
 from gridwarden.settings import MIN_KEY, Settings
 from ingest.conduct import marks
 from ingest.trouble import trouble
+
+__all__ = ["Finding", "examine", "judge_broker", "judge_settings"]
 
 MAX_SKEW: Micros = 2 * SECOND
 """How far the database's clock may be from ours: half of the 5 s limit of GB 50396 for an alarm."""
@@ -27,27 +30,13 @@ _SHOWN = 8
 """Odd devices that are named."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at. `mend` says what to do where it is not well."""
-
-    what: str
-    well: bool
-    detail: str
-    mend: str = ""
-
-    def line(self) -> str:
-        """The finding as printed: one line, and the cure on a second."""
-        cure = f"\n       → {self.mend}" if self.mend and not self.well else ""
-        return f"{'ok   ' if self.well else 'WRONG'}  {self.what}: {self.detail}{cure}"
-
-
 async def examine(settings: Settings) -> list[Finding]:
     """Look at everything; a part that cannot be reached is a finding, never an exception."""
     ca_file = settings.broker().ca_file
     asking = asyncio.to_thread(probe, settings.mqtt_url, settings.mqtt_version, ca_file)
     broker = asyncio.create_task(asking)
     findings = [*judge_settings(settings), *await asyncio.to_thread(_examine_database, settings)]
+    findings += await examine_shards(settings)
     return [*findings, *judge_broker(await broker, settings.receive_window)]
 
 
