@@ -1,4 +1,4 @@
-"""Publishes as a device would: QoS 1, and counts what the broker has accepted."""
+"""Publishes as a device would, and counts what the broker has accepted."""
 
 from collections.abc import Iterable
 from types import TracebackType
@@ -32,9 +32,11 @@ class Publisher:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def publish(self, messages: Iterable[tuple[str, bytes]], *, retain: bool = False) -> int:
+    def publish(
+        self, messages: Iterable[tuple[str, bytes]], *, retain: bool = False, qos: int = 1
+    ) -> int:
         """Publish these (topic, payload); how many the broker has accepted: all of them."""
-        sent = [self._client.publish(t, p, qos=1, retain=retain) for t, p in messages]
+        sent = [self._client.publish(t, p, qos=qos, retain=retain) for t, p in messages]
         for info in sent:
             info.wait_for_publish(30)
             assert info.is_published()

@@ -109,6 +109,27 @@ async def test_what_is_published_while_we_are_away_waits(own_broker: Server) -> 
 
 
 @pytest.mark.parametrize("version", ["5", "3.1.1"])
+async def test_what_is_published_at_qos_2_is_held_for_us_until_it_is_acknowledged(
+    own_broker: Server, version: Version
+) -> None:
+    client_id, topic = "session", "gw/v1/c1/w1/up"
+    async with source(own_broker.url, client_id, version=version) as session:
+        await session.wait_connected()
+        with Publisher(own_broker.url) as publisher:
+            await asyncio.to_thread(publisher.publish, numbered(topic, 25), qos=2)
+        first = await take(session, 25)
+        assert payloads(first) == [b"%d" % n for n in range(25)]
+        session.acknowledge(first[:15])
+    await asyncio.to_thread(see_off, own_broker.url)
+    with Publisher(own_broker.url) as publisher:
+        await asyncio.to_thread(publisher.publish, [(topic, b"while away")], qos=2)
+    async with source(own_broker.url, client_id, version=version) as session:
+        again = await take(session, 11)
+        assert payloads(again) == [*(b"%d" % n for n in range(15, 25)), b"while away"]
+        session.acknowledge(again)
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
 async def test_a_retained_message_from_before_is_no_news(
     own_broker: Server, version: Version
 ) -> None:
