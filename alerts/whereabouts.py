@@ -17,22 +17,24 @@ Connection: TypeAlias = AsyncConnection[Any]
 async def complete(
     conn: Connection, inventory: Inventory, subjects: Iterable[Subject]
 ) -> Inventory:
-    """The inventory and whatever of these subjects, and of the places they lie in, it lacks."""
+    """These subjects and the places they lie in: the inventory, where it has all of them.
+
+    Else an inventory of its areas, these subjects and their homes, with what is retired of them.
+    """
     wanted = set(subjects)
     if all(_known(inventory, subject) for subject in wanted):
         return inventory
-    devices = await _devices(conn, _lost(wanted, SubjectKind.DEVICE, inventory.devices))
-    homes = _lost(wanted, SubjectKind.HOUSEHOLD, inventory.households)
+    ids = {kind: {s.id for s in wanted if s.kind is kind} for kind in SubjectKind}
+    asked, homes = ids[SubjectKind.DEVICE], ids[SubjectKind.HOUSEHOLD]
+    devices = [inventory.devices[i] for i in asked if i in inventory.devices]
+    devices += await _devices(conn, {i for i in asked if i not in inventory.devices})
     homes |= {d.household for d in devices if d.household is not None}
-    households = await _households(conn, homes - set(inventory.households))
-    places = _lost(wanted, SubjectKind.AREA, inventory.areas)
-    places |= {d.area for d in devices} | {h.area for h in households}
-    areas = await _areas(conn, places - set(inventory.areas))
+    households = [inventory.households[i] for i in homes if i in inventory.households]
+    households += await _households(conn, {i for i in homes if i not in inventory.households})
+    places = ids[SubjectKind.AREA] | {d.area for d in devices} | {h.area for h in households}
+    areas = await _areas(conn, places - inventory.areas.keys())
     return Inventory.of(
-        [*areas, *inventory.areas.values()],
-        [*inventory.households.values(), *households],
-        [*inventory.devices.values(), *devices],
-        version=inventory.version,
+        [*areas, *inventory.areas.values()], households, devices, version=inventory.version
     )
 
 
@@ -44,10 +46,6 @@ def _known(inventory: Inventory, subject: Subject) -> bool:
             return subject.id in inventory.households
         case SubjectKind.AREA:
             return subject.id in inventory.areas
-
-
-def _lost(subjects: Iterable[Subject], kind: SubjectKind, known: Iterable[int]) -> set[int]:
-    return {s.id for s in subjects if s.kind is kind} - set(known)
 
 
 async def _rows(conn: Connection, name: str, ids: set[int]) -> list[dict[str, Any]]:

@@ -8,68 +8,14 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from devices.instant import Micros
-from devices.kind import SILENT_AFTER_INTERVALS
+from devices.columns import DeviceColumns, HouseholdColumns, same_address
+from devices.gathering import devices_of, households_of
+from devices.registered import Area, Device, Household
+
+__all__ = ["COMMUNITY", "Area", "Device", "Household", "Inventory", "same_address"]
 
 COMMUNITY = "community"
 """The kind of area whose code stands in topics; each device lies in exactly one."""
-
-
-def same_address(address: str) -> str:
-    """Addresses are the same where these are: vendors write them in large letters or small."""
-    return address.strip().casefold()
-
-
-@dataclass(frozen=True, slots=True)
-class Area:
-    """A node of the tree of places. `name` maps 'zh' and 'en' to what people call it."""
-
-    id: int
-    code: str
-    kind: str
-    parent: int | None
-    name: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Household:
-    """A home. `care`: somebody here is looked after; `away`: nobody is at home for now."""
-
-    id: int
-    code: str
-    area: int
-    name: Mapping[str, str]
-    care: bool = False
-    away: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """A sensor or reader in service.
-
-    area: where it is (its household's area where it is in a home) · interval: the longest it stays
-    silent when healthy, µs · metrics: names it reports · attributes: numbers that rules may use as
-    `device.NAME`, e.g. capacity · address: what its vendor's format calls it, e.g. a DevEUI ·
-    gateway: id of the gateway that it is heard through, if it is behind one.
-    """
-
-    id: int
-    code: str
-    community: str
-    kind: str
-    area: int
-    household: int | None
-    interval: Micros
-    metrics: tuple[str, ...]
-    name: Mapping[str, str]
-    attributes: Mapping[str, float] = field(default_factory=dict)
-    address: str | None = None
-    gateway: int | None = None
-
-    @property
-    def silent_after(self) -> Micros:
-        """How long after its last reading the device counts as silent, µs."""
-        return SILENT_AFTER_INTERVALS * self.interval
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,19 +27,11 @@ class Inventory:
 
     version: int
     areas: Mapping[int, Area]
-    households: Mapping[int, Household]
-    devices: Mapping[int, Device]
-    _by_code: Mapping[tuple[str, str], Device] = field(init=False, repr=False)
-    _by_address: Mapping[tuple[str, str], Device] = field(init=False, repr=False)
+    households: HouseholdColumns
+    devices: DeviceColumns
     communities: frozenset[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        codes = {(d.community, d.code): d for d in self.devices.values()}
-        object.__setattr__(self, "_by_code", MappingProxyType(codes))
-        addresses = {
-            (d.community, same_address(d.address)): d for d in self.devices.values() if d.address
-        }
-        object.__setattr__(self, "_by_address", MappingProxyType(addresses))
         communities = frozenset(a.code for a in self.areas.values() if a.kind == COMMUNITY)
         object.__setattr__(self, "communities", communities)
 
@@ -106,13 +44,9 @@ class Inventory:
         *,
         version: int = 0,
     ) -> "Inventory":
-        """An inventory of these, by their ids."""
-        return cls(
-            version,
-            MappingProxyType({a.id: a for a in areas}),
-            MappingProxyType({h.id: h for h in households}),
-            MappingProxyType({d.id: d for d in devices}),
-        )
+        """An inventory of these, by their ids; of those with one id the last counts."""
+        known = MappingProxyType({a.id: a for a in areas})
+        return cls(version, known, households_of(households), devices_of(devices))
 
     def of_communities(self, communities: Collection[str]) -> "Inventory":
         """What of it lies in these communities, and the areas above all communities."""
@@ -130,15 +64,21 @@ class Inventory:
 
     def find(self, community: str, code: str) -> Device | None:
         """The device with this code in this community, as a topic names it."""
-        return self._by_code.get((community, code))
+        row = self.devices.find(community, code)
+        return None if row < 0 else self.devices.at(row)
+
+    def find_id(self, community: str, code: str) -> int:
+        """The id of that device, 0 if there is none; quicker than `find`."""
+        row = self.devices.find(community, code)
+        return 0 if row < 0 else self.devices.id_at(row)
 
     def find_address(self, community: str, address: str) -> Device | None:
         """The device with this address in this community, as a vendor's message names it.
 
         A device without an address of its own goes by its code.
         """
-        found = self._by_address.get((community, same_address(address)))
-        return found or self._by_code.get((community, address))
+        row = self.devices.find_address(community, address)
+        return self.find(community, address) if row < 0 else self.devices.at(row)
 
     def path(self, area: int | None) -> tuple[int, ...]:
         """Area ids from this one up to the root, the deepest first."""

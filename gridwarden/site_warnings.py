@@ -119,7 +119,7 @@ def _idle_rules(plan: Plan, inventory: Inventory) -> Iterator[Problem]:
         if _forgotten(bound):
             hint = "give them the attribute, or narrow the rule's 'watch'"
             yield Problem(rule.source, rule.line, _lacking(bound, inventory), hint)
-        elif not bound.subjects:
+        elif not len(bound.subject_ids):
             what = f"rule {rule.code} watches no device of this site"
             yield Problem(rule.source, rule.line, what, "leave it out, or widen its 'watch'")
 

@@ -139,5 +139,4 @@ def _device(topic: str, inventory: Inventory) -> int:
     levels = topic.split("/")
     if len(levels) != 5 or levels[:2] != _BEGIN or levels[4] != _UP or levels[3] in RESERVED:
         return 0
-    found = inventory.find(levels[2], levels[3])
-    return found.id if found else 0
+    return inventory.find_id(levels[2], levels[3])

@@ -62,10 +62,10 @@ class Shares:
     @classmethod
     def of(cls, inventory: Inventory, allowance: Allowance) -> "Shares":
         """The shares of its devices."""
-        count, size = len(inventory.devices), max(inventory.devices, default=0) + 1
-        ids = np.fromiter(inventory.devices, np.int64, count)
-        interval: F64 = np.full(size, np.inf)
-        interval[ids] = np.fromiter((d.interval for d in inventory.devices.values()), float, count)
+        devices = inventory.devices
+        interval: F64 = np.full(int(devices.ids.max(initial=0)) + 1, np.inf)
+        intervals = np.array([model.interval for model in devices.models], np.float64)
+        interval[devices.ids] = intervals[devices.model]
         return cls(
             np.maximum(allowance.rate, TIMES * SECOND / interval),
             np.maximum(allowance.burst, DAY / interval),

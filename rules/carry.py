@@ -63,13 +63,13 @@ def carry(
 
 def _in_order(plan: Plan, memories: Mapping[str, Memory], now: Micros) -> tuple[Memory, ...]:
     return tuple(
-        memories.get(own.rule.code) or fresh_memory(own.rule, len(own.subjects), now)
+        memories.get(own.rule.code) or fresh_memory(own.rule, len(own.subject_ids), now)
         for own in plan.rules
     )
 
 
 def _moved(past: Remembered, own: RulePlan, now: Micros) -> Memory:
-    memory = fresh_memory(own.rule, len(own.subjects), now)
+    memory = fresh_memory(own.rule, len(own.subject_ids), now)
     _, source, target = np.intersect1d(past.subject_ids, own.subject_ids, return_indices=True)
     old = arrays_of(past.memory)
     for name, array in arrays_of(memory).items():

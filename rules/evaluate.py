@@ -56,7 +56,7 @@ def advance(plan: Plan, batch: Batch, state: State, now: Micros) -> Evaluation:
     hearing = listen(plan, batch, state.silence, now)
     rows = _by_metric(plan, hearing)
     turns = _turns(plan, hearing, state.silence)
-    taken = [(t, m) for t, m in zip(turns, state.memories, strict=True) if t.own.subjects]
+    taken = [(t, m) for t, m in zip(turns, state.memories, strict=True) if len(t.own.subject_ids)]
     failures = _each(taken, partial(_fold, rows=rows), {})
     remember(hearing, state.silence)
     failures = _each(taken, partial(_tick, now=now), failures)

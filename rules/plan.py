@@ -1,18 +1,26 @@
 """Rules bound to an inventory: whose readings each rule judges, as arrays to index by device id."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
+from devices.columns import NONE
 from devices.instant import Micros
-from devices.inventory import Device, Inventory
+from devices.inventory import Inventory
+from devices.kind import SILENT_AFTER_INTERVALS
 from devices.metric import BY_NAME
 from devices.reading import F64, I32, I64, Bool
 from rules.expression import Expression
-from rules.model import CountInWindow, Per, Rule, SubjectKind, Threshold, Watch
+from rules.model import CountInWindow, Per, Rule, SubjectKind, Threshold
+from rules.sparse import Sparse
 from rules.transition import Subject
+from rules.watched import Watched
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 NOBODY = -1
 """In `RulePlan.slot`: this device's readings are not judged. In `Plan.gateway`: there is none."""
@@ -26,24 +34,50 @@ class Inapplicable(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Lacking:
+    """Watched devices that lack attributes. device: ids, (k,) · which: (k,), of `names`."""
+
+    device: I32
+    which: I64
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class RulePlan:
     """One rule's subjects, n of them in slots 0 … n-1 by ascending id, and their m devices.
 
     subject_ids: int32 (n,) · slot: int32, by device id, NOBODY where not judged · devices: int32
-    (m,), ids by slot and then by id · starts: int64 (n + 1,), slot k has devices[starts[k]:starts
-    [k + 1]] · away: bool (n,), True where the rule does not look for now.
+    (m,), ids by slot and then by id · starts: int32 (n + 1,), slot k has devices[starts[k]:starts
+    [k + 1]] · away: bool (n,), True where the rule does not look for now. Rules with the same
+    subjects share these arrays.
     """
 
     rule: Rule
     metric: int
-    subjects: tuple[Subject, ...]
     subject_ids: I32
-    slot: I32
+    slot: Sparse[np.int32]
     devices: I32
-    starts: I64
+    starts: I32
     away: Bool
     attributes: frozenset[str]
-    inapplicable: tuple[Inapplicable, ...]
+    lacking: Lacking
+
+    @property
+    def subjects(self) -> tuple[Subject, ...]:
+        """All of them, by slot; made when asked for."""
+        kind = per_of(self.rule).subject
+        return tuple(Subject(kind, number) for number in self.subject_ids.tolist())
+
+    @property
+    def inapplicable(self) -> tuple[Inapplicable, ...]:
+        """The watched devices that it cannot judge, by device; made when asked for."""
+        lacking = self.lacking
+        pairs = zip(lacking.device.tolist(), lacking.which.tolist(), strict=True)
+        return tuple(Inapplicable(device, lacking.names[which]) for device, which in pairs)
+
+    def subject(self, slot: int) -> Subject:
+        """The subject in this slot."""
+        return Subject(per_of(self.rule).subject, int(self.subject_ids[slot]))
 
     def devices_of(self, slot: int) -> I32:
         """The ids of the devices of this subject."""
@@ -74,70 +108,107 @@ def make_plan(rules: Sequence[Rule], inventory: Inventory) -> Plan:
     A rule looks at the devices that declare its metric, pass its filters and have every attribute
     that it uses; those without are told of in `RulePlan.inapplicable`.
     """
-    size = max(inventory.devices, default=-1) + 1
-    by_metric = _by_metric(inventory.devices.values())
-    plans = tuple(
-        _bind(rule, by_metric.get(rule.watch.metric, ()), inventory, size) for rule in rules
-    )
-    silent_after = np.zeros(size, np.int64)
-    for device in inventory.devices.values():
-        silent_after[device.id] = device.silent_after
+    watched = Watched(inventory)
+    ids = watched.ids
+    size = int(ids.max(initial=-1)) + 1
+    shared = _Shared(size)
+    plans = tuple(_bind(rule, watched, shared) for rule in rules)
     names = frozenset[str]().union(*(plan.attributes for plan in plans))
-    attributes = {name: _attribute(name, inventory, size) for name in sorted(names)}
+    attributes = {name: _spread(watched.attribute(name), ids, size) for name in sorted(names)}
     gateway = _gateways(inventory, size)
     gateways = np.unique(gateway[gateway != NOBODY])
-    return Plan(plans, size, silent_after, attributes, gateway, gateways)
+    return Plan(plans, size, _silent_after(inventory, size), attributes, gateway, gateways)
+
+
+def _silent_after(inventory: Inventory, size: int) -> I64:
+    devices = inventory.devices
+    limits = [SILENT_AFTER_INTERVALS * model.interval for model in devices.models]
+    silent_after = np.zeros(size, np.int64)
+    silent_after[devices.ids] = np.array(limits, np.int64)[devices.model]
+    return silent_after
 
 
 def _gateways(inventory: Inventory, size: int) -> I32:
+    devices = inventory.devices
     gateway = np.full(size, NOBODY, np.int32)
-    for device in inventory.devices.values():
-        if device.gateway is not None and device.gateway in inventory.devices:
-            gateway[device.id] = device.gateway
+    behind = np.flatnonzero(devices.gateway != NONE)
+    there = behind[devices.rows(devices.gateway[behind]) >= 0]
+    gateway[devices.ids[there]] = devices.gateway[there]
     return gateway
 
 
-def _by_metric(devices: Iterable[Device]) -> Mapping[str, Sequence[Device]]:
-    by_metric: dict[str, list[Device]] = {}
-    for device in devices:
-        for name in device.metrics:
-            by_metric.setdefault(name, []).append(device)
-    return by_metric
-
-
-def _attribute(name: str, inventory: Inventory, size: int) -> F64:
+def _spread(values: F64, ids: I32, size: int) -> F64:
     column = np.full(size, np.nan)
-    for device in inventory.devices.values():
-        if name in device.attributes:
-            column[device.id] = device.attributes[name]
+    column[ids] = values
     return column
 
 
-def _bind(rule: Rule, candidates: Iterable[Device], inventory: Inventory, size: int) -> RulePlan:
+class _Shared:
+    """Arrays of which rules with the same subjects have one in common."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._arrays: dict[tuple[str, int, bytes], npt.NDArray[Any]] = {}
+        self._slots: dict[tuple[int, int, int], Sparse[np.int32]] = {}
+
+    def array(self, array: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
+        """The same array, or an equal one that another rule has."""
+        digest = hashlib.blake2b(np.ascontiguousarray(array).data, digest_size=16).digest()
+        return self._arrays.setdefault((array.dtype.str, len(array), digest), array)
+
+    def slots(self, devices: I32, starts: I32, muted: Bool) -> Sparse[np.int32]:
+        """The slot of each device by its id; all are `array`s of this."""
+        key = id(devices), id(starts), id(muted)
+        if key not in self._slots:
+            slot = Sparse(self._size, np.int32(NOBODY))
+            numbers = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
+            slot[devices[~muted]] = numbers[~muted]
+            self._slots[key] = slot
+        return self._slots[key]
+
+
+def _bind(rule: Rule, watched: Watched, shared: _Shared) -> RulePlan:
     names = frozenset[str]().union(*(e.attributes for e in _expressions(rule)))
-    watched = [d for d in candidates if _passes(rule.watch, d, inventory)]
-    lacking = tuple(
-        Inapplicable(d.id, name) for d in watched for name in sorted(names - d.attributes.keys())
-    )
-    able = [d for d in watched if names <= d.attributes.keys()]
+    rows = watched.rows(rule.watch)
+    rows, lacking = _with_attributes(rows, tuple(sorted(names)), watched)
     per = per_of(rule)
-    pairs = sorted((s, d.id) for d in able if (s := _subject(per, d, inventory)) is not None)
-    ids, first = np.unique(np.array([s for s, _ in pairs], np.int32), return_index=True)
-    devices = np.array([d for _, d in pairs], np.int32)
-    starts = np.append(first, len(pairs)).astype(np.int64)
-    away = _away(rule, per, ids, inventory)
+    subjects = watched.subjects(per, rows)
+    rows, subjects = rows[subjects != NONE], subjects[subjects != NONE]
+    rows, subjects = _in_order(rows, subjects, watched.ids)
+    first = np.flatnonzero(np.diff(subjects, prepend=NONE) != 0)
+    ids = shared.array(subjects[first])
+    devices = shared.array(watched.ids[rows])
+    starts = shared.array(np.append(first, len(rows)).astype(np.int32))
+    muted = shared.array(_muted(rule, per, rows, watched))
     return RulePlan(
         rule=rule,
         metric=BY_NAME[rule.watch.metric].id,
-        subjects=tuple(Subject(per.subject, i) for i in ids.tolist()),
         subject_ids=ids,
-        slot=_slots(devices, starts, _muted(rule, per, devices, inventory), size),
+        slot=shared.slots(devices, starts, muted),
         devices=devices,
         starts=starts,
-        away=away,
+        away=shared.array(_away(rule, per, ids, rows, watched)),
         attributes=names,
-        inapplicable=lacking,
+        lacking=lacking,
     )
+
+
+def _with_attributes(rows: I64, names: tuple[str, ...], watched: Watched) -> tuple[I64, Lacking]:
+    """Those of these rows that have all these attributes, and what the others lack."""
+    if not names:
+        return rows, Lacking(np.empty(0, np.int32), np.empty(0, np.int64), names)
+    lacks = ~np.column_stack([watched.having(name, rows) for name in names])
+    where, which = np.nonzero(lacks)
+    return rows[~lacks.any(axis=1)], Lacking(watched.ids[rows[where]], which, names)
+
+
+def _in_order(rows: I64, subjects: I32, ids: I32) -> tuple[I64, I32]:
+    """By subject and then by device."""
+    devices = ids[rows]
+    if (np.diff(subjects) > 0).all():
+        return rows, subjects
+    order = np.lexsort((devices, subjects))
+    return rows[order], subjects[order]
 
 
 def per_of(rule: Rule) -> Per:
@@ -160,50 +231,16 @@ def _expressions(rule: Rule) -> list[Expression]:
     return [expression for expression in written if expression is not None]
 
 
-def _passes(watch: Watch, device: Device, inventory: Inventory) -> bool:
-    if watch.kinds and device.kind not in watch.kinds:
-        return False
-    if watch.devices and device.code not in watch.devices:
-        return False
-    if watch.care is not None:
-        household = inventory.households.get(device.household) if device.household else None
-        if household is None or household.care is not watch.care:
-            return False
-    path = inventory.path(device.area) if watch.areas else ()
-    return not watch.areas or any(inventory.areas[a].code in watch.areas for a in path)
-
-
-def _subject(per: Per, device: Device, inventory: Inventory) -> int | None:
-    if per.subject is SubjectKind.DEVICE:
-        return device.id
-    if per.subject is SubjectKind.HOUSEHOLD:
-        return device.household
-    path = inventory.path(device.area)
-    return next((a for a in path if inventory.areas[a].kind == per.area_kind), None)
-
-
-def _is_away(device: int, inventory: Inventory) -> bool:
-    household = inventory.devices[device].household
-    return household is not None and inventory.households[household].away
-
-
-def _away(rule: Rule, per: Per, ids: I32, inventory: Inventory) -> Bool:
+def _away(rule: Rule, per: Per, ids: I32, rows: I64, watched: Watched) -> Bool:
     if not rule.unless_away or per.subject is SubjectKind.AREA:
         return np.zeros(len(ids), np.bool_)
     if per.subject is SubjectKind.HOUSEHOLD:
-        return np.array([inventory.households[i].away for i in ids.tolist()], np.bool_)
-    return np.array([_is_away(i, inventory) for i in ids.tolist()], np.bool_)
+        return watched.households_away(ids)
+    return watched.away(rows)
 
 
-def _muted(rule: Rule, per: Per, devices: I32, inventory: Inventory) -> Bool:
+def _muted(rule: Rule, per: Per, rows: I64, watched: Watched) -> Bool:
     """Devices of absent people in a rule over areas: the area is judged without them."""
     if not rule.unless_away or per.subject is not SubjectKind.AREA:
-        return np.zeros(len(devices), np.bool_)
-    return np.array([_is_away(d, inventory) for d in devices.tolist()], np.bool_)
-
-
-def _slots(devices: I32, starts: I64, muted: Bool, size: int) -> I32:
-    slot = np.full(size, NOBODY, np.int32)
-    slot[devices] = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
-    slot[devices[muted]] = NOBODY
-    return slot
+        return np.zeros(len(rows), np.bool_)
+    return watched.away(rows)

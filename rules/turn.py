@@ -57,7 +57,7 @@ class Turn:
         )
         for slot, begun, when, number, ids in columns:
             told = None if np.isnan(number) else number
-            subject = self.own.subjects[slot]
+            subject = self.own.subject(slot)
             self.said.append(
                 Transition(self.own.rule, subject, change, cause, begun, when, ids, told)
             )

@@ -1,34 +1,43 @@
 """The inventory that decoding, rules and routing read, from the database."""
 
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import psycopg
 from psycopg.rows import tuple_row
 
-from devices.inventory import Area, Device, Household, Inventory
+from devices.gathering import PORTION, DevicesBuilder, HouseholdsBuilder
+from devices.inventory import Area, Inventory
 from devices.registry.statements import statement
 from devices.registry.stored import read_version
 
 Connection: TypeAlias = psycopg.AsyncConnection[Any]
+Row: TypeAlias = tuple[Any, ...]
 
 
 async def load_inventory(conn: Connection) -> Inventory:
-    """All that is in service: nothing retired. Its version is 0 before any site was applied."""
-    version, _ = await read_version(conn)
-    areas = [Area(*row) for row in await _rows(conn, "inventory_areas")]
-    households = [Household(*row) for row in await _rows(conn, "inventory_households")]
-    devices = [_device(row) for row in await _rows(conn, "inventory_devices")]
-    return Inventory.of(areas, households, devices, version=version)
+    """All that is in service: nothing retired. Its version is 0 before any site was applied.
+
+    Rows are read in portions and kept as columns: a site of a million devices is never in memory
+    as a million rows. All of it is read in one transaction, the caller's if there is one.
+    """
+    async with conn.transaction():
+        version, _ = await read_version(conn)
+        areas: dict[int, Area] = {}
+        await _stream(conn, "inventory_areas", lambda rows: _note(areas, rows))
+        households, devices = HouseholdsBuilder(), DevicesBuilder()
+        await _stream(conn, "inventory_households", households.extend)
+        await _stream(conn, "inventory_devices", devices.extend)
+    return Inventory(version, areas, households.columns(), devices.columns())
 
 
-async def _rows(conn: Connection, name: str) -> list[tuple[Any, ...]]:
-    async with conn.cursor(row_factory=tuple_row) as cursor:
-        await cursor.execute(statement(name))
-        return await cursor.fetchall()
+def _note(areas: dict[int, Area], rows: Sequence[Row]) -> None:
+    areas.update((row[0], Area(*row)) for row in rows)
 
 
-def _device(row: tuple[Any, ...]) -> Device:
-    fields = ("id", "code", "community", "kind", "area", "household", "interval", "metrics")
-    more = ("name", "attributes", "address", "gateway")
-    values = dict(zip(fields + more, row, strict=True))
-    return Device(**values | {"metrics": tuple(values["metrics"])})
+async def _stream(conn: Connection, name: str, take: Callable[[Sequence[Row]], None]) -> None:
+    """Hand over what the statement gives, portion by portion."""
+    async with conn.cursor(name, row_factory=tuple_row) as cursor:
+        await cursor.execute(statement(name), binary=True)
+        while rows := await cursor.fetchmany(PORTION):
+            take(rows)

@@ -1,1 +1,1 @@
-SELECT id, code, area_id, name, care, away FROM households WHERE retired_at IS NULL
+SELECT id, code, area_id, name::text, care, away FROM households WHERE retired_at IS NULL ORDER BY id

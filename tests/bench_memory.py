@@ -1,0 +1,234 @@
+"""Memory of the running service: `python -m tests.bench_memory [--devices N ...]`, run by hand.
+
+For each number of devices a database is filled with the made-up site of `tests.bench_ingest`, and a
+fresh process does what the service does with it, step by step. One JSON line per step: the most
+resident memory up to then (VmHWM), what is resident after it, and how long it took. The parts are
+without broker and web pages, which `tests.bench_ingest` measures with the service as a whole.
+docs/performance.md says what each step is.
+"""
+
+import argparse
+import asyncio
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import orjson
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+from devices.inventory import Inventory
+from devices.metric import BY_NAME
+from devices.reading import Batch
+from gridwarden.site_state import AppliedSite, load_site
+from ingest.decoded import Decoded
+from ingest.limit import Allowance, Limiter
+from ingest.message import RawMessage, Ticket
+from rules.evaluate import advance
+from rules.plan import make_plan
+from rules.state import carry_over, dump, fresh, restore
+
+T = TypeVar("T")
+
+BEGIN = 1_795_000_000_000_000
+"""When the devices speak, µs since the Unix epoch, UTC."""
+BATCH = 5_000
+SAID = ("pulse", "spo2", "battery")
+NORMAL = (70.0, 97.0, 80.0)
+
+FILL = (
+    """
+    INSERT INTO households (code, area_id, name, care, away)
+    SELECT 'h-' || n, areas.id, areas.name, true, false
+    FROM generate_series(0, %(devices)s - 1) AS n, areas WHERE areas.code = 'grid-1' ORDER BY n
+    """,
+    """
+    INSERT INTO devices (community_id, code, kind, name, interval_us, metrics, attributes)
+    SELECT areas.id, 'wearable-' || n, 'wearable', areas.name, 600000000,
+           '{pulse,spo2,fall,sos,battery}', '{}'
+    FROM generate_series(0, %(devices)s - 1) AS n, areas WHERE areas.code = 'bench' ORDER BY n
+    """,
+    """
+    INSERT INTO placements (device_id, area_id, household_id, valid_from)
+    SELECT devices.id, households.area_id, households.id, now()
+    FROM generate_series(0, %(devices)s - 1) AS n
+    JOIN devices ON devices.code = 'wearable-' || n
+    JOIN households ON households.code = 'h-' || n
+    """,
+)
+
+
+def fill(url: str, devices: int) -> None:
+    """The site of the bench with so many devices, as applying it would write it, but quicker."""
+    from tests.bench_ingest import apply  # noqa: PLC0415 — what it imports is not measured
+
+    asyncio.run(apply(url, 0, rules=True))
+    with psycopg.connect(url) as conn:
+        for statement in FILL:
+            conn.execute(statement.encode(), {"devices": devices})
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute("VACUUM ANALYZE")
+
+
+def resident(what: str) -> float:
+    """MiB of this process; what: VmHWM, the most so far, or VmRSS, now."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    (line,) = (line for line in lines if line.startswith(f"{what}:"))
+    return round(int(line.split()[1]) / 1_024, 1)
+
+
+class Steps:
+    """Tells of each step as it is done."""
+
+    def __init__(self, devices: int) -> None:
+        self._devices = devices
+        self.tell("imports", time.perf_counter())
+
+    def tell(self, figure: str, began: float) -> None:
+        """One JSON line."""
+        line = {
+            "figure": figure,
+            "value": resident("VmHWM"),
+            "unit": "MiB",
+            "devices": self._devices,
+            "after": resident("VmRSS"),
+            "took_s": round(time.perf_counter() - began, 2),
+        }
+        sys.stdout.write(orjson.dumps(line).decode() + "\n")
+        sys.stdout.flush()
+
+    def do(self, figure: str, step: Callable[[], T]) -> T:
+        """Do it, and tell."""
+        began = time.perf_counter()
+        done = step()
+        self.tell(figure, began)
+        return done
+
+
+def load(url: str) -> AppliedSite:
+    """The applied site, as the service loads it."""
+
+    async def read() -> AppliedSite:
+        conn: AsyncConnection[TupleRow]
+        async with await AsyncConnection.connect(url) as conn:
+            return await load_site(conn)
+
+    return asyncio.run(read())
+
+
+def spoken(inventory: Inventory) -> Iterator[Batch]:
+    """Each device says three ordinary values once, in batches."""
+    ids = np.fromiter(inventory.devices, np.int32, len(inventory.devices))
+    metrics = np.array([BY_NAME[name].id for name in SAID], np.int16)
+    for start in range(0, len(ids), BATCH // len(SAID)):
+        some = ids[start : start + BATCH // len(SAID)]
+        time = BEGIN + 977 * np.arange(start, start + len(some), dtype=np.int64)
+        yield Batch(
+            np.repeat(time, len(SAID)),
+            np.repeat(time + 41_000 + some % 1_000, len(SAID)),
+            np.repeat(some, len(SAID)),
+            np.tile(metrics, len(some)),
+            np.tile(np.array(NORMAL), len(some)),
+        )
+
+
+def decoded(batch: Batch) -> Decoded:
+    """As if each row had been a message of its own."""
+    arrival = int(batch.arrival[-1])
+    message = np.arange(len(batch), dtype=np.int32)
+    return Decoded(
+        messages=[RawMessage("", b"", arrival, Ticket(0, 0, 1))] * len(batch),
+        device=batch.device,
+        usable=np.ones(len(batch), np.bool_),
+        readings=batch,
+        reading_message=message,
+        events=Batch.empty(),
+        event_message=message[:0],
+        attributes=(),
+        digest=np.empty(0, np.int64),
+        rejections=(),
+    )
+
+
+def limit(inventory: Inventory) -> Limiter:
+    """A limiter after all devices spoke."""
+    limiter = Limiter(Allowance())
+    limiter.adopt(inventory)
+    for batch in spoken(inventory):
+        limiter.settle(limiter.charge(decoded(batch), (), 0).charge)
+    return limiter
+
+
+def walk(url: str, devices: int) -> None:
+    """All steps, in this process."""
+    steps = Steps(devices)
+    site = steps.do("load_site", lambda: load(url))
+    plan = steps.do("make_plan", lambda: make_plan(site.rules, site.inventory))
+    state = steps.do("fresh_state", lambda: fresh(plan, BEGIN))
+    batches = spoken(site.inventory)
+    first = next(batches)
+    state = steps.do("evaluate", lambda: advance(plan, first, state, BEGIN + 1)).state
+
+    def all_speak() -> Any:
+        said = state
+        for batch in batches:
+            said = advance(plan, batch, said, int(batch.arrival[-1])).state
+        return said
+
+    state = steps.do("all_spoke", all_speak)
+    limiter = steps.do("limiter", lambda: limit(site.inventory))
+    data = steps.do("dump", lambda: dump(state, plan))
+    steps.do("restore", lambda: restore(data, plan, BEGIN + 60_000_000))
+
+    def adopt() -> Any:
+        other = load(url)
+        new = make_plan(other.rules, other.inventory)
+        limiter.adopt(other.inventory)
+        return other, new, carry_over(state, plan, new, BEGIN + 60_000_000)
+
+    steps.do("adopt", adopt)
+    line = {"figure": "snapshot", "value": len(data), "unit": "bytes", "devices": devices}
+    sys.stdout.write(orjson.dumps(line).decode() + "\n")
+
+
+def measure(sizes: list[int]) -> None:
+    """A database for each size, and a process for it."""
+    from tests.services import choose  # noqa: PLC0415
+    from tests.services.databases import Databases  # noqa: PLC0415
+
+    with ExitStack() as stack:
+        provider = choose.provider()
+        stack.callback(provider.close)
+        postgres = provider.postgres(durable=False)
+        databases = stack.enter_context(Databases(postgres.url))
+        for devices in sizes:
+            name, url = databases.create()
+            fill(url, devices)
+            command = [sys.executable, "-m", "tests.bench_memory", "--url", url]
+            subprocess.run([*command, "--devices", str(devices)], check=True)
+            databases.drop(name)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--devices", type=int, nargs="+", default=[1_000, 100_000, 1_000_000])
+    parser.add_argument("--url", help="only the steps, with this database, which is filled")
+    options = parser.parse_args()
+    # Ended by SIGTERM it ends its server too, as by Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if options.url:
+        walk(options.url, options.devices[0])
+    else:
+        measure(options.devices)
+
+
+if __name__ == "__main__":
+    main()
