@@ -1,10 +1,11 @@
 """The judge: folds committed batches into the rules' state and writes what follows from them.
 
 It owns the state and the cursor and is the only one to move either. Deciding is done by the pure
-`rules.evaluate`; a new state is adopted only after the transaction with its effects has committed,
-so that a failure repeats the decision and never loses it.
+`rules.evaluate`; what follows from a decision is written before anything else is decided, saved or
+adopted, so that a failure of the database never loses it.
 """
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from gridwarden.shard import Shard
 from gridwarden.site_state import AppliedSite, load_site
 from ingest.store import CommittedBatch, read_back
 from rules.errors import RuleError
-from rules.evaluate import Failure, evaluate
+from rules.evaluate import Failure, advance
 from rules.model import Rule
 from rules.plan import Plan, make_plan
 from rules.state import State, carry_over, dump, fresh, restore, saved_rules
@@ -59,6 +60,14 @@ class Snapshot:
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """What follows from the step that the state has just taken, and is not written yet."""
+
+    transitions: Sequence[Transition]
+    seq: int
+
+
 @dataclass(slots=True)
 class Judge:
     """The rules' state of one shard, up to batch `seq`; `now` of the rules is 'heard until'."""
@@ -73,6 +82,7 @@ class Judge:
     seq: int
     shards: int = 1
     switched_off: set[str] = field(default_factory=set)
+    _owed: "Owed | None" = None
     _cursor: int = 0
     _cursor_written: Micros = 0
     _snapshot_taken: Micros = 0
@@ -95,7 +105,7 @@ class Judge:
             site = await load_site(conn, Shard(shard, shards))
             await conn.execute(_FIRST_CURSOR, {"shard": shard})
             cursor = await _number(conn, _CURSOR, shard)
-            saved = await (await conn.execute(_SNAPSHOT, (shard,))).fetchone()
+            saved = await (await conn.execute(_SNAPSHOT, (shard,), binary=True)).fetchone()
         plan = make_plan(site.rules, site.inventory)
         judge = cls(
             pool, clock, shard, snapshot_every, site, plan, fresh(plan, clock.now()), cursor, shards
@@ -133,7 +143,7 @@ class Judge:
         said: list[Transition] = []
         while batches := [batch for batch in await self.missed() if batch.seq <= cursor]:
             for batch in batches:
-                evaluation = evaluate(self.plan, batch.readings, self.state, batch.heard_until)
+                evaluation = advance(self.plan, batch.readings, self.state, batch.heard_until)
                 self.state, self.seq = evaluation.state, batch.seq
                 said += evaluation.transitions
                 self._switch_off(evaluation.failures)
@@ -158,21 +168,39 @@ class Judge:
 
     async def judge(self, batch: CommittedBatch) -> int:
         """Judge one committed batch; returns how many transitions were written."""
+        written = await self._settle()
+        if batch.seq <= self.seq:
+            return written
         return await self._step(batch.readings, batch.heard_until, batch.seq)
 
     async def tick(self, heard_until: Micros) -> int:
         """Let the rules' timers fire up to `heard_until`; returns how many transitions followed."""
+        await self._settle()
         return await self._step(Batch.empty(), heard_until, self.seq)
 
     async def _step(self, readings: Batch, heard_until: Micros, seq: int) -> int:
-        evaluation = evaluate(self.plan, readings, self.state, heard_until)
-        if evaluation.transitions or self._cursor_due(seq):
-            await self._write(evaluation.transitions, seq)
-        self.state, self.seq = evaluation.state, seq
+        """Take the state over into the next one, in place, and write what follows from that.
+
+        A copy of it for each batch would be most of the memory and of the work.
+        """
+        evaluation = advance(self.plan, readings, self.state, heard_until)
+        self.state, self._owed = evaluation.state, Owed(evaluation.transitions, seq)
         self._switch_off(evaluation.failures)
+        if evaluation.transitions or self._cursor_due(seq):
+            await self._settle()
+        self.seq, self._owed = seq, None
         if evaluation.failures or self.clock.now() - self._snapshot_taken >= self.snapshot_every:
             await self.save()
         return len(evaluation.transitions)
+
+    async def _settle(self) -> int:
+        """Write what is owed: nothing else is decided before; returns how many transitions."""
+        owed = self._owed
+        if owed is None:
+            return 0
+        await self._write(owed.transitions, owed.seq)
+        self.seq, self._owed = owed.seq, None
+        return len(owed.transitions)
 
     def _cursor_due(self, seq: int) -> bool:
         return seq > self._cursor and self.clock.now() - self._cursor_written >= CURSOR_EVERY
@@ -194,6 +222,7 @@ class Judge:
 
     async def save(self) -> None:
         """Save the rules' state with the cursor it belongs to, in one transaction."""
+        await self._settle()
         await self._adopt(self.site, self.plan, self.state, ())
 
     async def _adopt(
@@ -205,7 +234,8 @@ class Judge:
         What has lost its person by now, or has found one, is handed on.
         """
         now = self.clock.now()
-        data = dump(state, plan)
+        # Nobody changes the state meanwhile; the collector goes on.
+        data = await asyncio.to_thread(dump, state, plan)
         inventory, roster = site.inventory, site.roster
         async with self.pool.connection() as conn:
             await apply(conn, withdrawn, inventory, roster, shard=self.shard, seq=self.seq, now=now)
@@ -217,6 +247,7 @@ class Judge:
 
     async def adopt_site(self) -> None:
         """Take over a newly applied site; state goes on where rule and subject are the same."""
+        await self._settle()
         async with self.pool.connection() as conn:
             site = await load_site(conn, Shard(self.shard, self.shards))
         plan = make_plan(self._enabled(site), site.inventory)

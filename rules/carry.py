@@ -1,23 +1,29 @@
 """From one plan to the next: what is remembered of an unchanged rule's subjects goes along."""
 
+import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from devices.instant import FOREVER, Micros
-from devices.reading import I32, Bool
+from devices.reading import I32, I64, Bool
 from rules.memory import (
+    FORGOTTEN,
     AbsenceMemory,
     Memory,
     ThresholdMemory,
-    arrays_of,
+    columns_of,
+    copy_of,
     fresh_memory,
     since_of,
 )
 from rules.model import Rule, SubjectKind
 from rules.plan import Plan, RulePlan, per_of
+from rules.sparse import Column, Sparse
 from rules.transition import Cause, Change, Subject, Transition
+
+_PORTION = 65_536
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +49,8 @@ def carry(
 ) -> tuple[tuple[Memory, ...], list[Transition]]:
     """The memories for a new plan, and WITHDRAWN at `now` for what was firing and is left behind.
 
-    A rule is unchanged if its code and its fingerprint are.
+    A rule is unchanged if its code and its fingerprint are. The old memories are not changed; what
+    an unchanged rule remembers of the same subjects is shared with them.
     """
     new = {own.rule.code: own for own in plan.rules}
     memories: dict[str, Memory] = {}
@@ -69,13 +76,31 @@ def _in_order(plan: Plan, memories: Mapping[str, Memory], now: Micros) -> tuple[
 
 
 def _moved(past: Remembered, own: RulePlan, now: Micros) -> Memory:
-    memory = fresh_memory(own.rule, len(own.subject_ids), now)
-    _, source, target = np.intersect1d(past.subject_ids, own.subject_ids, return_indices=True)
-    old = arrays_of(past.memory)
-    for name, array in arrays_of(memory).items():
-        array[target] = old[name][source]
-    _restart_timers(memory, target[past.away[source] != own.away[target]], own.away, now)
+    if np.array_equal(past.subject_ids, own.subject_ids):
+        turned = np.flatnonzero(past.away != own.away)
+        memory = copy_of(past.memory) if len(turned) else copy.copy(past.memory)
+    else:
+        memory = fresh_memory(own.rule, len(own.subject_ids), now)
+        _, source, target = np.intersect1d(past.subject_ids, own.subject_ids, return_indices=True)
+        old = columns_of(past.memory)
+        for name, column in columns_of(memory).items():
+            _move(old[name], source, column, target)
+        turned = target[past.away[source] != own.away[target]]
+    _restart_timers(memory, turned, own.away, now)
+    memory.earliest = FORGOTTEN
+    if isinstance(memory, ThresholdMemory):
+        memory.quiet = FORGOTTEN
     return memory
+
+
+def _move(old: Column, source: I64, new: Column, target: I64) -> None:
+    """Take over some rows, a portion at a time: they may be a million."""
+    for start in range(0, len(source), _PORTION):
+        some = slice(start, start + _PORTION)
+        if isinstance(new, Sparse):
+            new.put(target[some], old[source[some]])
+        else:
+            new[target[some]] = old[source[some]]
 
 
 def _restart_timers(memory: Memory, turned: object, away: Bool, now: Micros) -> None:
@@ -92,13 +117,12 @@ def _withdraw(
     past: Remembered, cause: Cause, now: Micros, which: Bool | None = None
 ) -> list[Transition]:
     kind = per_of(past.rule).subject
-    since = since_of(past.memory)
     firing = past.memory.firing if which is None else past.memory.firing & which
     told = []
     for slot in np.flatnonzero(firing).tolist():
         subject = Subject(kind, int(past.subject_ids[slot]))
         devices = (subject.id,) if kind is SubjectKind.DEVICE else ()
-        begun, value = int(since[slot]), _value(past.memory, slot)
+        begun, value = int(since_of(past.memory, slot)), _value(past.memory, slot)
         told.append(
             Transition(past.rule, subject, Change.WITHDRAWN, cause, begun, now, devices, value)
         )
@@ -106,6 +130,7 @@ def _withdraw(
 
 
 def _value(memory: Memory, slot: int) -> float | None:
-    if not isinstance(memory, ThresholdMemory) or np.isnan(memory.value[slot]):
+    if not isinstance(memory, ThresholdMemory):
         return None
-    return float(memory.value[slot])
+    value = float(memory.value[slot])
+    return None if np.isnan(value) else value

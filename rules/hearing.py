@@ -256,7 +256,8 @@ def remember(hearing: Hearing, silence: Silence) -> None:
     """Note in `silence`, in place, what was heard."""
     ends = _ends(hearing.device)
     device = hearing.device[ends]
-    silence.alive[device], silence.left[device] = hearing.alive[ends], hearing.left[ends]
+    silence.alive[device] = hearing.alive[ends]
+    silence.left.put(device, hearing.left[ends])
     silence.note(hearing.outages)
     spoke, lag = hearing.lags
     silence.lag[spoke] = lag

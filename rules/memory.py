@@ -1,4 +1,4 @@
-"""What each rule remembers of its subjects: numpy arrays of one row per slot.
+"""What each rule remembers of its subjects: columns of one row per slot.
 
 Whole numbers beside the arrays are lower bounds of the next moment at which a timer could matter;
 they only save looking, are never saved, and FORGOTTEN means 'look'.
@@ -10,13 +10,16 @@ from dataclasses import dataclass, fields
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from devices.instant import FOREVER, NEVER, Micros
-from devices.reading import F64, I32, I64, Bool
+from devices.reading import I64, Bool
 from rules.model import Absence, CountInWindow, Rule, Threshold
+from rules.sparse import Column, Rows, Sparse
 
 FORGOTTEN: Micros = NEVER
+
+_NEVER, _FOREVER = np.int64(NEVER), np.int64(FOREVER)
+_UNKNOWN, _NOBODY = np.float64(np.nan), np.int32(-1)
 
 
 @dataclass(slots=True, eq=False)
@@ -28,11 +31,11 @@ class ThresholdMemory:
     when the firing span began · silent: WENT_SILENT was said · by_silence: fired for silence alone.
     """
 
-    judged: I64
-    value: F64
-    pending: I64
+    judged: Sparse[np.int64]
+    value: Sparse[np.float64]
+    pending: Sparse[np.int64]
     firing: Bool
-    since: I64
+    since: Sparse[np.int64]
     silent: Bool
     by_silence: Bool
     earliest: Micros = FORGOTTEN
@@ -55,58 +58,56 @@ class WindowMemory:
     firing, since: (n,) · spent: (n,), readings up to here belong to spans that have ended.
     """
 
-    times: I64
-    devices: I32
+    times: Sparse[np.int64]
+    devices: Sparse[np.int32]
     firing: Bool
-    since: I64
-    spent: I64
+    since: Sparse[np.int64]
+    spent: Sparse[np.int64]
     earliest: Micros = FORGOTTEN
 
 
 Memory: TypeAlias = ThresholdMemory | AbsenceMemory | WindowMemory
-AnyArray: TypeAlias = npt.NDArray[np.int64 | np.int32 | np.float64 | np.bool_]
 
 
 def fresh_memory(rule: Rule, n: int, now: Micros) -> Memory:
     """What is remembered of n subjects that become known now: nothing has been heard of them."""
-    never, no = np.full(n, NEVER, np.int64), np.zeros(n, np.bool_)
     match rule.condition:
         case Threshold():
             return ThresholdMemory(
-                judged=never,
-                value=np.full(n, np.nan),
-                pending=np.full(n, FOREVER, np.int64),
-                firing=no,
-                since=never.copy(),
-                silent=no.copy(),
-                by_silence=no.copy(),
+                judged=Sparse(n, _NEVER),
+                value=Sparse(n, _UNKNOWN),
+                pending=Sparse(n, _FOREVER),
+                firing=np.zeros(n, np.bool_),
+                since=Sparse(n, _NEVER),
+                silent=np.zeros(n, np.bool_),
+                by_silence=np.zeros(n, np.bool_),
             )
         case Absence():
-            return AbsenceMemory(last=np.full(n, now, np.int64), firing=no)
+            return AbsenceMemory(last=np.full(n, now, np.int64), firing=np.zeros(n, np.bool_))
         case CountInWindow(count=count):
             return WindowMemory(
-                times=np.full((n, count), NEVER, np.int64),
-                devices=np.full((n, count), -1, np.int32),
-                firing=no,
-                since=never,
-                spent=never.copy(),
+                times=Sparse((n, count), _NEVER),
+                devices=Sparse((n, count), _NOBODY),
+                firing=np.zeros(n, np.bool_),
+                since=Sparse(n, _NEVER),
+                spent=Sparse(n, _NEVER),
             )
 
 
-def arrays_of(memory: Memory) -> Mapping[str, AnyArray]:
-    """The arrays themselves, by name."""
+def columns_of(memory: Memory) -> Mapping[str, Column]:
+    """The columns themselves, by name."""
     pairs = ((f.name, getattr(memory, f.name)) for f in fields(memory))
-    return {name: value for name, value in pairs if isinstance(value, np.ndarray)}
+    return {name: value for name, value in pairs if not isinstance(value, int)}
 
 
 def copy_of(memory: Memory) -> Memory:
-    """The same memory in arrays of its own."""
+    """The same memory in columns of its own."""
     twin = copy.copy(memory)
-    for name, array in arrays_of(memory).items():
-        setattr(twin, name, array.copy())
+    for name, column in columns_of(memory).items():
+        setattr(twin, name, column.copy())
     return twin
 
 
-def since_of(memory: Memory) -> I64:
-    """When each slot's span began, µs; meaningful where it is firing."""
-    return memory.last if isinstance(memory, AbsenceMemory) else memory.since
+def since_of(memory: Memory, slots: Rows) -> I64:
+    """When the span of each of these slots began, µs; meaningful where it is firing."""
+    return (memory.last if isinstance(memory, AbsenceMemory) else memory.since)[slots]

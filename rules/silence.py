@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from devices.instant import FOREVER, NEVER, Micros
 from devices.reading import I32, I64, Bool
+from rules.sparse import Column, Sparse
 
 Rows = npt.NDArray[np.intp]
 
@@ -83,9 +84,9 @@ class Silence:
     lag: I64
     alive: I64
     spoke: Bool
-    left: I64
-    cut: I64
-    back: I64
+    left: Sparse[np.int64]
+    cut: Sparse[np.int64]
+    back: Sparse[np.int64]
     silent_after: I64
     gateway: I32
     gateways: I32
@@ -102,8 +103,8 @@ class Silence:
             heartbeats=self.heartbeats,
         )
 
-    def kept(self) -> Mapping[str, I64 | Bool]:
-        """The arrays that change with what is heard, by name."""
+    def kept(self) -> Mapping[str, Column]:
+        """The columns that change with what is heard, by name."""
         fixed = ("silent_after", "gateway", "gateways", "heartbeats")
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in fixed}
 
@@ -194,7 +195,7 @@ class Silence:
             behind = np.flatnonzero(self.gateway == one)
             gone = start - self.lag[behind]
             cut = self.cut_since(behind, self.alive[behind])
-            self.cut[behind] = _earlier(cut, gone, self.alive[behind])
+            self.cut.put(behind, _earlier(cut, gone, self.alive[behind]))
             self.back[one] = max(int(self.back[one]), end)
 
     def differs(self, devices: I32) -> bool:
@@ -219,16 +220,16 @@ class Silence:
 
 def nothing_heard(size: int) -> Silence:
     """Of devices that are not known yet; their limits and gateways are left open."""
-    never, forever = np.full(size, NEVER, np.int64), np.full(size, FOREVER, np.int64)
+    never, forever = np.int64(NEVER), np.int64(FOREVER)
     return Silence(
-        heard=never,
+        heard=np.full(size, NEVER, np.int64),
         ever=np.zeros(size, np.bool_),
         lag=np.zeros(size, np.int64),
-        alive=never.copy(),
+        alive=np.full(size, NEVER, np.int64),
         spoke=np.zeros(size, np.bool_),
-        left=forever,
-        cut=forever.copy(),
-        back=never.copy(),
+        left=Sparse(size, forever),
+        cut=Sparse(size, forever),
+        back=Sparse(size, never),
         silent_after=np.zeros(size, np.int64),
         gateway=np.full(size, -1, np.int32),
         gateways=np.empty(0, np.int32),

@@ -1,31 +1,41 @@
-"""The bytes of a saved state: a mark with the version, then compressed arrays; never pickled.
+"""The bytes of a saved state: a mark with the version, then compressed columns; never pickled.
 
-Beside its arrays each rule is saved as text, so that a state whose rules are gone can still say of
+Beside its columns each rule is saved as text, so that a state whose rules are gone can still say of
 which rule the alerts are that must be withdrawn.
+
+Compressed are, one after another: the length of the rules' description (8 bytes), the description
+(JSON), the subjects and columns of each rule, and what was heard. A column is written in portions
+of rows, each behind a byte that says whether anything in it is worth telling; numbers have their
+lowest byte first. Whoever writes or reads holds one portion besides the state and its bytes.
 """
 
-import io
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 
+from devices.reading import I32, I64, Bool
+from rules import older
 from rules.carry import Remembered
 from rules.errors import RuleError
 from rules.loader import load
-from rules.memory import AnyArray, arrays_of, fresh_memory
+from rules.memory import Memory, ThresholdMemory, columns_of, fresh_memory
 from rules.model import Rule
 from rules.silence import Silence, nothing_heard
+from rules.sparse import Column, Sparse
 from rules.written import write
 
-MARK = b"gridwarden-rules-3\n"
-OLDER = b"gridwarden-rules-2\n"
-"""Before gateways: who had said 'offline' was not remembered, and counts as heard then."""
+MARK = b"gridwarden-rules-4\n"
 _FASTEST = 1
+_PORTION = 65_536
+_USUAL, _TOLD = b"\0", b"\1"
+_LONGEST = 2**31
+"""Rows or bytes of anything: more is a sign of damage."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,25 +48,71 @@ class Snapshot:
 
 def encode(saved: Snapshot) -> bytes:
     """The snapshot as bytes."""
-    return encode_arrays(MARK, saved.memories, {**saved.silence.kept()})
+    packing = zlib.compressobj(_FASTEST)
+    parts = [packing.compress(part) for part in _parts(saved)]
+    return b"".join([MARK, *parts, packing.flush()])
 
 
-def encode_arrays(
-    mark: bytes, memories: Sequence[Remembered], heard: Mapping[str, AnyArray]
-) -> bytes:
-    """The bytes of a snapshot of the version with this mark; `heard` are the silence's arrays."""
-    arrays = dict(heard)
-    for i, past in enumerate(memories):
-        arrays |= {f"{i}.{name}": array for name, array in arrays_of(past.memory).items()}
-        arrays |= {f"{i}.subject_ids": past.subject_ids, f"{i}.away": past.away}
-    rules = [_rule_fields(past.rule) for past in memories]
-    written = np.frombuffer(orjson.dumps(rules), np.uint8)
-    packed = io.BytesIO()
-    np.savez(packed, allow_pickle=False, rules=written, **arrays)
-    return mark + zlib.compress(packed.getbuffer(), _FASTEST)
+def _parts(saved: Snapshot) -> Iterator[bytes]:
+    heard = saved.silence.alive
+    description = orjson.dumps(
+        {
+            "devices": len(heard),
+            "rules": [
+                _rule_fields(past.rule) | {"subjects": len(past.subject_ids)}
+                for past in saved.memories
+            ],
+        }
+    )
+    yield len(description).to_bytes(8, "little")
+    yield description
+    for column, near in _ears(saved.silence):
+        yield from _written(column, near)
+    for past in saved.memories:
+        yield from _written(past.subject_ids)
+        yield from _written(past.away)
+        for name, column in columns_of(past.memory).items():
+            yield from _written(column, _near(name, past.memory, past.subject_ids, heard))
 
 
-def _rule_fields(rule: Rule) -> Mapping[str, object]:
+def _written(column: Column, near: "I64 | _Of | None" = None) -> Iterator[bytes]:
+    """near: numbers (n,) that the column's are often equal to: the differences are written."""
+    for start in range(0, len(column), _PORTION):
+        rows = slice(start, start + _PORTION)
+        if isinstance(column, Sparse) and not column.unusual(rows).any():
+            yield _USUAL
+            continue
+        numbers = column[rows] if near is None else column[rows] - near[rows]
+        yield _TOLD
+        yield numbers.astype(numbers.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+class _Of:
+    """The numbers of some rows, taken when they are asked for."""
+
+    def __init__(self, numbers: I64, rows: I32) -> None:
+        self._numbers, self._rows = numbers, rows
+
+    def __getitem__(self, which: slice) -> I64:
+        return self._numbers[self._rows[which]]
+
+
+def _ears(silence: Silence) -> Iterator[tuple[Column, I64 | None]]:
+    """What was heard, column by column, each with what it is written by."""
+    yield silence.alive, None
+    for name, column in silence.kept().items():
+        if name != "alive":
+            yield column, silence.alive if name == "heard" else None
+
+
+def _near(name: str, memory: Memory, subject_ids: I32, heard: I64) -> _Of | None:
+    """What a rule judged last is mostly what its device said last."""
+    if name != "judged" or not isinstance(memory, ThresholdMemory):
+        return None
+    return _Of(heard, subject_ids) if int(subject_ids.max(initial=-1)) < len(heard) else None
+
+
+def _rule_fields(rule: Rule) -> dict[str, object]:
     return {
         "as_data": write(rule),
         "fingerprint": rule.fingerprint,
@@ -66,61 +122,126 @@ def _rule_fields(rule: Rule) -> Mapping[str, object]:
     }
 
 
+_DAMAGE = (zlib.error, zipfile.BadZipFile, ValueError, LookupError, TypeError, OSError, RuleError)
+
+
 def decode(data: bytes) -> Snapshot:
     """The snapshot in these bytes; RuleError where they are damaged or of another version."""
-    older = data.startswith(OLDER)
-    if not older and not data.startswith(MARK):
-        _refuse(data, f"it begins with {data[: len(MARK)]!r}, not with {MARK!r}")
     try:
-        packed = io.BytesIO(zlib.decompress(data[len(MARK) :]))
-        with np.load(packed, allow_pickle=False) as arrays:
-            return _unpacked(_newer(dict(arrays)) if older else dict(arrays))
-    except (zlib.error, zipfile.BadZipFile, ValueError, KeyError, OSError, RuleError) as error:
+        if data.startswith(MARK):
+            return _read(_Reader(data))
+        if data.startswith((older.ARCHIVE, older.BEFORE_GATEWAYS)):
+            return _of_arrays(older.read(data))
+    except _DAMAGE as error:
         _refuse(data, f"{type(error).__name__}: {error}")
+    else:
+        _refuse(data, f"it begins with {data[: len(MARK)]!r}, not with {MARK!r}")
 
 
 def _refuse(data: bytes, why: str) -> NoReturn:
     raise RuleError(f"saved rule state of {len(data)} bytes cannot be used: {why}") from None
 
 
-def _unpacked(arrays: Mapping[str, AnyArray]) -> Snapshot:
-    silence = nothing_heard(len(_checked(arrays, "heard", np.empty(0, np.int64))))
-    for name, array in silence.kept().items():
-        array[...] = _checked(arrays, name, array, like_length=True)
-    rules = orjson.loads(arrays["rules"].tobytes())
-    memories = [_memory(arrays, i, fields) for i, fields in enumerate(rules)]
+class _Reader:
+    """Unpacks as much as is asked for."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self._at = memoryview(data), len(MARK)
+        self._packed, self._left = zlib.decompressobj(), b""
+
+    def take(self, count: int) -> bytes:
+        """The next bytes; ValueError where there are fewer."""
+        if not 0 <= count < _LONGEST:
+            raise ValueError(f"a part of {count} bytes")
+        parts, missing = list[bytes](), count
+        while missing:
+            part = self._some(missing)
+            if not part:
+                raise ValueError(f"it ends {missing} bytes early")
+            parts.append(part)
+            missing -= len(part)
+        return b"".join(parts)
+
+    def end(self) -> None:
+        """Check that it was whole; ValueError where it was not."""
+        if self._some(1) or not self._packed.eof:
+            raise ValueError("it does not end where it should")
+
+    def _some(self, most: int) -> bytes:
+        """At most so many of the next bytes; none at the end."""
+        while not self._packed.eof:
+            fed = self._left or bytes(self._data[self._at : self._at + _PORTION])
+            self._at += 0 if self._left else len(fed)
+            part = self._packed.decompress(fed, most)
+            self._left = self._packed.unconsumed_tail
+            if part or not fed:
+                return part
+        return b""
+
+    def numbers(self, count: int, kind: "np.dtype[Any]") -> npt.NDArray[Any]:
+        """The next numbers of this type."""
+        taken = self.take(count * kind.itemsize)
+        return np.frombuffer(taken, kind.newbyteorder("<")).astype(kind, copy=False)
+
+    def fill(self, column: Column, near: "I64 | _Of | None" = None) -> None:
+        """The next column. near: as it was written."""
+        width = column.shape[1:]
+        for start in range(0, len(column), _PORTION):
+            rows = slice(start, min(start + _PORTION, len(column)))
+            if self.take(1) == _USUAL:
+                continue
+            shape = (rows.stop - rows.start, *width)
+            numbers = self.numbers(int(np.prod(shape)), column.dtype).reshape(shape)
+            column[rows] = numbers if near is None else numbers + near[rows]
+
+
+def _read(reader: _Reader) -> Snapshot:
+    description = orjson.loads(reader.take(int.from_bytes(reader.take(8), "little")))
+    silence = nothing_heard(_count(description["devices"]))
+    for column, near in _ears(silence):
+        reader.fill(column, near)
+    memories = [_read_rule(reader, fields, silence.alive) for fields in description["rules"]]
+    reader.end()
     return Snapshot(silence, memories)
 
 
-def _newer(arrays: dict[str, AnyArray]) -> dict[str, AnyArray]:
-    """The arrays of an older state as this version has them."""
-    fresh = nothing_heard(len(arrays["heard"])).kept()
-    return {**fresh, **arrays, "alive": arrays["heard"], "spoke": arrays["ever"]}
+def _count(told: object) -> int:
+    if not isinstance(told, int) or not 0 <= told < _LONGEST:
+        raise ValueError(f"{told!r} is no number of rows")
+    return told
 
 
-def _memory(arrays: Mapping[str, AnyArray], index: int, fields: Mapping[str, str]) -> Remembered:
+def _read_rule(reader: _Reader, fields: Mapping[str, Any], heard: I64) -> Remembered:
+    rule, n = _rule(fields), _count(fields["subjects"])
+    ids: I32 = np.zeros(n, np.int32)
+    away: Bool = np.zeros(n, np.bool_)
+    reader.fill(ids)
+    reader.fill(away)
+    memory = fresh_memory(rule, n, 0)
+    for name, column in columns_of(memory).items():
+        reader.fill(column, _near(name, memory, ids, heard))
+    return Remembered(rule, ids, away, memory)
+
+
+def _of_arrays(arrays: older.Arrays) -> Snapshot:
+    memories = []
+    for i, fields in enumerate(older.fields_of(arrays)):
+        rule = _rule(fields)
+        ids = older.checked(arrays, f"{i}.subject_ids", np.empty(0, np.int32))
+        away = older.checked(arrays, f"{i}.away", np.empty(len(ids), np.bool_), like_length=True)
+        memory = fresh_memory(rule, len(ids), 0)
+        for name, column in columns_of(memory).items():
+            older.take(column, older.checked(arrays, f"{i}.{name}", column, like_length=True))
+        memories.append(Remembered(rule, ids, away, memory))
+    return Snapshot(older.silence_of(arrays), memories)
+
+
+def _rule(fields: Mapping[str, Any]) -> Rule:
     (rule,) = load({"saved state": fields["as_data"]})
-    rule = replace(
+    return replace(
         rule,
         fingerprint=fields["fingerprint"],
         source=fields["source"],
         line=int(fields["line"]),
         text=fields["text"],
     )
-    ids = _checked(arrays, f"{index}.subject_ids", np.empty(0, np.int32)).astype(np.int32)
-    away = _checked(arrays, f"{index}.away", np.empty(len(ids), np.bool_), like_length=True)
-    memory = fresh_memory(rule, len(ids), 0)
-    for name, array in arrays_of(memory).items():
-        array[...] = _checked(arrays, f"{index}.{name}", array, like_length=True)
-    return Remembered(rule, ids, away.astype(np.bool_), memory)
-
-
-def _checked(
-    arrays: Mapping[str, AnyArray], name: str, like: AnyArray, *, like_length: bool = False
-) -> AnyArray:
-    array = arrays[name]
-    if array.dtype != like.dtype or (like_length and array.shape != like.shape):
-        raise RuleError(
-            f"{name} is {array.dtype} {array.shape}, expected {like.dtype} {like.shape}"
-        )
-    return array

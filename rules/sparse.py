@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from devices.reading import Bool
+from devices.reading import I32, I64, Bool
 
 Kind = TypeVar("Kind", np.int32, np.int64, np.float64)
 Rows: TypeAlias = Any
@@ -55,12 +55,13 @@ class Sparse(Generic[Kind]):
         """As `column[rows] = numbers`, but writes only what changes; the rows are all different."""
         rows = np.asarray(rows)
         new = np.broadcast_to(self._packed(numbers), rows.shape + self.shape[1:])
-        changed = (self._differs[rows] != new).reshape(len(rows), -1).any(axis=1)
+        changed = self._differs[rows] != new
+        changed = changed.any(axis=tuple(range(1, changed.ndim)))
         self._differs[rows[changed]] = new[changed]
 
-    def unusual(self) -> Bool:
+    def unusual(self, rows: Rows = slice(None)) -> Bool:
         """Where something else than the usual stands, bool (n, …)."""
-        unusual: Bool = self._differs != 0
+        unusual: Bool = self._differs[rows] != 0
         return unusual
 
     def copy(self) -> "Sparse[Kind]":
@@ -78,3 +79,7 @@ class Sparse(Generic[Kind]):
 
     def _packed(self, numbers: object) -> Any:
         return np.asarray(numbers, self.usual.dtype).view(self._bits.dtype) ^ self._bits
+
+
+Column: TypeAlias = I64 | I32 | Bool | Sparse[np.int64] | Sparse[np.int32] | Sparse[np.float64]
+"""What is remembered of each of many: an array, or one of which little is written."""

@@ -2,14 +2,21 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from devices.instant import NEVER, Micros
+from devices.reading import I64, Bool
 from rules import snapshot
 from rules.carry import carry, remembered
 from rules.memory import Memory, copy_of, fresh_memory
 from rules.model import Rule
 from rules.plan import Plan
 from rules.silence import Silence, nothing_heard
+from rules.sparse import Column, Sparse
 from rules.transition import Transition
+
+_HEARD = ("heard", "alive")
+"""Columns of `Silence` in which NEVER stands for those not heard."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,7 +30,7 @@ class State:
     memories: tuple[Memory, ...]
 
     def copy(self) -> "State":
-        """The same state in arrays of its own."""
+        """The same state in columns of its own."""
         return State(self.silence.copy(), tuple(copy_of(memory) for memory in self.memories))
 
 
@@ -39,7 +46,8 @@ def carry_over(
     """The state for a new plan, and WITHDRAWN, at `now`, for firing subjects without a place in it.
 
     Rules with the same code and fingerprint keep what they remember of the subjects they keep; all
-    else begins fresh at `now`. The state given is not changed.
+    else begins fresh at `now`. The state given is not changed, but shares what stays the same with
+    the new one: once one of them is given to `advance`, the other is void.
     """
     memories, withdrawn = carry(remembered(old_plan, state.memories), new_plan, now)
     return State(_widened(state.silence, new_plan, now), memories), withdrawn
@@ -67,13 +75,26 @@ def restore(data: bytes, plan: Plan, now: Micros) -> tuple[State, list[Transitio
 
 def _widened(silence: Silence, plan: Plan, now: Micros) -> Silence:
     """What was heard, by the ids of this plan's devices; the unknown become known now."""
-    n = min(len(silence.heard), plan.size)
-    wide = nothing_heard(plan.size)
-    known = silence.kept()
-    for name, array in wide.kept().items():
-        array[:n] = known[name][:n]
-    new = (plan.silent_after > 0) & (wide.heard == NEVER)
-    wide.heard[new], wide.alive[new] = now, now
-    return replace(
-        wide, silent_after=plan.silent_after, gateway=plan.gateway, gateways=plan.gateways
+    wide = replace(
+        silence,
+        **{name: _resized(name, column, plan.size) for name, column in silence.kept().items()},  # type: ignore[arg-type]
+        silent_after=plan.silent_after,
+        gateway=plan.gateway,
+        gateways=plan.gateways,
     )
+    new = (plan.silent_after > 0) & (wide.heard == NEVER)
+    if new.any():
+        wide.heard, wide.alive = np.where(new, now, wide.heard), np.where(new, now, wide.alive)
+    return wide
+
+
+def _resized(name: str, column: Column, size: int) -> Column:
+    """The column itself where it has this size, else a copy."""
+    if len(column) == size:
+        return column
+    if isinstance(column, Sparse):
+        return column.resized(size)
+    wide: I64 | Bool = np.zeros(size, column.dtype)
+    wide[: len(column)] = column[:size]
+    wide[len(column) :] = NEVER if name in _HEARD else 0
+    return wide

@@ -140,7 +140,7 @@ class _Fold:
 
     def _apply_other(self, steps: Steps) -> None:
         memory, slot = self.memory, steps.slot
-        memory.pending[slot] = FOREVER
+        memory.pending.put(slot, FOREVER)
         by_silence = memory.by_silence[slot]
         cleared = memory.firing[slot] & ((steps.verdict == CLEAR) | by_silence)
         self._tell_cleared(steps.take(cleared & by_silence), Cause.HEARD)
@@ -165,7 +165,7 @@ class _Fold:
             _fire_for_silence(
                 self.turn, memory, raised.slot, raised.until, since=raised.before, value=last[own]
             )
-        memory.pending[gone.slot] = FOREVER
+        memory.pending.put(gone.slot, FOREVER)
         back = steps.take(memory.silent[steps.slot])
         memory.silent[back.slot] = False
         self.turn.tell(
@@ -183,16 +183,18 @@ class _Fold:
 
 def _tick_pending(turn: Turn, memory: ThresholdMemory, now: Micros, lasting: Micros) -> None:
     """Fire what has been pending for long enough, where the device was not silent before."""
-    theirs = now - turn.silence.lag[turn.own.devices]
-    due = (memory.pending <= theirs - lasting) & ~memory.firing & ~turn.own.away
-    slot = np.flatnonzero(due).astype(np.int32)
-    at = memory.pending[slot] + lasting
+    waiting = np.flatnonzero(memory.pending.unusual() & ~memory.firing).astype(np.int32)
+    pending = memory.pending[waiting]
+    theirs = now - turn.silence.lag[turn.own.devices[waiting]]
+    due = (pending <= theirs - lasting) & ~turn.own.away[waiting]
+    slot = waiting[due]
+    at = pending[due] + lasting
     alive = at <= turn.silence.silent_at(turn.own.devices[slot])
     if alive.any():
         slot = slot[alive]
         _fire(turn, memory, slot, at[alive], memory.value[slot])
         memory.quiet = FORGOTTEN
-    memory.earliest = int(memory.pending[~memory.firing].min(initial=FOREVER))
+    memory.earliest = int(pending[~memory.firing[waiting]].min(initial=FOREVER))
 
 
 def _tick_silence(turn: Turn, memory: ThresholdMemory, now: Micros) -> None:

@@ -7,15 +7,14 @@ import pytest
 
 from devices.inventory import Inventory
 from devices.reading import Batch
-from rules.carry import remembered
 from rules.errors import RuleError
 from rules.evaluate import evaluate
-from rules.memory import AnyArray
 from rules.model import Rule
+from rules.older import ARCHIVE, BEFORE_GATEWAYS
 from rules.plan import Plan, make_plan
-from rules.snapshot import OLDER, encode_arrays
 from rules.state import State, carry_over, dump, fresh, restore
 from rules.transition import Transition
+from tests.rules.archives import archive
 from tests.rules.community import (
     AWAY_HOME,
     AWAY_WEARABLE,
@@ -133,12 +132,22 @@ def test_a_state_from_before_gateways_goes_on() -> None:
     plan = make_plan([rule("x", BODY)], inventory())
     low = reading(0, WEARABLE, "spo2", 90)
     state = evaluate(plan, batch(low), fresh(plan, 0), seconds(1)).state
-    kept = ("heard", "ever", "lag")
-    arrays: dict[str, AnyArray] = {name: state.silence.kept()[name] for name in kept}
-    data = encode_arrays(OLDER, remembered(plan, state.memories), arrays)
+    kept = {name: state.silence.kept()[name] for name in ("heard", "ever", "lag")}
+    data = archive(BEFORE_GATEWAYS, plan, state, kept)
     back, withdrawn = restore(data, plan, seconds(2))
     assert withdrawn == []
     assert dump(back, plan) == dump(state, plan)
+
+
+def test_a_state_from_when_it_was_an_archive_goes_on() -> None:
+    plan, state = firing(LOW, DENIED)
+    data = archive(ARCHIVE, plan, state, state.silence.kept())
+    back, withdrawn = restore(data, plan, seconds(2))
+    assert withdrawn == []
+    assert dump(back, plan) == dump(state, plan)
+    for damaged in (data[:-20], data[:200] + b"\0\0\0" + data[203:]):
+        with pytest.raises(RuleError, match=r"saved rule state of .* cannot be used"):
+            restore(damaged, plan, 0)
 
 
 @pytest.mark.parametrize(
@@ -146,11 +155,12 @@ def test_a_state_from_before_gateways_goes_on() -> None:
     [
         lambda _: b"",
         lambda _: b"something else",
-        lambda data: data.replace(b"rules-3", b"rules-9"),
+        lambda data: data.replace(b"rules-4", b"rules-9"),
         lambda data: data[:-20],
+        lambda data: data[:-1],
         lambda data: data[:200] + b"\0\0\0" + data[203:],
     ],
-    ids=["empty", "foreign", "other version", "cut", "overwritten"],
+    ids=["empty", "foreign", "other version", "cut", "cut a little", "overwritten"],
 )
 def test_a_damaged_state_is_refused(damage: object) -> None:
     assert callable(damage)
