@@ -67,7 +67,7 @@ FILL = (
 
 def fill(url: str, devices: int) -> None:
     """The site of the bench with so many devices, as applying it would write it, but quicker."""
-    from tests.bench_ingest import apply  # noqa: PLC0415 — what it imports is not measured
+    from tests.bench_ingest.feed import apply  # noqa: PLC0415 — what it imports is not measured
 
     asyncio.run(apply(url, 0, rules=True))
     with psycopg.connect(url) as conn:
