@@ -77,6 +77,23 @@ def run(
 
 
 @app.command()
+def reshard(
+    shards: Annotated[int, typer.Argument(help="How many workers there will be.")],
+) -> None:
+    """Divide the communities among so many workers, while none runs; may be interrupted.
+
+    Run it again to go on. With the present number it gives up a change that has not happened yet.
+    """
+    from gridwarden import log
+    from gridwarden.reshard import reshard as change
+
+    settings = read_settings()
+    log.configure(settings.log_level)
+    with explained():
+        asyncio.run(change(settings, shards, typer.echo))
+
+
+@app.command()
 def migrate() -> None:
     """Bring the database's schema up to date; safe to run twice and from two places at once."""
     from gridwarden.migrate import migrate as apply_migrations

@@ -22,9 +22,10 @@ from alerts.web.serve import InboxServer
 from devices.cancelling import give_way
 from devices.connection import PunctualConnection
 from devices.formats.memory import Memory
-from devices.instant import SECOND, Clock, to_micros
+from devices.instant import SECOND, Clock
 from gridwarden import lease
 from gridwarden.clock import clock_of
+from gridwarden.collecting import allowance_of, limits_of, open_source
 from gridwarden.errors import InboxPortError, NotMigratedError
 from gridwarden.heartbeat import Heartbeat
 from gridwarden.judge import Judge
@@ -34,16 +35,12 @@ from gridwarden.migrate import missing
 from gridwarden.pipeline import RETRY_S, Pipeline, Pool
 from gridwarden.settings import Settings
 from gridwarden.shard import WHOLE, Shard
-from gridwarden.subscriptions import Topics, follow, record
+from gridwarden.subscriptions import follow, record
 from gridwarden.survey import Survey
 from gridwarden.upkeep import keep_up
 from gridwarden.watch import watch_site
 from ingest.announced import announced
-from ingest.batch import BatchPolicy
-from ingest.decode import Limits
-from ingest.limit import Allowance
 from ingest.source import Source
-from ingest.store import last_heard, undated
 from ingest.tally import Tally
 
 log = logging.getLogger(__name__)
@@ -243,53 +240,15 @@ class Service:
             channels={"web": WebChannel(self._pool), "mqtt": mqtt},
             devices=devices,
             clock=self._clock,
-            limits=Limits(
-                earliest=to_micros(settings.earliest_time),
-                max_ahead=round(settings.max_ahead_s * SECOND),
-            ),
+            limits=limits_of(settings),
             tick_s=settings.tick_ms / 1_000,
             site_changed=self._site_changed,
             newest=newest,
             memory=memory,
             tally=self._tally,
             adopted=self._adopted,
-            allowance=Allowance(
-                settings.device_burst, settings.device_rate, settings.device_rejects_kept
-            ),
+            allowance=allowance_of(settings),
         )
-
-
-async def open_source(  # noqa: PLR0917 - what the session is made of
-    pool: Pool,
-    settings: Settings,
-    clock: Clock,
-    shard: Shard,
-    topics: Topics,
-    until: str | None = None,
-) -> Source:
-    """The shard's session, to be entered; it goes on where the last one stopped.
-
-    until: receiving ends before this mark.
-    """
-    async with pool.connection() as conn:
-        heard = await last_heard(conn, shard.number)
-        stored = await undated(conn, shard.number)
-    return Source(
-        url=settings.mqtt_url.get_secret_value(),
-        client_id=shard.client_id(settings.mqtt_client_id),
-        policy=BatchPolicy(
-            settings.batch_messages, settings.batch_age_ms / 1_000, settings.batch_bytes
-        ),
-        clock=clock,
-        version=settings.mqtt_version,
-        receive_window=settings.receive_window,
-        heard=heard,
-        stored=stored,
-        ca_file=settings.broker().ca_file,
-        topics=topics.wanted,
-        leave=topics.left,
-        until=until,
-    )
 
 
 @contextlib.asynccontextmanager

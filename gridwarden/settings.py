@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     )
     mqtt_client_id: str = Field(
         "gridwarden-ingest",
-        description="Client id of the persistent session; one per shard.",
+        description="Client id of the persistent session; of n workers each appends -i-of-n.",
     )
     receive_window: int = Field(
         20_000, ge=1, le=65_535, description="Messages the broker may send ahead of our PUBACKs."

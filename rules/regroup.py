@@ -1,0 +1,105 @@
+"""Saved states divided anew among shards: what each remembers goes where its subject goes. Pure.
+
+No two shards have the same subject or device, so states are put together and taken apart by rows.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from devices.instant import NEVER
+from devices.reading import Bool
+from rules import snapshot
+from rules.carry import Remembered
+from rules.memory import Memory, arrays_of, fresh_memory
+from rules.model import SubjectKind
+from rules.plan import per_of
+from rules.silence import Silence, nothing_heard
+from rules.transition import Subject
+
+Owner = Callable[[Subject], int]
+"""The number of the shard that will have this subject."""
+
+Numbers = npt.NDArray[np.intp]
+
+
+def regroup(saved: Sequence[bytes], owner: Owner, shards: int) -> list[bytes]:
+    """These dumped states as the states of shards 0 … shards-1; RuleError where one is damaged."""
+    parts = [snapshot.decode(data) for data in saved]
+    whole = _silence([part.silence for part in parts])
+    silences = _divided(whole, owner, shards)
+    memories: list[list[Remembered]] = [[] for _ in range(shards)]
+    for same in _by_rule(past for part in parts for past in part.memories):
+        joined = _joined(same)
+        kind = per_of(joined.rule).subject
+        goes_to = _numbers(owner(Subject(kind, i)) for i in joined.subject_ids.tolist())
+        for number, own in enumerate(memories):
+            own.append(_rows(joined, np.flatnonzero(goes_to == number)))
+    return [
+        snapshot.encode(snapshot.Snapshot(silence, own))
+        for silence, own in zip(silences, memories, strict=True)
+    ]
+
+
+def _by_rule(memories: Iterable[Remembered]) -> Iterable[list[Remembered]]:
+    """Those of one rule together; a changed rule is another."""
+    same: dict[tuple[str, str], list[Remembered]] = {}
+    for past in memories:
+        same.setdefault((past.rule.code, past.rule.fingerprint), []).append(past)
+    return same.values()
+
+
+def _joined(parts: Sequence[Remembered]) -> Remembered:
+    """The memories of one rule as one, by ascending subject."""
+    first = parts[0]
+    ids = np.concatenate([part.subject_ids for part in parts])
+    memory = _memory(first, len(ids))
+    for name, array in arrays_of(memory).items():
+        array[...] = np.concatenate([arrays_of(part.memory)[name] for part in parts])
+    away = np.concatenate([part.away for part in parts])
+    whole = replace(first, subject_ids=ids, away=away, memory=memory)
+    return _rows(whole, np.unique(ids, return_index=True)[1])
+
+
+def _rows(past: Remembered, rows: Numbers) -> Remembered:
+    memory = _memory(past, len(rows))
+    for name, array in arrays_of(memory).items():
+        array[...] = arrays_of(past.memory)[name][rows]
+    return replace(past, subject_ids=past.subject_ids[rows], away=past.away[rows], memory=memory)
+
+
+def _memory(like: Remembered, n: int) -> Memory:
+    return fresh_memory(like.rule, n, 0)
+
+
+def _silence(parts: Sequence[Silence]) -> Silence:
+    """What was heard of each device, from whichever shard knows it."""
+    whole = nothing_heard(max((len(part.heard) for part in parts), default=0))
+    for part in parts:
+        n = len(part.heard)
+        _copy(part, whole, part.heard > whole.heard[:n])
+    return whole
+
+
+def _divided(whole: Silence, owner: Owner, shards: int) -> list[Silence]:
+    known = np.flatnonzero(whole.heard != NEVER)
+    goes_to = np.full(len(whole.heard), -1, np.intp)
+    goes_to[known] = _numbers(owner(Subject(SubjectKind.DEVICE, i)) for i in known.tolist())
+    divided = [nothing_heard(len(whole.heard)) for _ in range(shards)]
+    for number, own in enumerate(divided):
+        _copy(whole, own, goes_to == number)
+    return divided
+
+
+def _copy(source: Silence, target: Silence, which: Bool) -> None:
+    """Copy the devices chosen by `which`, bool (n,), n those of the source."""
+    rows = np.flatnonzero(which)
+    known: Mapping[str, npt.NDArray[np.generic]] = source.kept()
+    for name, array in target.kept().items():
+        array[rows] = known[name][rows]
+
+
+def _numbers(owners: Iterable[int]) -> Numbers:
+    return np.fromiter(owners, np.intp)
