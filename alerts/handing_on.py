@@ -5,7 +5,7 @@ to nobody. An alert whose holder left is open again: a word counts while somebod
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from psycopg import AsyncConnection
@@ -29,25 +29,31 @@ log = logging.getLogger(__name__)
 
 Connection: TypeAlias = AsyncConnection[Any]
 
-_LOCK = int.from_bytes(b"gwhandon", "big")
-
 HANDED_ON = "handed_on"
 """The kind of the history line, and with the instant the occasion of the messages."""
 
 
+def _everybodys(_community: str) -> bool:
+    return True
+
+
 async def hand_on(
-    conn: Connection, inventory: Inventory, roster: Roster, *, now: Micros
+    conn: Connection,
+    inventory: Inventory,
+    roster: Roster,
+    *,
+    now: Micros,
+    ours: Callable[[str], bool] = _everybodys,
 ) -> list[int]:
     """Route anew what stands and is nobody's, in the caller's transaction; the ids of what moved.
 
     now: the service's time, µs since epoch, UTC. What nobody answers for now either stays as it is,
-    unless somebody had it: then that is over, and the duty officers hear of it. Of several
-    processes one does this at a time.
+    unless somebody had it: then that is over, and the duty officers hear of it. ours: whether a
+    community, by its code ('': none), is this process's; two that had the same would tell it twice.
     """
     async with conn.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(query("one_hands_on"), {"lock": _LOCK})
         await cursor.execute(query("orphans"))
-        orphans = await cursor.fetchall()
+        orphans = [row for row in await cursor.fetchall() if ours(row["community"])]
     if not orphans:
         return []
     known = await complete(conn, inventory, {_subject(row) for row in orphans})

@@ -152,7 +152,7 @@ class Judge:
     async def _close_orphans(self) -> None:
         """Close the standing alerts of removed rules that no state knew of."""
         async with self.pool.connection() as conn:
-            orphans = await find_orphans(conn, self.clock.now())
+            orphans = await find_orphans(conn, self.clock.now(), self._own)
         if orphans:
             await self._write(orphans, self.seq)
 
@@ -239,7 +239,7 @@ class Judge:
         inventory, roster = site.inventory, site.roster
         async with self.pool.connection() as conn:
             await apply(conn, withdrawn, inventory, roster, shard=self.shard, seq=self.seq, now=now)
-            await hand_on(conn, inventory, roster, now=now)
+            await hand_on(conn, inventory, roster, now=now, ours=self._own.owns)
             await conn.execute(_SAVE_SNAPSHOT, (self.shard, self.seq, to_datetime(now), data))
         self._cursor = self.seq
         self.site, self.plan, self.state = site, plan, state
@@ -249,7 +249,7 @@ class Judge:
         """Take over a newly applied site; state goes on where rule and subject are the same."""
         await self._settle()
         async with self.pool.connection() as conn:
-            site = await load_site(conn, Shard(self.shard, self.shards))
+            site = await load_site(conn, self._own)
         plan = make_plan(self._enabled(site), site.inventory)
         state, withdrawn = carry_over(self.state, self.plan, plan, self.clock.now())
         await self._adopt(site, plan, state, withdrawn)
@@ -258,6 +258,10 @@ class Judge:
             "The applied site is in force.",
             extra={"action": "site.adopted", "version": site.version, "rules": len(site.rules)},
         )
+
+    @property
+    def _own(self) -> Shard:
+        return Shard(self.shard, self.shards)
 
     def _enabled(self, site: AppliedSite) -> list[Rule]:
         return [rule for rule in site.rules if rule.fingerprint not in self.switched_off]

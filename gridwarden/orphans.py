@@ -11,6 +11,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from devices.instant import Micros, to_micros
+from gridwarden.shard import WHOLE, Shard
 from rules.loader import load
 from rules.model import SubjectKind
 from rules.transition import Cause, Change, Subject, Transition
@@ -18,8 +19,13 @@ from rules.transition import Cause, Change, Subject, Transition
 _ORPHANS = resources.files("gridwarden").joinpath("sql/orphans.sql").read_bytes()
 
 
-async def find_orphans(conn: AsyncConnection[TupleRow], now: Micros) -> list[Transition]:
-    """WITHDRAWN at `now` (µs since epoch, UTC) for each standing alert of a removed rule."""
+async def find_orphans(
+    conn: AsyncConnection[TupleRow], now: Micros, shard: Shard = WHOLE
+) -> list[Transition]:
+    """WITHDRAWN at `now` (µs since epoch, UTC) for each standing alert of a removed rule.
+
+    Of the shard's communities only.
+    """
     rows = await (await conn.execute(_ORPHANS)).fetchall()
     return [
         Transition(
@@ -32,6 +38,7 @@ async def find_orphans(conn: AsyncConnection[TupleRow], now: Micros) -> list[Tra
             devices=(subject,) if kind == SubjectKind.DEVICE else (),
             value=None,
         )
-        for kind, subject, since, source, line, text in rows
+        for community, kind, subject, since, source, line, text in rows
+        if shard.owns(community)
         for rule in load({source: text})
     ]

@@ -169,3 +169,18 @@ async def test_pressed_again_after_all_who_knew_have_left(estate: Estate) -> Non
     left = Roster({ZHAO: WITH_OFFICER.members[ZHAO]}, (OFFICER,))
     await store.apply(estate.conn, [press(NOW + 5)], INVENTORY, left, shard=0, seq=2, now=NOW)
     assert await told(estate) == [(WANG, "opened"), (ZHAO, "again")]
+
+
+async def test_each_process_hands_on_what_is_its_own(estate: Estate) -> None:
+    alert = await raised(estate)
+    await appoint(estate, Duty(WANG, COMMUNITY, "grid_member", None, NOW - DAY, None))
+    roster = await store.load_roster(estate.conn)
+    asked: list[str] = []
+
+    def others(community: str) -> bool:
+        asked.append(community)
+        return False
+
+    assert await store.hand_on(estate.conn, INVENTORY, roster, now=LATER, ours=others) == []
+    assert asked == ["sunshine"]
+    assert await handed_on(estate) == [alert]

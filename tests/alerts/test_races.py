@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any, TypeAlias
 
 import pytest
@@ -15,19 +14,7 @@ from alerts.model import Outcome
 from devices.instant import SECOND
 from rules.transition import Cause, Change, Transition
 from tests.alerts.conftest import Estate
-from tests.alerts.estate import (
-    COMMUNITY,
-    DUTIES,
-    INVENTORY,
-    LI,
-    NOW,
-    ROSTER,
-    WANG,
-    blocked,
-    press,
-    transition,
-)
-from tests.waiting import until
+from tests.alerts.estate import INVENTORY, LI, NOW, ROSTER, WANG, press, transition
 
 Connection: TypeAlias = AsyncConnection[Any]
 Pool: TypeAlias = AsyncConnectionPool[Connection]
@@ -108,28 +95,3 @@ async def test_many_alerts_and_many_people_do_not_block_each_other(
     answered = "SELECT count(*) FROM downlinks WHERE told = 'acknowledged' AND alert_id = %s"
     presses_after = kinds[kinds.index("acknowledged") :].count("fired_again")
     assert await estate.column(answered, [button]) == [1 + presses_after]
-
-
-async def test_of_two_who_hand_on_the_second_sees_what_the_first_has_moved(
-    estate: Estate, pool: Pool
-) -> None:
-    """A second look that began before the first had its say would move the alert once more."""
-    [alert] = await estate.apply(blocked())
-    begun = replace(ROSTER, duties=(*DUTIES, replace(DUTIES[0], area=COMMUNITY)))
-
-    async def hand_on(conn: Connection, now: int) -> list[int]:
-        return await store.hand_on(conn, INVENTORY, begun, now=now)
-
-    async def waits() -> bool:
-        query = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-        return bool(await estate.rows(query))
-
-    async with pool.connection() as first, pool.connection() as second:
-        assert await hand_on(first, NOW) == [alert]
-        later = asyncio.create_task(hand_on(second, NOW + SECOND))
-        await until(waits, what="the second waits for the first")
-        await first.commit()
-        assert await later == []
-    assert await estate.column("SELECT count(*) FROM notifications WHERE occasion <> 'opened'") == [
-        2
-    ]

@@ -13,6 +13,8 @@ from psycopg_pool import AsyncConnectionPool
 from alerts.store import acknowledge
 from devices.instant import DAY, HOUR, SECOND, to_datetime
 from gridwarden.judge import Judge
+from gridwarden.orphans import find_orphans
+from gridwarden.shard import Shard, owner
 from tests import small_site
 from tests.clock import ManualClock
 from tests.whole import apply_site
@@ -87,3 +89,18 @@ async def test_who_leaves_with_an_alert_in_hand_hands_it_on(community: Community
     before = await community.rows("SELECT count(*) FROM notifications")
     await judge.save()
     assert await community.rows("SELECT count(*) FROM notifications") == before
+
+
+async def test_a_shard_closes_only_what_is_its_own(community: Community) -> None:
+    """Each of two shards is told that a rule is gone of which no state knew."""
+    judge = await community.judge()
+    community.clock.advance(DAY)
+    await judge.tick(community.clock.now())
+    (place,) = {device.community for device in judge.site.inventory.devices.values()}
+    mine = owner(place, 2)
+    async with community.pool.connection() as conn:
+        await conn.execute("UPDATE rules SET valid_to = now()")
+        now = community.clock.now()
+        assert await find_orphans(conn, now, Shard(1 - mine, 2)) == []
+        orphans = await find_orphans(conn, now, Shard(mine, 2))
+    assert len(orphans) == small_site.WEARABLES
