@@ -15,9 +15,11 @@ from devices.registry import RuleText, SiteChange, apply_site, lock_site, plan_c
 from devices.site import Site, SiteError
 from gridwarden.cli_settings import read_settings
 from gridwarden.clock import clock_of
+from gridwarden.layout import read_layout
 from gridwarden.settings import Settings
+from gridwarden.shard import spanning
 from gridwarden.site import check, rule_texts
-from gridwarden.site_warnings import find_warnings
+from gridwarden.site_warnings import find_warnings, provisional_inventory
 
 site_app = typer.Typer(no_args_is_help=True, help="A community described as data.")
 
@@ -32,6 +34,8 @@ class _Wanted(NamedTuple):
     site: Site
     rules: Sequence[RuleText]
     now: Micros
+    spanning: Sequence[str]
+    """Codes of rules that only a single worker can judge."""
 
 
 @site_app.command("check")
@@ -56,6 +60,7 @@ def apply_command(
     try:
         changes = asyncio.run(_plan(url, wanted))
         _show(changes)
+        asyncio.run(_warn_of_spanning(url, wanted.spanning))
         if dry_run or not changes:
             return
         if not yes:
@@ -84,7 +89,8 @@ def _checked(folder: Path, settings: Settings) -> _Wanted:
     typer.echo(f"{site.name['en']} is sound: {_contents(site)}, rules {len(rules)}.")
     if warnings:
         typer.echo(f"Warnings: {len(warnings)}; see above.", err=True)
-    return _Wanted(site, rule_texts(rules), now)
+    spans = [rule.code for rule in spanning(rules, provisional_inventory(site))]
+    return _Wanted(site, rule_texts(rules), now, spans)
 
 
 def _contents(site: Site) -> str:
@@ -110,9 +116,21 @@ async def _plan(url: str, wanted: _Wanted) -> list[SiteChange]:
         return await plan_changes(conn, wanted.site, wanted.now, rules=wanted.rules)
 
 
+async def _warn_of_spanning(url: str, rules: Sequence[str]) -> None:
+    """Say which rules nobody will judge, where several workers share the communities."""
+    async with await psycopg.AsyncConnection.connect(url) as conn:
+        layout = await read_layout(conn)
+    if rules and layout is not None and layout.shards > 1:
+        typer.echo(
+            f"warning: {', '.join(rules)}: over areas above the community, so none of the "
+            f"{layout.shards} workers judges it (docs/scaling.md)",
+            err=True,
+        )
+
+
 async def _apply(url: str, wanted: _Wanted, agreed: Sequence[SiteChange]) -> int | None:
     """The new version; None, and nothing done, where the changes are not those agreed to."""
-    site, rules, now = wanted
+    site, rules, now, _ = wanted
     async with await psycopg.AsyncConnection.connect(url) as conn:
         await lock_site(conn)
         if await plan_changes(conn, site, now, rules=rules) != list(agreed):

@@ -36,6 +36,17 @@ RULES = """\
   title: {zh: 脉搏过快, en: Pulse too high}
 """
 
+STREET = """\
+- id: safety.many_alarms
+  category: safety
+  watch: {metric: sos}
+  when: count >= 3
+  within: 10m
+  per: street
+  severity: red
+  title: {zh: 多处求助, en: Many calls}
+"""
+
 
 def communities(unique: Callable[[str], str], *owners: int) -> list[str]:
     """Codes of communities; of two shards, the n-th is owned by the n-th of these."""

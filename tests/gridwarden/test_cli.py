@@ -200,3 +200,26 @@ def _log_record(settings: Settings) -> logging.LogRecord:
     record = logging.LogRecord("x", logging.INFO, __file__, 1, "Settings.", (), None)
     vars(record).update(settings=settings, action="x", url=settings.database_url)
     return record
+
+
+@pytest.mark.parametrize("shard", ["2/2", "1", "x/2"])
+def test_run_as_a_shard_that_there_is_not(monkeypatch: pytest.MonkeyPatch, shard: str) -> None:
+    result = invoke(monkeypatch, "run", "--shard", shard)
+    assert result.exit_code == 1
+    assert "write i/n" in result.output
+
+
+def test_reshard_on_a_database_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = invoke(monkeypatch, "reshard", "2", database_url=NOWHERE)
+    assert result.exit_code == 1
+    assert "the database cannot be used" in result.output
+    for secret in SECRETS:
+        assert secret not in result.output
+
+
+def test_reshard_on_a_database_that_is_not_migrated(
+    monkeypatch: pytest.MonkeyPatch, empty_database_url: str
+) -> None:
+    result = invoke(monkeypatch, "reshard", "2", database_url=empty_database_url)
+    assert result.exit_code == 1
+    assert "run `gridwarden migrate`" in result.output

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gridwarden.cli_site import site_app
+from tests.gridwarden import several
 from tests.gridwarden.test_site import CARE, duty, write
 
 runner = CliRunner()
@@ -122,3 +123,16 @@ def test_apply_to_no_server(folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert result.exit_code == 1
     assert "The database cannot be used: " in result.output
     assert "Is GRIDWARDEN_DATABASE_URL right, and the server up?" in result.output
+
+
+def test_apply_says_which_rule_several_workers_do_not_judge(url: str, tmp_path: Path) -> None:
+    folder = several.write(tmp_path, ["lvyuan"], several.RULES + several.STREET)
+    result = runner.invoke(site_app, ["apply", str(folder), "--dry-run"])
+    assert "none of the" not in result.output
+    with psycopg.connect(url) as conn:
+        conn.execute("INSERT INTO shard_layout (shards) VALUES (2)")
+    result = runner.invoke(site_app, ["apply", str(folder), "--dry-run"])
+    assert result.exit_code == 0
+    assert "warning: safety.many_alarms: over areas above the community, so none of the 2" in (
+        result.output
+    )

@@ -17,21 +17,11 @@ from gridwarden.doctor_shards import examine_shards, judge_heard, judge_layout
 from gridwarden.finding import Finding
 from gridwarden.layout import Layout
 from gridwarden.settings import Settings
-from tests.gridwarden.several import RULES, communities, write
+from tests.gridwarden.several import RULES, STREET, communities, write
 from tests.publisher import Publisher
 from tests.whole import apply_site
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
-STREET = """\
-- id: safety.many_alarms
-  category: safety
-  watch: {metric: sos}
-  when: count >= 3
-  within: 10m
-  per: street
-  severity: red
-  title: {zh: 多处求助, en: Many calls}
-"""
 
 
 def only(findings: Iterator[Finding]) -> Finding:

@@ -17,6 +17,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
+from devices.accounts.account import SERVICE
 from gridwarden import sessions
 from gridwarden.errors import ShardError
 from gridwarden.lease import claim
@@ -24,20 +25,10 @@ from gridwarden.reshard import Change, reshard
 from gridwarden.sessions import Sessions
 from gridwarden.settings import Settings
 from gridwarden.shard import WHOLE, Shard
-from tests.gridwarden.several import RULES, Several, several, write
+from tests.accounts.guarded import Guarded
+from tests.gridwarden.several import RULES, STREET, Several, several, write
 from tests.services.server import Server
 from tests.whole import apply_site
-
-STREET = """\
-- id: safety.many_alarms
-  category: safety
-  watch: {metric: sos}
-  when: count >= 3
-  within: 10m
-  per: street
-  severity: red
-  title: {zh: 多处求助, en: Many calls}
-"""
 
 
 @pytest.fixture
@@ -352,3 +343,16 @@ async def test_without_a_worker_before_there_is_nothing_to_move(site: Several) -
     assert site.rows("SELECT shards FROM shard_layout") == [(3,)]
     with pytest.raises(ShardError, match="0/257"):
         await reshard(settings(site), 257)
+
+
+async def test_the_services_account_may_do_it(
+    database_url: str, guarded: Guarded, unique: Callable[[str], str], tmp_path: Path
+) -> None:
+    await apply_site(database_url, write(tmp_path, [unique("c")]), datetime.now(UTC))
+    own = Settings(database_url=SecretStr(database_url), mqtt_url=SecretStr(guarded.url(SERVICE)))
+    with psycopg.connect(database_url) as conn:
+        conn.execute("INSERT INTO shard_layout (shards) VALUES (1)")
+    said: list[str] = []
+    await reshard(own, 2, said.append)
+    assert said[-1] == "Done; start the workers."
+    assert not [one for one in said if "lost the mark" in one]
