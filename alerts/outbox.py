@@ -14,6 +14,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypedDict
 
@@ -36,6 +37,7 @@ from alerts.queues import DOWNLINKS, NOTIFICATIONS, Message, Queue
 from alerts.relevance import Dropped
 from alerts.trouble import Trouble
 from devices.cancelling import give_way
+from devices.connection import notifications
 from devices.instant import SECOND, Clock, Micros, to_datetime
 
 log = logging.getLogger(__name__)
@@ -276,8 +278,9 @@ async def _hear(pool: AsyncConnectionPool, lanes: Sequence[_AnyLane], trouble: T
             trouble.over()
             _wake(lanes)
             give_way()
-            async for _ in conn.notifies():
-                _wake(lanes)
+            async with aclosing(notifications(conn)) as heard:
+                async for _ in heard:
+                    _wake(lanes)
         finally:
             await conn.close()
 

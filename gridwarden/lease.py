@@ -10,11 +10,9 @@ import logging
 from typing import TypeAlias
 
 import psycopg
-from psycopg import AsyncConnection
-from psycopg.rows import TupleRow
 
 from devices.cancelling import give_way
-from devices.connection import PunctualConnection
+from devices.connection import CONNECT_TIMEOUT_S, Backend, PunctualConnection, is_read_only
 from gridwarden.errors import GridwardenError
 from gridwarden.layout import check_layout
 from gridwarden.shard import Shard
@@ -24,9 +22,10 @@ log = logging.getLogger(__name__)
 
 RETRY_S = 1.0
 LOOK_EVERY_S = 2.0
-CONNECT_TIMEOUT_S = 5
+GHOST_S = 5.0
+"""Real seconds that the server may take to end our former session, which still has the lock."""
 
-Connection: TypeAlias = AsyncConnection[TupleRow]
+Connection: TypeAlias = PunctualConnection
 
 
 class LeaseLostError(GridwardenError):
@@ -64,18 +63,18 @@ async def keep(database_url: str, shard: Shard, conn: Connection) -> None:
         while True:
             give_way()
             await asyncio.sleep(LOOK_EVERY_S)
-            if not await _alive(conn):
+            if not await _good(conn, database_url):
                 await conn.close()
-                conn = await _retake(database_url, shard)
+                conn = await _retake(database_url, shard, conn.backend)
     finally:
         await conn.close()
 
 
-async def _retake(database_url: str, shard: Shard) -> Connection:
+async def _retake(database_url: str, shard: Shard, former: Backend | None) -> Connection:
     while True:
         give_way()
         try:
-            conn = await claim(database_url, shard)
+            conn = await claim(database_url, shard, former)
         except psycopg.OperationalError:
             await asyncio.sleep(RETRY_S)
             continue
@@ -87,12 +86,18 @@ async def _retake(database_url: str, shard: Shard) -> Connection:
         return conn
 
 
-async def claim(database_url: str, shard: Shard) -> Connection | None:
-    """A connection that holds the shard's lock; None if another holds it; ShardError as `take`."""
-    conn = await PunctualConnection.connect(
-        database_url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S
-    )
+async def claim(
+    database_url: str, shard: Shard, former: Backend | None = None
+) -> Connection | None:
+    """A connection that holds the shard's lock; None if another holds it; ShardError as `take`.
+
+    former: our own session before, of which the server may not know that we have left it.
+    """
+    conn = await _connect(database_url)
     try:
+        await conn.limit()
+        if former is not None:
+            await conn.end(former, wait_s=GHOST_S)
         await check_layout(conn, shard)
         claimed = await claim_shard(conn, shard.number)
         if claimed:
@@ -107,9 +112,24 @@ async def claim(database_url: str, shard: Shard) -> Connection | None:
     return None
 
 
-async def _alive(conn: Connection) -> bool:
+async def _connect(database_url: str) -> Connection:
+    return await PunctualConnection.connect(
+        database_url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S
+    )
+
+
+async def _good(conn: Connection, database_url: str) -> bool:
+    """False if the server is gone, or lets us only read while another one lets us write."""
     try:
-        await conn.execute("SELECT 1")
+        barred = await is_read_only(conn)
     except psycopg.OperationalError:
         return False
-    return True
+    return not barred or not await _writable(database_url)
+
+
+async def _writable(database_url: str) -> bool:
+    try:
+        async with await _connect(database_url) as other:
+            return not await is_read_only(other)
+    except psycopg.OperationalError:
+        return False

@@ -5,6 +5,7 @@ import io
 import logging
 from collections.abc import Iterator
 
+_MINUTE = 60.0
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -22,6 +23,20 @@ class KeyFormatter(logging.Formatter):
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
+class Seldom(logging.Filter):
+    """Lets the same message pass once a minute: the pool complains at every try."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._passed: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it was not told within the last minute, by the record's own time."""
+        now, message = record.created, record.getMessage()
+        self._passed = {m: at for m, at in self._passed.items() if 0 <= now - at < _MINUTE}
+        return self._passed.setdefault(message, now) == now
+
+
 def configure(level: str) -> None:
     """Send the service's log to standard error at this level."""
     handler = logging.StreamHandler()
@@ -29,6 +44,7 @@ def configure(level: str) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for quiet in ("uvicorn.access", "psycopg.pool", "httpx"):
         logging.getLogger(quiet).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    logging.getLogger("psycopg.pool").addFilter(Seldom())
 
 
 def tasks() -> None:

@@ -20,7 +20,7 @@ from alerts.web.app import create_app
 from alerts.web.config import WebConfig
 from alerts.web.serve import InboxServer
 from devices.cancelling import give_way
-from devices.connection import PunctualConnection
+from devices.connection import CONNECT_TIMEOUT_S, PunctualConnection
 from devices.formats.memory import Memory
 from devices.instant import SECOND, Clock
 from gridwarden import lease
@@ -47,6 +47,13 @@ log = logging.getLogger(__name__)
 
 CONNECTION_S = 5.0
 """Real seconds to wait for a free connection to the database before it counts as away."""
+
+RECONNECT_S = 2.0
+"""Real seconds for which the pool, of its own accord, knocks at a database that is away.
+
+Each failure doubles the pool's pause: after an outage of minutes it would look again minutes later.
+So it gives up soon, and whoever asks for a connection next has it look at once.
+"""
 
 STOP_GRACE_S = 20.0
 """Real seconds the pipeline is given to finish its batch; what is left comes again later."""
@@ -257,13 +264,14 @@ async def open_pool(settings: Settings) -> AsyncIterator[Pool]:
     pool = AsyncConnectionPool(
         settings.database_url.get_secret_value(),
         connection_class=PunctualConnection,
-        kwargs={"connect_timeout": round(CONNECTION_S)},
+        kwargs={"connect_timeout": CONNECT_TIMEOUT_S},
         configure=PunctualConnection.limit,
         min_size=2,
         max_size=10,
         timeout=CONNECTION_S,
         open=False,
-        check=AsyncConnectionPool.check_connection,
+        check=PunctualConnection.check,
+        reconnect_timeout=RECONNECT_S,
         name="gridwarden",
     )
     async with pool:

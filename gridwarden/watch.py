@@ -9,6 +9,12 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from devices.cancelling import give_way
+from devices.connection import (
+    CONNECT_TIMEOUT_S,
+    PunctualConnection,
+    ensure_same,
+    is_read_only,
+)
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +33,10 @@ async def watch_site(
     while True:
         give_way()
         try:
-            async with await AsyncConnection.connect(database_url, autocommit=True) as conn:
+            async with await PunctualConnection.connect(
+                database_url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S
+            ) as conn:
+                await conn.limit()
                 await conn.execute(f"LISTEN {CHANNEL}")
                 told = False
                 await _watch(conn, version, changed, poll_s)
@@ -47,6 +56,7 @@ async def _watch(
     changed: asyncio.Event,
     poll_s: float,
 ) -> None:
+    began = await is_read_only(conn)
     while True:
         give_way()
         row = await (await conn.execute(_VERSION)).fetchone()
@@ -54,3 +64,4 @@ async def _watch(
             changed.set()
         async for _notification in conn.notifies(timeout=poll_s, stop_after=1):
             pass
+        await ensure_same(conn, read_only=began)

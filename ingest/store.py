@@ -88,10 +88,16 @@ async def undated(conn: Connection, shard: int) -> dict[int, Earlier]:
 
 
 async def is_committed(conn: Connection, batch: CommittedBatch, shard: int) -> bool:
-    """Whether a batch of which the COMMIT had no answer is there; waits until that is decided."""
+    """Whether a batch of which the COMMIT had no answer is there; waits until that is decided.
+
+    After a failover or a crash the server may give out a number again of which it never heard.
+    """
     async with conn.cursor(row_factory=tuple_row) as cursor:
         await cursor.execute(SQL["open_shard"], {"shard": shard})
-        await cursor.execute("SELECT FROM batches WHERE seq = %s", [batch.seq])
+        await cursor.execute(
+            "SELECT FROM batches WHERE (seq, shard, prev_seq) = (%s, %s, %s)",
+            [batch.seq, shard, batch.prev_seq],
+        )
         return cursor.rowcount > 0
 
 

@@ -3,7 +3,7 @@
 No two shards have the same subject or device, so states are put together and taken apart by rows.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from devices.instant import NEVER
 from devices.reading import Bool
 from rules import snapshot
 from rules.carry import Remembered
-from rules.memory import Memory, arrays_of, fresh_memory
+from rules.memory import Memory, columns_of, fresh_memory
 from rules.model import SubjectKind
 from rules.plan import per_of
 from rules.silence import Silence, nothing_heard
@@ -56,8 +56,8 @@ def _joined(parts: Sequence[Remembered]) -> Remembered:
     first = parts[0]
     ids = np.concatenate([part.subject_ids for part in parts])
     memory = _memory(first, len(ids))
-    for name, array in arrays_of(memory).items():
-        array[...] = np.concatenate([arrays_of(part.memory)[name] for part in parts])
+    for name, column in columns_of(memory).items():
+        column[:] = np.concatenate([columns_of(part.memory)[name][:] for part in parts])
     away = np.concatenate([part.away for part in parts])
     whole = replace(first, subject_ids=ids, away=away, memory=memory)
     return _rows(whole, np.unique(ids, return_index=True)[1])
@@ -65,8 +65,8 @@ def _joined(parts: Sequence[Remembered]) -> Remembered:
 
 def _rows(past: Remembered, rows: Numbers) -> Remembered:
     memory = _memory(past, len(rows))
-    for name, array in arrays_of(memory).items():
-        array[...] = arrays_of(past.memory)[name][rows]
+    for name, column in columns_of(memory).items():
+        column[:] = columns_of(past.memory)[name][rows]
     return replace(past, subject_ids=past.subject_ids[rows], away=past.away[rows], memory=memory)
 
 
@@ -96,9 +96,9 @@ def _divided(whole: Silence, owner: Owner, shards: int) -> list[Silence]:
 def _copy(source: Silence, target: Silence, which: Bool) -> None:
     """Copy the devices chosen by `which`, bool (n,), n those of the source."""
     rows = np.flatnonzero(which)
-    known: Mapping[str, npt.NDArray[np.generic]] = source.kept()
-    for name, array in target.kept().items():
-        array[rows] = known[name][rows]
+    known = source.kept()
+    for name, column in target.kept().items():
+        column[rows] = known[name][rows]
 
 
 def _numbers(owners: Iterable[int]) -> Numbers:

@@ -10,6 +10,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool
 
 from devices.cancelling import give_way
+from devices.connection import notifications
 
 CHANNEL = "gridwarden_inbox"
 RETRY_S = 2.0
@@ -56,7 +57,7 @@ class Bell:
 async def listen(pool: AsyncConnectionPool, bell: Bell) -> None:
     """Rings the bell for each notification until cancelled; listens anew after a lost connection.
 
-    Holds one connection of the pool.
+    Holds one connection of the pool, and lets go of it where the server is gone, silent or demoted.
     """
     told = False
     while True:
@@ -86,12 +87,11 @@ async def _listen_once(pool: AsyncConnectionPool, bell: Bell) -> None:
             bell.listening.set()
             bell.ring_all()
             give_way()
-            async for notice in conn.notifies():
-                _ring(bell, notice.payload)
+            async with contextlib.aclosing(notifications(conn)) as heard:
+                async for notice in heard:
+                    _ring(bell, notice.payload)
         finally:
-            with contextlib.suppress(psycopg.Error):
-                await conn.execute("UNLISTEN *")
-                await conn.set_autocommit(False)
+            await conn.close()
 
 
 def _ring(bell: Bell, payload: str) -> None:

@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from gridwarden.log import KeyFormatter
+from gridwarden.log import KeyFormatter, Seldom
 
 
 def record(**extra: object) -> logging.LogRecord:
@@ -26,3 +26,14 @@ def test_a_traceback_follows_on_its_own_lines() -> None:
     error = caught.value
     made = record(exc_info=(ValueError, error, error.__traceback__))
     assert "\nTraceback" in KeyFormatter().format(made)
+
+
+def test_the_same_complaint_is_told_once_a_minute() -> None:
+    seldom = Seldom()
+    told = []
+    for created, message in [(0, "a"), (1, "b"), (59, "a"), (60, "a"), (61, "b"), (62, "b")]:
+        made = record()
+        made.created, made.msg = 1_000.0 + created, message
+        if seldom.filter(made):
+            told.append((created, message))
+    assert told == [(0, "a"), (1, "b"), (60, "a"), (61, "b")]

@@ -1,5 +1,6 @@
 """Batches into a real database: once, with every message accounted for."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,15 @@ from ingest.decoded import refused
 from ingest.fate import Counts
 from ingest.message import RawMessage
 from ingest.receipts import fingerprint
-from ingest.store import CommittedBatch, claim_shard, last_heard, read_back, store, undated
+from ingest.store import (
+    CommittedBatch,
+    claim_shard,
+    is_committed,
+    last_heard,
+    read_back,
+    store,
+    undated,
+)
 from tests.ingest.site import LIMITS, NOW, inventory, message, ms, on_topic
 
 Connection = AsyncConnection[Any]
@@ -221,6 +230,14 @@ async def test_a_shard_is_claimed_by_one_session(connection: Connection, databas
         assert await claim_shard(other, 4)
         await connection.close()
         await other.execute("SELECT pg_advisory_lock(%s, 3)", (0x67726964,))
+
+
+async def test_a_batch_in_doubt_is_known_by_more_than_its_number(connection: Connection) -> None:
+    """A server that took over may give the number of a batch out again that it never heard of."""
+    batch = await keep(connection, spo2(97))
+    assert await is_committed(connection, batch, 0)
+    assert not await is_committed(connection, batch, 1), "another shard got the number"
+    assert not await is_committed(connection, replace(batch, prev_seq=batch.prev_seq + 1), 0)
 
 
 async def test_a_second_writer_of_a_shard_waits_for_the_first(

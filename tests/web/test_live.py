@@ -137,7 +137,8 @@ async def test_the_listener_returns_after_its_connection_was_cut(
         await town.alert("li", title=both("断线时", "while cut off"))
         await town.conn.execute(
             """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                WHERE datname = current_database() AND query LIKE 'LISTEN%'"""
+                WHERE datname = current_database()
+                AND (query LIKE 'LISTEN%' OR query = 'SHOW transaction_read_only')"""
         )
         await town.conn.commit()
         assert "断线时" in await anext(events)
