@@ -119,6 +119,14 @@ class Run:
         async with self._changed:
             await self._changed.wait_for(lambda: self.counts.messages >= messages)
 
+    async def until_stored(self, messages: int) -> None:
+        """Wait for this many messages to have been stored, and for none to be in flight."""
+
+        async def settled() -> bool:
+            return self.counts.stored >= messages and self.source.in_flight == 0
+
+        await until(settled, what=f"{messages} messages stored and none in flight")
+
 
 @asynccontextmanager
 async def running(broker: Server, pool: Pool, memory: Memory = NOTHING) -> AsyncIterator[Run]:

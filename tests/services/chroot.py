@@ -5,6 +5,7 @@ starts later and finds a folder whose lock is free knows that the run is dead, e
 whose process ids stand there, and deletes it.
 """
 
+import errno
 import fcntl
 import os
 import shutil
@@ -16,6 +17,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
+
+import psycopg
 
 from tests.services.configuration import configuration, guarded
 from tests.services.process import ENVIRONMENT, Process, kill_family
@@ -45,6 +48,18 @@ class ChrootServers:
         """A TimescaleDB server on an empty cluster, started; `durable` keeps fsync on."""
         return self._started(ChrootPostgres(self._root, self.home, durable=durable))
 
+    def standby(self, of: Server) -> Server:
+        """A hot standby of a server, started; from then on that one waits for it at each commit."""
+        standby = self._started(ChrootStandby(self._root, self.home, of))
+        with psycopg.connect(of.url, autocommit=True) as conn:
+            conn.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            conn.execute("SELECT pg_reload_conf()")
+        return standby
+
+    def postgres_on_small_disk(self) -> "ChrootSmallDiskPostgres":
+        """A server with its WAL and one tablespace on small file systems, started."""
+        return self._started(ChrootSmallDiskPostgres(self._root, self.home, durable=True))
+
     def mosquitto(self, **changed: str) -> Server:
         """A broker without messages, with these settings changed, started."""
         return self._started(ChrootMosquitto(self._root, self.home, **changed))
@@ -72,6 +87,8 @@ class _ChrootServer(ABC):
     user: str
     ready: str
     stop_signal = signal.SIGTERM
+    order_signal = signal.SIGTERM
+    """Asks it to end as an administrator would."""
 
     def __init__(self, root: Path, home: Path) -> None:
         self.port = free_port()
@@ -110,6 +127,10 @@ class _ChrootServer(ABC):
         """SIGKILL for the whole server."""
         self._process.kill()
 
+    def stop(self) -> None:
+        """End it in order and wait."""
+        self._process.stop(self.order_signal)
+
     def remove(self) -> None:
         """Stop it and delete its data."""
         self._process.stop(self.stop_signal)
@@ -122,6 +143,10 @@ class ChrootPostgres(_ChrootServer):
     user = "postgres"
     ready = "database system is ready to accept connections"
     stop_signal = signal.SIGQUIT  # nobody needs the data again: no shutdown checkpoint
+    order_signal = signal.SIGINT
+
+    _initial: Sequence[str] = ()
+    """Further options of initdb."""
 
     def __init__(self, root: Path, home: Path, *, durable: bool) -> None:
         self._durable = durable
@@ -134,12 +159,19 @@ class ChrootPostgres(_ChrootServer):
 
     def _prepare(self) -> None:
         options = ["--username=gridwarden", "--auth=trust", "--encoding=UTF8", "--no-sync"]
-        command = [f"{_BIN}/initdb", *options, "--locale=C.UTF-8", "-D", self._path("data")]
+        self._run("initdb", *options, *self._initial, "--locale=C.UTF-8", "-D", self._path("data"))
+
+    def _run(self, program: str, *arguments: str) -> None:
+        """Run one of PostgreSQL's programs to its end; ServiceMissingError if that is not good."""
         done = subprocess.run(
-            self._inside(command), check=False, capture_output=True, text=True, env=ENVIRONMENT
+            self._inside([f"{_BIN}/{program}", *arguments]),
+            check=False,
+            capture_output=True,
+            text=True,
+            env=ENVIRONMENT,
         )
         if done.returncode != 0:
-            raise ServiceMissingError(f"initdb ended with {done.returncode}:\n{done.stderr}")
+            raise ServiceMissingError(f"{program} ended with {done.returncode}:\n{done.stderr}")
 
     def _command(self) -> Sequence[str]:
         settings = {
@@ -155,6 +187,72 @@ class ChrootPostgres(_ChrootServer):
         }
         chosen = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return [f"{_BIN}/postgres", "-D", self._path("data"), *chosen]
+
+
+class ChrootStandby(ChrootPostgres):
+    """A hot standby: all of another server's data, and what that one writes from now on."""
+
+    ready = "database system is ready to accept read-only connections"
+
+    def __init__(self, root: Path, home: Path, of: Server) -> None:
+        self._of = of
+        super().__init__(root, home, durable=True)
+
+    def _prepare(self) -> None:
+        where = ["-h", "127.0.0.1", "-p", str(self._of.port), "-U", "gridwarden"]
+        how = ["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
+        self._run("pg_basebackup", *where, *how, "-D", self._path("data"))
+
+
+class SmallDisk:
+    """A file system in memory, mounted in the folder of a server and given to its user."""
+
+    def __init__(self, folder: Path, path: str, owner: tuple[int, int], megabytes: int) -> None:
+        self.path = path
+        self._folder = folder
+        folder.mkdir()
+        options = f"size={megabytes}m,mode=700,uid={owner[0]},gid={owner[1]}"
+        command = ["mount", "-t", "tmpfs", "-o", options, "gridwarden-test", str(folder)]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise ServiceMissingError(f"no small file system can be mounted: {done.stderr}")
+
+    def fill(self) -> None:
+        """Leave no byte free on it."""
+        with self._ballast.open("wb", buffering=0) as file:
+            try:
+                while file.write(bytes(65_536)):
+                    pass
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+
+    def free(self) -> None:
+        """Take the ballast away."""
+        self._ballast.unlink()
+
+    @property
+    def _ballast(self) -> Path:
+        return self._folder / "ballast"
+
+
+class ChrootSmallDiskPostgres(ChrootPostgres):
+    """PostgreSQL with 48 MB for its WAL, in segments of 1 MB, and 64 MB for a tablespace."""
+
+    def _prepare(self) -> None:
+        self.wal = self._disk("wal", 48)
+        self.tablespace = self._disk("tablespace", 64)
+        self._initial = ("--waldir", f"{self.wal.path}/wal", "--wal-segsize=1")
+        super()._prepare()
+
+    def _disk(self, name: str, megabytes: int) -> SmallDisk:
+        return SmallDisk(self._folder / name, self._path(name), self._ids, megabytes)
+
+    def remove(self) -> None:
+        """Stop it, unmount its file systems, delete its data."""
+        self._process.stop(self.stop_signal)
+        unmount_below(self._folder)
+        super().remove()
 
 
 class ChrootMosquitto(_ChrootServer):
@@ -221,7 +319,16 @@ def clear_dead_runs(runs: Path, root: Path) -> None:
                 continue
             for pid_file in home.glob("*.pid"):
                 _end_leftover(int(pid_file.read_text()), root)
+            unmount_below(home)
             shutil.rmtree(home)
+
+
+def unmount_below(folder: Path) -> None:
+    """Unmount every file system below `folder`."""
+    points = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for point in points:
+        if point.startswith(f"{folder}/"):
+            subprocess.run(["umount", point], check=True)
 
 
 def _end_leftover(pid: int, root: Path) -> None:

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.services.configuration import configuration, guarded
-from tests.services.server import Guard, Server, ServiceMissingError, free_port
+from tests.services.server import Guard, Server, ServiceMissingError, SmallDiskServer, free_port
 
+_ONLY_BY_CHROOT = (
+    "it is made in the Debian folder only; run the tests as root on a machine with apt"
+)
 _POSTGRES = "docker.io/timescale/timescaledb:2.19.3-pg17"
 _MOSQUITTO = "docker.io/library/eclipse-mosquitto:2.0.21"
 
@@ -62,6 +65,14 @@ class ContainerServers:
                 ready=ready,
             )
         )
+
+    def standby(self, of: Server) -> Server:
+        """Not made here: ServiceMissingError."""
+        raise ServiceMissingError(f"no standby of {of.url}: {_ONLY_BY_CHROOT}")
+
+    def postgres_on_small_disk(self) -> SmallDiskServer:
+        """Not made here: ServiceMissingError."""
+        raise ServiceMissingError(f"no small disk: {_ONLY_BY_CHROOT}")
 
     def mosquitto(self, **changed: str) -> Server:
         """A broker with the shipped configuration, but for these settings, started."""
@@ -163,6 +174,10 @@ class Container:
         """SIGKILL for all its processes."""
         self._run("kill", "--signal", "KILL", self._id)
         self._run("wait", self._id)
+
+    def stop(self) -> None:
+        """End it in order, by the signal that its image names."""
+        self._run("stop", self._id)
 
     def remove(self) -> None:
         """Remove it with its volumes."""

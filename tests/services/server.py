@@ -31,6 +31,10 @@ class Server(Protocol):
         """End it and all its children with SIGKILL and wait until they are gone."""
         ...
 
+    def stop(self) -> None:
+        """End it in order, as an administrator does, and wait; it can be started again."""
+        ...
+
     def remove(self) -> None:
         """End it if it runs and delete what it kept. May be called again."""
         ...
@@ -42,6 +46,37 @@ class GuardedServer(Server, Protocol):
     @property
     def tls_port(self) -> int:
         """The TCP port of its TLS listener on 127.0.0.1."""
+        ...
+
+
+class Disk(Protocol):
+    """A small file system."""
+
+    @property
+    def path(self) -> str:
+        """Where the server sees it."""
+        ...
+
+    def fill(self) -> None:
+        """Leave no byte free on it."""
+        ...
+
+    def free(self) -> None:
+        """Take away again what `fill` put there."""
+        ...
+
+
+class SmallDiskServer(Server, Protocol):
+    """A database server with two small file systems."""
+
+    @property
+    def wal(self) -> Disk:
+        """Where its WAL is."""
+        ...
+
+    @property
+    def tablespace(self) -> Disk:
+        """An empty folder for a tablespace."""
         ...
 
 
@@ -59,6 +94,17 @@ class Provider(Protocol):
 
     def postgres(self, *, durable: bool) -> Server:
         """A TimescaleDB server; `durable` keeps fsync on. Its superuser needs no password."""
+        ...
+
+    def standby(self, of: Server) -> Server:
+        """A hot standby that streams all of one of this provider's TimescaleDB servers.
+
+        That one waits at each commit until the standby has it.
+        """
+        ...
+
+    def postgres_on_small_disk(self) -> "SmallDiskServer":
+        """A durable TimescaleDB server whose WAL and one tablespace are on file systems to fill."""
         ...
 
     def mosquitto(self, **changed: str) -> Server:
