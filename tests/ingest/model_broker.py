@@ -1,4 +1,4 @@
-"""A broker of one session, and the link to it, in memory: for what no real broker does on demand."""
+"""A broker of one session, and the link to it, in memory: does what no real one does on demand."""
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence

@@ -90,7 +90,9 @@ class Chaos:
     link: Link | None = None
     in_hand: Callable[[], int] = lambda: 0
     committed: int = 0
-    """Messages that were committed, of which a collector that died was not to know."""
+    """Messages that were committed by a collector that died before it acknowledged them."""
+    in_doubt: int = 0
+    """Messages that are committed and not acknowledged yet."""
 
     def arm(self, faults: Sequence[Fault]) -> None:
         """These are to come; passages count from now on."""
@@ -111,8 +113,11 @@ class Chaos:
     def at_database(self, where: Where) -> None:
         """As `pass_by`; raises what a crash or a lost connection to the database does."""
         struck = self.pass_by(where)
+        if where == "after commit":
+            self.in_doubt = self.in_hand()
         if struck is not None and struck.what == "crash":
-            self.committed += self.in_hand() if where == "after commit" else 0
+            self.committed += self.in_doubt
+            self.in_doubt = 0
             raise KilledError(where)
         if struck is not None and struck.what == "error":
             raise OperationalError(where)
@@ -125,6 +130,7 @@ class Dying(Source):
 
     def acknowledge(self, messages: Sequence[RawMessage]) -> None:
         struck = self.chaos.pass_by("at acknowledgement")
+        self.chaos.in_doubt = 0
         if struck is not None and struck.what == "crash":
             # So many of them are still sent.
             super().acknowledge(messages[: struck.after])
