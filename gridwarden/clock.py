@@ -1,10 +1,17 @@
 """The one place that reads the wall clock. Everybody else is handed a `Clock`."""
 
+import logging
+import threading
 import time
 from dataclasses import dataclass
 
-from devices.instant import Micros, to_micros
+from devices.instant import DAY, SECOND, Clock, Micros, to_micros
 from gridwarden.settings import Settings
+
+log = logging.getLogger(__name__)
+
+BELIEVED = DAY
+"""A clock that is set back by more, µs, was wrong beyond what is to be smoothed."""
 
 
 class WallClock:
@@ -13,6 +20,43 @@ class WallClock:
     def now(self) -> Micros:
         """The wall clock, microseconds since the Unix epoch, UTC."""
         return time.time_ns() // 1_000
+
+
+class ForwardClock:
+    """Another clock, but that it never goes back; for any number of threads.
+
+    When that one is set back, this one goes on at half its pace until the two agree: readings that
+    are dated by their arrival would else be older than what is known, and raise no alert. It
+    follows at once where it is set back by more than `BELIEVED`, and whenever it is set ahead.
+    """
+
+    def __init__(self, host: Clock, shown: Micros = 0) -> None:
+        """shown: up to where time went before, e.g. in an earlier process (µs, UTC)."""
+        self._host = host
+        self._lock = threading.Lock()
+        self._last = max(shown, host.now())
+        self._since, self._from = self._last, self._last
+
+    def now(self) -> Micros:
+        """Microseconds since the Unix epoch, UTC; never less than before."""
+        with self._lock:
+            host = self._host.now()
+            if host < self._last:
+                self._set_back(host)
+            self._last = host
+            return self._shown(host)
+
+    def _set_back(self, host: Micros) -> None:
+        shown, by = self._shown(self._last), self._last - host
+        self._since, self._from = host, host if shown - host > BELIEVED else shown
+        if by >= SECOND:
+            log.warning(
+                "The host's clock was set back; ours goes on at half the pace until they agree.",
+                extra={"action": "clock.set_back", "by_s": by / SECOND},
+            )
+
+    def _shown(self, host: Micros) -> Micros:
+        return max(host, self._from + (host - self._since) // 2)
 
 
 @dataclass(frozen=True, slots=True)

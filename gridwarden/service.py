@@ -24,7 +24,7 @@ from devices.connection import CONNECT_TIMEOUT_S, PunctualConnection
 from devices.formats.memory import Memory
 from devices.instant import SECOND, Clock
 from gridwarden import lease
-from gridwarden.clock import clock_of
+from gridwarden.clock import ForwardClock, WallClock, clock_of
 from gridwarden.collecting import allowance_of, limits_of, open_source
 from gridwarden.errors import InboxPortError, NotMigratedError
 from gridwarden.heartbeat import Heartbeat
@@ -41,6 +41,7 @@ from gridwarden.upkeep import keep_up
 from gridwarden.watch import watch_site
 from ingest.announced import announced
 from ingest.source import Source
+from ingest.store import last_heard
 from ingest.tally import Tally
 
 log = logging.getLogger(__name__)
@@ -127,9 +128,12 @@ class Service:
     @classmethod
     async def resume(cls, worker: Worker, pool: Pool) -> "Service":
         """A worker that goes on where the last one stopped."""
-        clock = clock_of(worker.settings)
-        every = round(worker.settings.snapshot_every_s * SECOND)
+        clock: Clock = clock_of(worker.settings)
         number, shards = worker.shard.number, worker.shard.of
+        if isinstance(clock, WallClock):
+            async with pool.connection() as conn:
+                clock = ForwardClock(clock, await last_heard(conn, number))
+        every = round(worker.settings.snapshot_every_s * SECOND)
         judge = await Judge.resume(pool, clock, shard=number, shards=shards, snapshot_every=every)
         return cls(worker, pool, clock, judge)
 

@@ -19,3 +19,11 @@ class ManualClock:
             raise ValueError(f"a clock cannot advance by {by} µs")
         self._now += by
         return self._now
+
+
+class Steppable(ManualClock):
+    """A clock that can be set, as an administrator sets a host's."""
+
+    def step(self, by: Micros) -> None:
+        """Show another time, `by` microseconds later or earlier."""
+        self._now += by

@@ -72,6 +72,12 @@ class ServiceProcess:
         except TimeoutError:
             raise AssertionError(f"no {action} in the log:\n{self.log_text()}") from None
 
+    @property
+    def pid(self) -> int | None:
+        """Its process id; None while it does not run."""
+        running = self._process is not None and self._process.returncode is None
+        return self._process.pid if self._process is not None and running else None
+
     async def kill(self) -> None:
         """kill -9: nothing is finished, nothing is said."""
         await self._end(signal.SIGKILL)

@@ -1,0 +1,20 @@
+"""Half a minute of random faults: what `make soak` does for longer."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.services.server import Provider
+from tests.soak import checks, report, soak
+
+
+@pytest.mark.timeout(240)
+def test_random_faults_lose_nothing_and_repeat_nothing(
+    services: Callable[[], Provider], tmp_path: Path
+) -> None:
+    run = asyncio.run(soak(services(), minutes=0.3, rate=200, seed=4, folder=tmp_path))
+    lines = list(checks(run))
+    assert report(lines), lines
+    assert run.struck.total() >= 2
