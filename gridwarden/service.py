@@ -187,6 +187,7 @@ class Service:
             except DATABASE_AWAY:
                 await asyncio.sleep(RETRY_S)
                 continue
+            give_way()  # a cancellation may have got lost in the pool
             await self._adopted.wait()
 
     @contextlib.asynccontextmanager

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
+from devices.cancelling import give_way
 from devices.topic import SUBSCRIPTIONS, subscriptions
 from gridwarden.pipeline import Pool
 from gridwarden.shard import Shard
@@ -65,6 +66,7 @@ async def follow(pool: Pool, source: Source, shard: Shard, communities: Collecti
         return
     async with pool.connection() as conn:
         topics = await record(conn, shard, communities)
+    give_way()  # the broker may be away for long
     await source.subscribe(topics.wanted, leave=topics.left)
     async with pool.connection() as conn:
         await conn.execute(_FORGET, _values(shard, communities))

@@ -1,7 +1,11 @@
 """Who owns which community, and what of a site a shard has."""
 
 from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
 
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +13,10 @@ from hypothesis import strategies as st
 from devices.inventory import Area, Device, Household, Inventory
 from gridwarden.errors import ShardError
 from gridwarden.shard import MOST, WHOLE, Shard, layout, owner, spanning
+from gridwarden.site_state import load_site
 from rules.loader import load
+from tests.gridwarden import several
+from tests.whole import apply_site
 
 CODES = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 
@@ -95,3 +102,23 @@ def test_rules_over_areas_above_the_community_are_found() -> None:
     written = "".join(RULE.format(per=per) for per in ("device", "household", "grid", "street"))
     rules = load({"care.yaml": written + RULE.format(per="community")})
     assert [rule.code for rule in spanning(rules, inventory("a", "b"))] == ["care.street"]
+
+
+async def test_a_worker_among_several_has_its_own_part_and_no_rule_that_spans(
+    database_url: str,
+    unique: Callable[[str], str],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    mine, theirs = several.communities(unique, 0, 1)
+    folder = several.write(tmp_path, [mine, theirs], several.RULES + several.STREET)
+    await apply_site(database_url, folder, datetime.now(UTC))
+    async with await psycopg.AsyncConnection.connect(database_url) as conn:
+        site = await load_site(conn, Shard(0, 2))
+        whole = await load_site(conn)
+    assert site.inventory.communities == {mine}
+    assert {rule.code for rule in whole.rules} - {rule.code for rule in site.rules} == {
+        "safety.many_alarms"
+    }
+    refused = [r for r in caplog.records if getattr(r, "action", "") == "rule.spans_shards"]
+    assert [(r.rule, r.shard) for r in refused] == [("safety.many_alarms", "0/2")]  # type: ignore[attr-defined]

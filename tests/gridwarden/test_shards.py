@@ -1,12 +1,20 @@
 """Two workers on one broker and one database: each its own communities, nothing twice."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from gridwarden import service
+from gridwarden.errors import ShardError
+from gridwarden.layout import record_layout
+from gridwarden.lease import Connection, claim
+from gridwarden.shard import WHOLE, Shard
 from tests.gridwarden.several import communities, several
 from tests.services.server import Server
 
@@ -25,6 +33,8 @@ async def test_every_message_once_by_its_owner_every_alert_once_whoever_is_kille
         second = await site.started("1/2")
         standby = site.worker("0/2", name="standby")
         taking_over = asyncio.create_task(standby.start())
+        with pytest.raises(AssertionError, match="laid out for 2 workers, this one was started as"):
+            await site.worker("0/1").start()
         await standby.logged("lease.standing_by")
         for community in site.communities:
             site.say(community, datetime.now(UTC), spo2=85)
@@ -86,15 +96,44 @@ async def test_communities_come_and_go_while_the_workers_run(
         assert site.ledger() == (2, 2, 0, 0)
 
 
-async def test_a_layout_that_contradicts_the_recorded_one_is_refused(
-    database_url: str, own_broker: Server, unique: Callable[[str], str], tmp_path: Path
+async def test_a_layout_that_contradicts_the_recorded_one_is_refused(database_url: str) -> None:
+    async with await claimed(database_url, Shard(1, 2)) as held:
+        await record_layout(held, Shard(1, 2))
+        with pytest.raises(ShardError, match="laid out for 2 workers"):
+            await record_layout(held, WHOLE)
+        assert await claim(database_url, Shard(1, 2)) is None, "another has it"
+    with pytest.raises(ShardError, match="start it as `gridwarden run --shard i/2`, or stop all"):
+        await claim(database_url, Shard(2, 3))
+    async with await claimed(database_url, Shard(0, 2)) as held:
+        await record_layout(held, Shard(0, 2))
+
+
+async def claimed(url: str, shard: Shard) -> Connection:
+    held = await claim(url, shard)
+    assert held is not None
+    return held
+
+
+async def test_following_the_site_ends_though_a_cancellation_got_lost(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async with several(database_url, own_broker, unique, tmp_path, 0) as site:
-        await (await site.started("1/2")).stop()
-        for shard in ("0/1", "2/3"):
-            wrong = site.worker(shard)
-            start_it_as = f"started as shard {shard}; start it as `gridwarden run --shard i/2`"
-            with pytest.raises(AssertionError, match=start_it_as):
-                await wrong.start()
-            assert await wrong.ended() == 1
-        assert site.rows("SELECT shards FROM shard_layout") == [(2,)]
+    """As the connection pool may lose it (`devices.cancelling`)."""
+    begun = asyncio.Event()
+
+    async def losing(*_: object) -> None:
+        begun.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(service, "follow", losing)
+    site = SimpleNamespace(inventory=SimpleNamespace(communities=frozenset[str]()))
+    own: Any = SimpleNamespace(
+        _adopted=asyncio.Event(), _pool=None, _shard=WHOLE, _judge=SimpleNamespace(site=site)
+    )
+    source: Any = None
+    following = asyncio.create_task(service.Service._follow(own, source))
+    await begun.wait()
+    following.cancel()
+    done, _ = await asyncio.wait([following], timeout=30)
+    assert done
+    assert following.cancelled()
