@@ -55,7 +55,7 @@ Connection: TypeAlias = AsyncConnection[Any]
 Tell = Callable[[str], None]
 
 TELL_EVERY_S = 10.0
-"""Real seconds between two words on how far collecting is."""
+"""Real seconds between two words on how far collecting is; a mark must come within that."""
 
 _GOING = "UPDATE shard_layout SET going_to = %s"
 _CUT = "UPDATE shard_layout SET shards = %s, going_to = NULL, came_from = %s, mark = %s"
@@ -226,9 +226,17 @@ class Change:
         await judge.save()
 
     async def _tell_progress(self, sources: Sequence[Source]) -> None:
+        """Until cancelled; ShardError where all is collected and the mark has not come."""
+        stored = -1
         while True:
             give_way()
-            stored = sum(source.acknowledged for source in sources)
+            before, stored = stored, sum(source.acknowledged for source in sources)
+            idle = (s.stopping or (s.settled and not s.in_flight) for s in sources)
+            if stored == before and all(idle):
+                raise ShardError(
+                    "the broker did not give the mark to the old sessions; nothing was changed: "
+                    "run the command again"
+                )
             self.tell(f"Collecting what the old sessions have: {stored} messages …")
             await asyncio.sleep(TELL_EVERY_S)
 

@@ -18,6 +18,7 @@ import pytest
 from pydantic import SecretStr
 
 from devices.accounts.account import SERVICE
+from gridwarden import reshard as changing
 from gridwarden import sessions
 from gridwarden.errors import ShardError
 from gridwarden.lease import claim
@@ -331,6 +332,25 @@ async def test_a_mark_that_the_broker_lost_costs_no_message(
     await reshard(settings(site), 1)
     stored = site.rows("SELECT count(DISTINCT value) FROM readings")
     assert stored == [(flow.sent,)]
+
+
+async def test_a_mark_that_never_comes_changes_nothing(
+    site: Several, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await recorded(site, 1)
+    site.say(site.communities[0], spo2=95)
+
+    async def lost(*_: object) -> None:
+        pass
+
+    with monkeypatch.context() as patch:
+        patch.setattr(changing, "TELL_EVERY_S", 2.0)
+        patch.setattr(Sessions, "mark", lost)
+        with pytest.RaisesGroup(pytest.RaisesExc(ShardError, match="did not give the mark")):
+            await reshard(settings(site), 2)
+    await reshard(settings(site), 2)
+    await reshard(settings(site), 1)
+    assert site.ledger() == (1, 1, 0, 0)
 
 
 async def test_no_worker_may_run(site: Several) -> None:
