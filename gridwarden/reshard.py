@@ -35,6 +35,7 @@ from gridwarden.errors import NotMigratedError, ShardError
 from gridwarden.judge import Judge
 from gridwarden.layout import Layout, read_layout
 from gridwarden.migrate import missing
+from gridwarden.pending import SQL
 from gridwarden.pipeline import Pool
 from gridwarden.service import open_pool
 from gridwarden.sessions import Sessions, connected
@@ -57,25 +58,15 @@ Tell = Callable[[str], None]
 TELL_EVERY_S = 10.0
 """Real seconds between two words on how far collecting is; a mark must come within that."""
 
+_VERSION = b"SELECT coalesce(max(version), 0) FROM site_versions"
 _GOING = "UPDATE shard_layout SET going_to = %s"
 _CUT = "UPDATE shard_layout SET shards = %s, going_to = NULL, came_from = %s, mark = %s"
 _SETTLED = "UPDATE shard_layout SET came_from = NULL, mark = NULL"
 _FORGET_TOPICS = "DELETE FROM shard_subscriptions WHERE shards = %s"
 _BEGIN = "INSERT INTO shards (shard) VALUES (%(shard)s) ON CONFLICT DO NOTHING"
-_CURSOR = """
-INSERT INTO cursors (shard, seq) SELECT shard, last_seq FROM shards WHERE shard = %(shard)s
-ON CONFLICT (shard) DO UPDATE SET seq = excluded.seq
-"""
-_SNAPSHOT = """
-INSERT INTO rule_snapshots (shard, seq, taken_at, state)
-SELECT shard, last_seq, %(now)s, %(state)s FROM shards WHERE shard = %(shard)s
-ON CONFLICT (shard) DO UPDATE
-SET seq = excluded.seq, taken_at = excluded.taken_at, state = excluded.state
-"""
-_UNJUDGED = """
-SELECT count(*) FROM shards s LEFT JOIN cursors c USING (shard)
-WHERE s.shard < %s AND s.last_seq > coalesce(c.seq, 0)
-"""
+_CURSOR = (SQL / "shard_cursor.sql").read_bytes()
+_SNAPSHOT = (SQL / "shard_snapshot.sql").read_bytes()
+_UNJUDGED = (SQL / "shards_unjudged.sql").read_bytes()
 
 
 def say_nothing(_text: str) -> None:
@@ -256,7 +247,7 @@ class Change:
         now = to_datetime(self.clock.now())
         async with self.held.transaction():
             await lock_site(self.held)
-            if await self._number("SELECT coalesce(max(version), 0) FROM site_versions") != version:
+            if await self._number(_VERSION) != version:
                 raise ShardError("a site was applied meanwhile; run the command again")
             if await self._number(_UNJUDGED, (before,)):
                 raise ShardError("batches were stored that nobody has judged; run it again")
@@ -315,9 +306,9 @@ class Change:
         assert found is not None, "it was written before"  # noqa: S101
         return found
 
-    async def _number(self, query: str, values: Sequence[object] = ()) -> int:
+    async def _number(self, query: bytes, values: Sequence[object] = ()) -> int:
         async with self.held.cursor(row_factory=tuple_row) as cursor:
-            await cursor.execute(query.encode(), values)
+            await cursor.execute(query, values)
             row = await cursor.fetchone()
         return int(row[0]) if row else 0
 

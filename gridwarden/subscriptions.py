@@ -14,23 +14,16 @@ from psycopg.rows import tuple_row
 
 from devices.cancelling import give_way
 from devices.topic import SUBSCRIPTIONS, subscriptions
+from gridwarden.pending import SQL
 from gridwarden.pipeline import Pool
 from gridwarden.shard import Shard
 from ingest.source import Source
 
 Connection: TypeAlias = AsyncConnection[Any]
 
-_RECORD = """
-INSERT INTO shard_subscriptions (shards, shard, community)
-SELECT %(shards)s, %(shard)s, unnest(%(communities)s::text[]) ON CONFLICT DO NOTHING
-"""
-_RECORDED = """
-SELECT community FROM shard_subscriptions WHERE shards = %(shards)s AND shard = %(shard)s
-"""
-_FORGET = """
-DELETE FROM shard_subscriptions
-WHERE shards = %(shards)s AND shard = %(shard)s AND community <> ALL(%(communities)s::text[])
-"""
+_RECORD = (SQL / "record_subscriptions.sql").read_bytes()
+_RECORDED = (SQL / "recorded_subscriptions.sql").read_bytes()
+_FORGET = (SQL / "forget_subscriptions.sql").read_bytes()
 
 
 @dataclass(frozen=True, slots=True)
