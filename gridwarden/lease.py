@@ -22,8 +22,16 @@ log = logging.getLogger(__name__)
 
 RETRY_S = 1.0
 LOOK_EVERY_S = 2.0
+HELD_S = 30.0
+"""Real seconds without a question from its worker after which the server takes the lease back.
+
+Of a worker that was killed, or stands still, behind a link that goes on answering for it.
+"""
+
 GHOST_S = 5.0
 """Real seconds that the server may take to end our former session, which still has the lock."""
+
+_HOLD = "SELECT set_config('idle_session_timeout', %s, false)"
 
 Connection: TypeAlias = PunctualConnection
 
@@ -96,6 +104,7 @@ async def claim(
     conn = await _connect(database_url)
     try:
         await conn.limit()
+        await conn.execute(_HOLD, [str(round(HELD_S * 1_000))])
         if former is not None:
             await conn.end(former, wait_s=GHOST_S)
         await check_layout(conn, shard)

@@ -70,6 +70,9 @@ GAP_S = 4.0
 LAST_S = 5.0
 """No fault begins so late, s."""
 
+HALF_OPEN_S = 40.0
+"""Seconds in which a connection that is half open is left by both."""
+
 PATIENT_S = 120.0
 """A run this long, s, has time for faults that take half a minute to be noticed."""
 
@@ -197,8 +200,9 @@ class Soak:
             self.struck[name] += 1
 
     async def _lose_database(self) -> None:
-        """Nobody is told: the service finds out when it has waited 30 s for an answer."""
+        """Nobody is told: service and server find out when they have waited 30 s for each other."""
         self.links["database"].lose()
+        await asyncio.sleep(HALF_OPEN_S)
 
     async def _kill_service(self) -> None:
         await self.service.kill()

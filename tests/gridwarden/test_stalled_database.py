@@ -112,3 +112,18 @@ async def test_the_lease_moves_to_a_session_that_may_write(
     assert not keeping.done()
     keeping.cancel()
     await asyncio.wait([keeping])
+
+
+async def test_a_worker_that_is_gone_behind_a_link_that_is_not_loses_its_lease(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was killed, and a middlebox answers TCP's keepalive in its place."""
+    async with behind_a_proxy(database_url) as (proxy, url):
+        monkeypatch.setattr(lease, "HELD_S", 0.3)
+        monkeypatch.setattr(lease, "RETRY_S", 0.05)
+        dead = await lease.take(url, 0)
+        proxy.lose()
+        async with asyncio.timeout(30):
+            other = await lease.take(database_url, 0)
+        await other.close()
+        await dead.close()
