@@ -13,6 +13,7 @@ from importlib import resources
 
 import psycopg
 
+from devices.connection import CONNECT_TIMEOUT_S
 from gridwarden.errors import MigrationError
 
 # Any fixed number that no other program takes in this database: "gwmigrat" as eight bytes.
@@ -56,7 +57,7 @@ def missing(database_url: str) -> list[str]:
 
     Raises MigrationError as `migrate` does, and psycopg.Error if the server refuses.
     """
-    with psycopg.connect(database_url, autocommit=True) as conn:
+    with psycopg.connect(database_url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S) as conn:
         table = conn.execute("SELECT to_regclass('migrations')").fetchone()
         known = table is not None and table[0] is not None
         return [m.name for m in pending(packaged(), _applied(conn) if known else {})]

@@ -14,6 +14,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from devices.cancelling import give_way
+from devices.connection import CONNECT_TIMEOUT_S, PunctualConnection
 from devices.instant import Clock
 from gridwarden.retention import Dropped, Retention, drop_old
 from gridwarden.rollup import PIECE, sum_up
@@ -27,13 +28,17 @@ DROP_EVERY = 60
 FIRST_DROP = 4
 """Turns from one look for what is too old to the next, and before the first."""
 
-CONNECT_TIMEOUT_S = 5
-
 _LOCK = int.from_bytes(b"gwupkeep", "big")
 _TAKE, _LEAVE = "SELECT pg_try_advisory_lock(%s)", "SELECT pg_advisory_unlock(%s)"
 
 Connection = AsyncConnection[TupleRow]
 Tell = Callable[[str, int], None]
+
+
+class Patient(PunctualConnection):
+    """For pieces of upkeep, which may take minutes; a server that is cut off is left as well."""
+
+    patience_s = 600.0
 
 
 def nobody(_what: str, _count: int) -> None:
@@ -95,9 +100,10 @@ async def turn_of(
     tell: called after each piece with the table's name (or 'batches summed up') and how many.
     psycopg.Error if the database refuses a piece; those before it are done.
     """
-    async with await AsyncConnection.connect(
+    async with await Patient.connect(
         database_url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S
     ) as conn:
+        await conn.limit()
         row = await (await conn.execute(_TAKE, (_LOCK,))).fetchone()
         if row is None or not row[0]:
             return Done(taken=True)

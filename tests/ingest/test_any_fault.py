@@ -36,7 +36,7 @@ from tests.ingest.model_broker import Broker, Link, Message
 from tests.ingest.site import NOW, ms
 from tests.ingest.test_run import INVENTORY, LIMITS, KilledError, Pool
 
-EXAMPLES = int(os.environ.get("GRIDWARDEN_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("GRIDWARDEN_EXAMPLES", "40"))
 REMEMBERED = 12
 """In place of 40 000: with what is in flight fewer than the model has packet ids."""
 
