@@ -57,7 +57,8 @@ class Receipts:
         self._before: dict[int, RawMessage] = {}
         self._settled: dict[int, tuple[int, RawMessage]] = {}
         self._settlements = 0
-        self._last: Micros = 0
+        # What an earlier process dated may be ahead of the clock: see `_next_arrival`.
+        self._last: Micros = max((earlier.arrival for earlier in stored.values()), default=0)
 
     def reconnect(self) -> None:
         """A new connection begins: no earlier message can be acknowledged on it."""

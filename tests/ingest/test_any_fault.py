@@ -18,7 +18,7 @@ from typing import Any, Literal, cast
 import orjson
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from psycopg import AsyncConnection, OperationalError
 from psycopg_pool import AsyncConnectionPool
@@ -370,6 +370,7 @@ def model_link(monkeypatch: pytest.MonkeyPatch) -> None:
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
+@example([Push([dateless("w2", 60)] * (BATCH + 1), 9, [Fault("after commit", "crash")])])
 @given(st.lists(PUSHES, max_size=6))
 async def test_any_faults_leave_what_one_quiet_run_leaves(
     pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]], pushes: list[Push]

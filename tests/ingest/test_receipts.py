@@ -98,6 +98,13 @@ def test_what_an_earlier_process_stored_keeps_its_arrival() -> None:
     assert receipts.receive(again(7), 950).arrival == 950, "it is known once"
 
 
+def test_no_message_arrives_when_one_of_an_earlier_process_did() -> None:
+    stored = {7: Earlier(fingerprint("gw/v1/c/d/up", b"x"), 100)}
+    receipts = Receipts(stored)
+    receipts.reconnect()
+    assert receipts.receive(first(8), 98).arrival == 101
+
+
 def test_another_message_under_the_same_id_is_a_new_one() -> None:
     stored = {n: Earlier(fingerprint("gw/v1/c/d/up", b"x"), 100) for n in (7, 8)}
     receipts = Receipts(stored)
