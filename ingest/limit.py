@@ -49,27 +49,31 @@ class Allowance:
 NO_LIMIT = Allowance(burst=0)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Shares:
-    """What each device of an inventory may send, by its id (0: none has it).
+    """What each device of an inventory may send, by its id (0: none has it)."""
 
-    rate: float64, messages a second · day: float64, messages it may send at once.
-    """
+    def __init__(self, inventory: Inventory | None, allowance: Allowance) -> None:
+        models = inventory.devices.models if inventory else ()
+        interval = np.array([np.inf, *(model.interval for model in models)])
+        self._rates: F64 = np.maximum(allowance.rate, TIMES * SECOND / interval)
+        self._days: F64 = np.maximum(allowance.burst, DAY / interval)
+        # Of a million devices few differ in this: the number of each one's share is kept.
+        self._which = np.zeros(1, np.min_scalar_type(len(interval)))
+        if inventory is not None:
+            ids, model = inventory.devices.ids, inventory.devices.model
+            self._which = np.zeros(int(ids.max(initial=0)) + 1, self._which.dtype)
+            self._which[ids] = model.astype(self._which.dtype) + self._which.dtype.type(1)
 
-    rate: F64
-    day: F64
+    def __len__(self) -> int:
+        return len(self._which)
 
-    @classmethod
-    def of(cls, inventory: Inventory, allowance: Allowance) -> "Shares":
-        """The shares of its devices."""
-        devices = inventory.devices
-        interval: F64 = np.full(int(devices.ids.max(initial=0)) + 1, np.inf)
-        intervals = np.array([model.interval for model in devices.models], np.float64)
-        interval[devices.ids] = intervals[devices.model]
-        return cls(
-            np.maximum(allowance.rate, TIMES * SECOND / interval),
-            np.maximum(allowance.burst, DAY / interval),
-        )
+    def rate(self, device: I64) -> F64:
+        """Messages a second that each of these may keep up."""
+        return self._rates[self._which[device]]
+
+    def day(self, device: I64) -> F64:
+        """Messages that each of these may send at once."""
+        return self._days[self._which[device]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,7 @@ class Limiter:
     def __init__(self, allowance: Allowance) -> None:
         self.allowance = allowance
         self._inventory: Inventory | None = None
-        self._shares = Shares(np.empty(0), np.empty(0))
+        self._shares = Shares(None, allowance)
         self._tokens: F64 = np.empty(0)
         self._at: I64 = np.empty(0, np.int64)
         self._kept: dict[int, Kept] = {}
@@ -115,10 +119,10 @@ class Limiter:
         """Use the intervals of these devices from now on; the buckets stay as they are."""
         if inventory is self._inventory:
             return
-        self._inventory, self._shares = inventory, Shares.of(inventory, self.allowance)
+        self._inventory, self._shares = inventory, Shares(inventory, self.allowance)
         short = self.short & inventory.devices.keys()
         self._short = {topic: device for device in short for topic in self._topics(device)}
-        missing = len(self._shares.day) - len(self._tokens)
+        missing = len(self._shares) - len(self._tokens)
         if missing > 0:
             self._tokens = np.append(self._tokens, np.full(missing, np.inf))
             self._at = np.append(self._at, np.zeros(missing, np.int64))
@@ -187,7 +191,7 @@ class Limiter:
         begun = sorted(charge.kept.keys() - self.short)
         for device in charge.kept:
             self._short |= dict.fromkeys(self._topics(device), device)
-        full = charge.device[charge.tokens >= self._shares.day[charge.device] / 2]
+        full = charge.device[charge.tokens >= self._shares.day(charge.device) / 2]
         for device in self.short & set(full.tolist()):
             self._kept.pop(device, None)
             for topic in self._topics(device):
@@ -195,11 +199,11 @@ class Limiter:
         return begun
 
     def _available(self, device: I64, at: Micros, behind: Micros) -> F64:
-        rate = self._shares.rate[device]
+        rate = self._shares.rate(device)
         missed = min(max(behind, 0), LONGEST) / SECOND
         since = np.maximum(at - self._at[device], 0) / SECOND
         return np.minimum(
-            self._tokens[device] + rate * since, self._shares.day[device] + rate * missed
+            self._tokens[device] + rate * since, self._shares.day(device) + rate * missed
         )
 
     def _to_keep(

@@ -125,6 +125,19 @@ def _rule_fields(rule: Rule) -> dict[str, object]:
 _DAMAGE = (zlib.error, zipfile.BadZipFile, ValueError, LookupError, TypeError, OSError, RuleError)
 
 
+def rules_of(data: bytes) -> tuple[Rule, ...]:
+    """The rules that the snapshot in these bytes is about; RuleError as `decode`.
+
+    Their memories are not looked at.
+    """
+    if not data.startswith(MARK):
+        return tuple(past.rule for past in decode(data).memories)
+    try:
+        return tuple(_rule(fields) for fields in _Reader(data).description()["rules"])
+    except _DAMAGE as error:
+        _refuse(data, f"{type(error).__name__}: {error}")
+
+
 def decode(data: bytes) -> Snapshot:
     """The snapshot in these bytes; RuleError where they are damaged or of another version."""
     try:
@@ -162,6 +175,11 @@ class _Reader:
             missing -= len(part)
         return b"".join(parts)
 
+    def description(self) -> dict[str, Any]:
+        """How many devices, and which rules: what everything begins with."""
+        told: dict[str, Any] = orjson.loads(self.take(int.from_bytes(self.take(8), "little")))
+        return told
+
     def end(self) -> None:
         """Check that it was whole; ValueError where it was not."""
         if self._some(1) or not self._packed.eof:
@@ -196,7 +214,7 @@ class _Reader:
 
 
 def _read(reader: _Reader) -> Snapshot:
-    description = orjson.loads(reader.take(int.from_bytes(reader.take(8), "little")))
+    description = reader.description()
     silence = nothing_heard(_count(description["devices"]))
     for column, near in _ears(silence):
         reader.fill(column, near)

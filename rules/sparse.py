@@ -22,11 +22,13 @@ _PORTION = 65_536
 class Sparse(Generic[Kind]):
     """Numbers of one type, (n, …), all `usual` until they are written."""
 
-    __slots__ = ("_bits", "_differs", "usual")
+    __slots__ = ("_bits", "_differs", "_written", "dtype", "usual")
 
     def __init__(self, shape: int | tuple[int, ...], usual: Kind) -> None:
         self.usual: Kind = usual
+        self.dtype: np.dtype[Kind] = usual.dtype
         self._bits: Any = usual.view(np.dtype(f"i{usual.itemsize}"))
+        self._written = False
         self._differs: npt.NDArray[np.integer[Any]] = np.zeros(shape, self._bits.dtype)
 
     def __len__(self) -> int:
@@ -37,27 +39,27 @@ class Sparse(Generic[Kind]):
         """How many rows, and how many numbers in each."""
         return self._differs.shape
 
-    @property
-    def dtype(self) -> "np.dtype[Kind]":
-        """The type of the numbers."""
-        kind: np.dtype[Kind] = self.usual.dtype
-        return kind
-
     def __getitem__(self, rows: Rows) -> npt.NDArray[Kind]:
         """A copy of these rows."""
-        numbers: npt.NDArray[Kind] = (self._differs[rows] ^ self._bits).view(self.usual.dtype)
+        numbers: npt.NDArray[Kind] = (self._differs[rows] ^ self._bits).view(self.dtype)
         return numbers
 
     def __setitem__(self, rows: Rows, numbers: object) -> None:
         self._differs[rows] = self._packed(numbers)
+        self._written = True
 
     def put(self, rows: Rows, numbers: object) -> None:
-        """As `column[rows] = numbers`, but writes only what changes; the rows are all different."""
-        rows = np.asarray(rows)
-        new = np.broadcast_to(self._packed(numbers), rows.shape + self.shape[1:])
+        """As `column[rows] = numbers`, but writes only what changes.
+
+        rows: row numbers, all different · numbers: one, or as many as there are rows.
+        """
+        new = self._packed(numbers)
         changed = self._differs[rows] != new
-        changed = changed.any(axis=tuple(range(1, changed.ndim)))
-        self._differs[rows[changed]] = new[changed]
+        if changed.any():
+            if changed.ndim > 1:
+                changed = changed.any(axis=1)
+            self._differs[rows[changed]] = new[changed] if new.ndim else new
+            self._written = True
 
     def unusual(self, rows: Rows = slice(None)) -> Bool:
         """Where something else than the usual stands, bool (n, …)."""
@@ -71,14 +73,18 @@ class Sparse(Generic[Kind]):
     def resized(self, length: int) -> "Sparse[Kind]":
         """A copy with so many rows: the first ones, or more that hold the usual."""
         twin = Sparse((length, *self.shape[1:]), self.usual)
+        if not self._written:
+            return twin
+        twin._written = True
         for start in range(0, min(length, len(self)), _PORTION):
             portion = self._differs[start : min(start + _PORTION, length)]
-            if portion.any():
+            # As truth values of single bytes: looking for one is quickest so.
+            if portion.view(np.bool_).any():
                 twin._differs[start : start + len(portion)] = portion
         return twin
 
     def _packed(self, numbers: object) -> Any:
-        return np.asarray(numbers, self.usual.dtype).view(self._bits.dtype) ^ self._bits
+        return np.asarray(numbers, self.dtype).view(self._bits.dtype) ^ self._bits
 
 
 Column: TypeAlias = I64 | I32 | Bool | Sparse[np.int64] | Sparse[np.int32] | Sparse[np.float64]

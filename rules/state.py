@@ -60,7 +60,7 @@ def dump(state: State, plan: Plan) -> bytes:
 
 def saved_rules(data: bytes) -> tuple[Rule, ...]:
     """The rules that a dumped state is about; RuleError as `restore`."""
-    return tuple(past.rule for past in snapshot.decode(data).memories)
+    return snapshot.rules_of(data)
 
 
 def restore(data: bytes, plan: Plan, now: Micros) -> tuple[State, list[Transition]]:

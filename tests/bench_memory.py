@@ -12,11 +12,12 @@ import asyncio
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import orjson
@@ -34,6 +35,9 @@ from ingest.message import RawMessage, Ticket
 from rules.evaluate import advance
 from rules.plan import make_plan
 from rules.state import carry_over, dump, fresh, restore
+
+if TYPE_CHECKING:
+    from tests.services.server import Provider
 
 T = TypeVar("T")
 
@@ -188,6 +192,7 @@ def walk(url: str, devices: int) -> None:
     steps.do("restore", lambda: restore(data, plan, BEGIN + 60_000_000))
 
     def adopt() -> Any:
+        grow(url, 1)
         other = load(url)
         new = make_plan(other.rules, other.inventory)
         limiter.adopt(other.inventory)
@@ -198,7 +203,69 @@ def walk(url: str, devices: int) -> None:
     sys.stdout.write(orjson.dumps(line).decode() + "\n")
 
 
-def measure(sizes: list[int]) -> None:
+GROW = (
+    """
+    INSERT INTO devices (community_id, code, kind, name, interval_us, metrics)
+    SELECT community_id, 'one-more-' || %(number)s, kind, name, interval_us, metrics
+    FROM devices LIMIT 1
+    """,
+    """
+    INSERT INTO placements (device_id, area_id, valid_from)
+    SELECT id, community_id, now() FROM devices WHERE code = 'one-more-' || %(number)s
+    """,
+    """
+    INSERT INTO site_versions (applied_at, name, time_zone, changes)
+    SELECT now(), name, time_zone, '[]' FROM site_versions LIMIT 1
+    """,
+    "NOTIFY gridwarden_site",
+)
+"""One device more, as a newly applied site."""
+
+
+def grow(url: str, number: int) -> None:
+    """One device more; number: which."""
+    with psycopg.connect(url) as conn:
+        for statement in GROW:
+            conn.execute(statement.encode(), {"number": number} if "%" in statement else None)
+
+
+def serve(url: str, provider: "Provider", devices: int, messages: int) -> None:
+    """The service as a whole: it starts, takes messages, stops, starts again, adopts a site."""
+    from tests import bench_ingest as bench  # noqa: PLC0415
+
+    folder = Path(tempfile.mkdtemp(prefix="bench-memory-"))
+    broker = provider.mosquitto()
+    feed = bench.Feed(devices)
+    for start in ("first", "again"):
+        bench.queue(broker.url, feed, messages)
+        began = time.perf_counter()
+        with bench.Commits(url, 0.05) as commits:
+            worker = bench.Worker(url, broker.url, folder / f"{start}.log")
+            try:
+                worker.until("service.running")
+                said: dict[str, Any] = {"unit": "MiB", "devices": devices, "start": start}
+                took = round(time.perf_counter() - began, 1)
+                bench.tell("service_running", round(peak(worker.pid), 1), took_s=took, **said)
+                commits.until(messages)
+                bench.until_judged(url)
+                bench.tell("service_judged", round(peak(worker.pid), 1), **said)
+                if start == "again":
+                    grow(url, 2)
+                    worker.until("site.adopted")
+                    bench.tell("service_adopted", round(peak(worker.pid), 1), **said)
+            finally:
+                worker.stop()
+    broker.remove()
+
+
+def peak(pid: int) -> float:
+    """VmHWM of a process, MiB."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    (line,) = (line for line in lines if line.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1_024
+
+
+def measure(sizes: list[int], messages: int) -> None:
     """A database for each size, and a process for it."""
     from tests.services import choose  # noqa: PLC0415
     from tests.services.databases import Databases  # noqa: PLC0415
@@ -213,6 +280,8 @@ def measure(sizes: list[int]) -> None:
             fill(url, devices)
             command = [sys.executable, "-m", "tests.bench_memory", "--url", url]
             subprocess.run([*command, "--devices", str(devices)], check=True)
+            if messages:
+                serve(url, provider, devices, messages)
             databases.drop(name)
 
 
@@ -221,13 +290,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--devices", type=int, nargs="+", default=[1_000, 100_000, 1_000_000])
     parser.add_argument("--url", help="only the steps, with this database, which is filled")
+    parser.add_argument(
+        "--service", type=int, default=0, metavar="N", help="the whole service too, N messages"
+    )
     options = parser.parse_args()
     # Ended by SIGTERM it ends its server too, as by Ctrl-C.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if options.url:
         walk(options.url, options.devices[0])
     else:
-        measure(options.devices)
+        measure(options.devices, options.service)
 
 
 if __name__ == "__main__":
