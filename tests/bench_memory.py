@@ -51,13 +51,15 @@ FILL = (
     """
     INSERT INTO households (code, area_id, name, care, away)
     SELECT 'h-' || n, areas.id, areas.name, true, false
-    FROM generate_series(0, %(devices)s - 1) AS n, areas WHERE areas.code = 'grid-1' ORDER BY n
+    FROM generate_series(0, %(devices)s - 1) AS n
+    JOIN areas ON areas.code = 'bench-' || n %% %(communities)s || '-grid' ORDER BY n
     """,
     """
     INSERT INTO devices (community_id, code, kind, name, interval_us, metrics, attributes)
     SELECT areas.id, 'wearable-' || n, 'wearable', areas.name, 600000000,
            '{pulse,spo2,fall,sos,battery}', '{}'
-    FROM generate_series(0, %(devices)s - 1) AS n, areas WHERE areas.code = 'bench' ORDER BY n
+    FROM generate_series(0, %(devices)s - 1) AS n
+    JOIN areas ON areas.code = 'bench-' || n %% %(communities)s ORDER BY n
     """,
     """
     INSERT INTO placements (device_id, area_id, household_id, valid_from)
@@ -71,12 +73,13 @@ FILL = (
 
 def fill(url: str, devices: int) -> None:
     """The site of the bench with so many devices, as applying it would write it, but quicker."""
-    from tests.bench_ingest.feed import apply  # noqa: PLC0415 — what it imports is not measured
+    from tests.bench_ingest.feed import COMMUNITIES, apply  # noqa: PLC0415 — not measured
 
     asyncio.run(apply(url, 0, rules=True))
     with psycopg.connect(url) as conn:
         for statement in FILL:
-            conn.execute(statement.encode(), {"devices": devices})
+            some = {"devices": devices, "communities": len(COMMUNITIES)}
+            conn.execute(statement.encode(), some)
     with psycopg.connect(url, autocommit=True) as conn:
         conn.execute("VACUUM ANALYZE")
 
@@ -231,28 +234,32 @@ def grow(url: str, number: int) -> None:
 
 def serve(url: str, provider: "Provider", devices: int, messages: int) -> None:
     """The service as a whole: it starts, takes messages, stops, starts again, adopts a site."""
-    from tests import bench_ingest as bench  # noqa: PLC0415
+    from tests.bench_ingest.commits import Commits, until_judged  # noqa: PLC0415
+    from tests.bench_ingest.drain import queue  # noqa: PLC0415
+    from tests.bench_ingest.feed import Feed  # noqa: PLC0415
+    from tests.bench_ingest.processes import Worker  # noqa: PLC0415
+    from tests.bench_ingest.tell import tell  # noqa: PLC0415
 
     folder = Path(tempfile.mkdtemp(prefix="bench-memory-"))
     broker = provider.mosquitto()
-    feed = bench.Feed(devices)
+    feed = Feed(devices)
     for start in ("first", "again"):
-        bench.queue(broker.url, feed, messages)
+        queue(broker.url, feed, messages)
         began = time.perf_counter()
-        with bench.Commits(url, 0.05) as commits:
-            worker = bench.Worker(url, broker.url, folder / f"{start}.log")
+        with Commits(url, 0.05) as commits:
+            worker = Worker(url, broker.url, folder / f"{start}.log")
             try:
                 worker.until("service.running")
                 said: dict[str, Any] = {"unit": "MiB", "devices": devices, "start": start}
                 took = round(time.perf_counter() - began, 1)
-                bench.tell("service_running", round(peak(worker.pid), 1), took_s=took, **said)
+                tell("service_running", round(peak(worker.pid), 1), took_s=took, **said)
                 commits.until(messages)
-                bench.until_judged(url)
-                bench.tell("service_judged", round(peak(worker.pid), 1), **said)
+                until_judged(url)
+                tell("service_judged", round(peak(worker.pid), 1), **said)
                 if start == "again":
                     grow(url, 2)
                     worker.until("site.adopted")
-                    bench.tell("service_adopted", round(peak(worker.pid), 1), **said)
+                    tell("service_adopted", round(peak(worker.pid), 1), **said)
             finally:
                 worker.stop()
     broker.remove()

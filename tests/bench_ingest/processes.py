@@ -81,13 +81,14 @@ class Worker:
             "DATABASE_URL": database_url,
             "MQTT_URL": broker_url,
             "MQTT_CLIENT_ID": CLIENT,
+            "WEB_PORT": "0",
         }
         environment = os.environ | {f"GRIDWARDEN_{name}": value for name, value in own.items()}
         self.name = "worker" if shard.whole else f"worker {shard}"
         self._log_file = log_file
         with log_file.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "gridwarden", "run", "--shard", str(shard), "--no-inbox"],
+                [sys.executable, "-m", "gridwarden", "run", "--shard", str(shard)],
                 env=environment,
                 stderr=log,
             )

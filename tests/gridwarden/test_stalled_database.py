@@ -121,9 +121,9 @@ async def test_a_worker_that_is_gone_behind_a_link_that_is_not_loses_its_lease(
     async with behind_a_proxy(database_url) as (proxy, url):
         monkeypatch.setattr(lease, "HELD_S", 0.3)
         monkeypatch.setattr(lease, "RETRY_S", 0.05)
-        dead = await lease.take(url, 0)
+        dead = await lease.take(url, WHOLE)
         proxy.lose()
         async with asyncio.timeout(30):
-            other = await lease.take(database_url, 0)
+            other = await lease.take(database_url, WHOLE)
         await other.close()
         await dead.close()
