@@ -68,7 +68,9 @@ ROUND_EVERY = 100
 GAP_S = 4.0
 """Seconds between two faults, at most."""
 LAST_S = 5.0
-"""No fault begins so late, s."""
+"""No fault begins so late, s, …"""
+LEAST = 3
+"""… but so many strike in any case."""
 
 HALF_OPEN_S = 40.0
 """Seconds in which a connection that is half open is left by both."""
@@ -188,7 +190,7 @@ class Soak:
         if self.spared:
             del faults["service killed"]
         order: list[str] = []
-        while loop.time() < end - LAST_S:
+        while loop.time() < end - LAST_S or self.struck.total() < LEAST:
             if not order:
                 order = self.chance.sample(sorted(faults), k=len(faults))
             await asyncio.sleep(self.chance.uniform(0.2, GAP_S))
