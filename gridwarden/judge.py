@@ -126,7 +126,7 @@ class Judge:
         without: standing alerts are in the database.
         """
         try:
-            plan = make_plan(saved_rules(snapshot.data), self.site.inventory)
+            plan = self._planned(saved_rules(snapshot.data))
             state, withdrawn = restore(snapshot.data, plan, self.clock.now())
         except RuleError as error:
             _say_unreadable(snapshot, cursor, error)
@@ -134,9 +134,15 @@ class Judge:
         self.plan, self.state, self.seq = plan, state, snapshot.seq
         said = await self._fold_again(cursor)
         self.seq = cursor
-        full = make_plan(self._enabled(self.site), self.site.inventory)
+        full = self._planned(self._enabled(self.site))
         state, more = carry_over(self.state, self.plan, full, self.clock.now())
         return await self._adopt(self.site, full, state, [*withdrawn, *_standing(said), *more])
+
+    def _planned(self, rules: Sequence[Rule]) -> Plan:
+        """The plan of these rules over the site; the one in force where it is that."""
+        if [own.rule for own in self.plan.rules] == list(rules):
+            return self.plan
+        return make_plan(rules, self.site.inventory)
 
     async def _fold_again(self, cursor: int) -> list[Transition]:
         """Fold the next batches in, as far as they are kept, up to the cursor; what they say."""

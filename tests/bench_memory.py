@@ -76,6 +76,11 @@ def fill(url: str, devices: int) -> None:
     from tests.bench_ingest.feed import COMMUNITIES, apply  # noqa: PLC0415 — not measured
 
     asyncio.run(apply(url, 0, rules=True))
+    fill_rows(url, devices)
+
+
+def fill_rows(url: str, devices: int) -> None:
+    """The households and devices of that site, which has neither."""
     with psycopg.connect(url) as conn:
         for statement in FILL:
             some = {"devices": devices, "communities": len(COMMUNITIES)}
