@@ -25,6 +25,7 @@ from rules.errors import RuleError
 from rules.evaluate import Failure, advance
 from rules.model import Rule
 from rules.plan import Plan, make_plan
+from rules.silence import nothing_heard
 from rules.state import State, carry_over, dump, fresh, restore, saved_rules
 from rules.transition import Change, Transition
 
@@ -107,15 +108,19 @@ class Judge:
             cursor = await _number(conn, _CURSOR, shard)
             saved = await (await conn.execute(_SNAPSHOT, (shard,), binary=True)).fetchone()
         plan = make_plan(site.rules, site.inventory)
-        judge = cls(
-            pool, clock, shard, snapshot_every, site, plan, fresh(plan, clock.now()), cursor, shards
-        )
+        state = State(nothing_heard(0), ())
+        judge = cls(pool, clock, shard, snapshot_every, site, plan, state, cursor, shards)
         if saved is None:
-            await judge.save()
+            await judge._begin()
         else:
             await judge._restore(Snapshot(saved[0], to_micros(saved[1]), saved[2]), cursor)
         await judge._close_orphans()
         return judge
+
+    async def _begin(self) -> None:
+        """From a state before any reading."""
+        self.state = fresh(self.plan, self.clock.now())
+        await self.save()
 
     async def _restore(self, snapshot: "Snapshot", cursor: int) -> None:
         """Fold the batches from the snapshot to the cursor in again, by the snapshot's own rules.
@@ -130,7 +135,7 @@ class Judge:
             state, withdrawn = restore(snapshot.data, plan, self.clock.now())
         except RuleError as error:
             _say_unreadable(snapshot, cursor, error)
-            return await self.save()
+            return await self._begin()
         self.plan, self.state, self.seq = plan, state, snapshot.seq
         said = await self._fold_again(cursor)
         self.seq = cursor

@@ -6,7 +6,7 @@ from psycopg import AsyncConnection
 
 from devices.inventory import Inventory
 from devices.registry import load_inventory
-from tests.bench_ingest import apply
+from tests.bench_ingest.feed import apply
 from tests.bench_memory import fill_rows
 from tests.services.databases import Databases
 
