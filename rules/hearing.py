@@ -94,7 +94,7 @@ def listen(plan: Plan, batch: Batch, silence: Silence, now: Micros) -> Hearing:
     time, device = _not_ahead(batch), batch.device
     heard = np.maximum(time, np.minimum(batch.arrival, now))
     offline = (batch.metric == HEARTBEAT) & (batch.value == 0)
-    spoken = np.column_stack([time, heard, batch.arrival])
+    spoken = np.column_stack([time, batch.time, heard, batch.arrival])
     lags = _lags(device[~offline], spoken[~offline], silence)
     keys: tuple[I64 | I32 | Bool, ...] = (batch.time, time, device)
     if offline.any():
@@ -156,15 +156,15 @@ def of_heartbeats(hearing: Hearing, silence: Silence) -> Hearing:
 def _lags(device: I32, spoken: I64, silence: Silence) -> tuple[I32, I64]:
     """Devices that were heard anew, and how far behind the last reading of each is.
 
-    spoken: (n, 3), of each reading its own time, when it was heard, and its arrival. The lag is at
-    least what the wait in a queue does not explain and at most the whole way; what it was before is
-    believed in between.
+    spoken: (n, 4), of each reading its time, that time as it was said, when it was heard, and its
+    arrival. The lag is at least what the wait in a queue does not explain and at most the whole
+    way; what it was before is believed in between.
     """
-    rows = np.lexsort((spoken[:, 0], device))
+    rows = np.lexsort((spoken[:, 1], spoken[:, 0], device))
     last = rows[_ends(device[rows])]
     new = ~silence.spoke[device[last]] | (spoken[last, 0] > silence.alive[device[last]])
     last = last[new]
-    least, most = spoken[last, 1] - spoken[last, 0], spoken[last, 2] - spoken[last, 0]
+    least, most = spoken[last, 2] - spoken[last, 0], spoken[last, 3] - spoken[last, 0]
     return device[last], np.clip(silence.lag[device[last]], least, most)
 
 

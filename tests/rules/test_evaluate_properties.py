@@ -94,6 +94,22 @@ def test_agrees_with_the_plain_loop_also_when_killed_anywhere(
             assert withdrawn == []
 
 
+def test_of_two_moved_to_one_time_the_later_said_tells_how_far_behind_a_device_is() -> (
+    None
+):
+    heartbeat = metric("heartbeat").id
+    rows = [
+        Reading(seconds(1), seconds(0), AWAY_WEARABLE, heartbeat, 1.0),
+        Reading(seconds(0), seconds(1), AWAY_WEARABLE, heartbeat, 1.0),
+        Reading(seconds(1), seconds(1), AWAY_WEARABLE, heartbeat, 0.0),
+        Reading(seconds(1), seconds(1), WEARABLE, metric("spo2").id, 90.0),
+    ]
+    for some in (rows, rows[::-1]):
+        done = evaluate(PLAN, Batch.of(some), fresh(PLAN, 0), seconds(2))
+        expected = Oracle(PLAN, 0).evaluate(some, seconds(2))
+        assert by_subject(done.transitions) == by_subject(expected)
+
+
 def run(rows: list[Reading], cuts: set[int], end: int) -> list[Transition]:
     """Deliver the rows in batches that end at these places, then a tick at `end`."""
     state = fresh(WITHOUT_ABSENCE, 0)
