@@ -55,7 +55,8 @@ class Receipts:
         self._stored = dict(stored)
         self._open: dict[int, RawMessage] = {}
         self._before: dict[int, RawMessage] = {}
-        self._settled: dict[int, tuple[int, RawMessage]] = {}
+        # Of each settled message: its number, arrival and mark. Tens of thousands: not the message.
+        self._settled: dict[int, tuple[int, Micros, int]] = {}
         self._settlements = 0
         # What an earlier process dated may be ahead of the clock: see `_next_arrival`.
         self._last: Micros = max((earlier.arrival for earlier in stored.values()), default=0)
@@ -109,7 +110,8 @@ class Receipts:
             packet_id, _, qos = message.ticket
             if qos:
                 number += 1
-                known[packet_id] = (number, message)
+                mark = hash((message.topic, message.payload))
+                known[packet_id] = (number, message.arrival, mark)
             if opened.get(packet_id) is message:
                 del opened[packet_id]
                 settled.append((packet_id, qos))
@@ -119,15 +121,17 @@ class Receipts:
     def _first_arrival(self, published: Published) -> Micros | None:
         """When this very message came first; None if it is new. What had its id is forgotten."""
         open_before = self._before.pop(published.packet_id, None)
-        number, settled = self._settled.pop(published.packet_id, (0, None))
+        settled = self._settled.pop(published.packet_id, None)
         stored = self._stored.pop(published.packet_id, None)
         if not published.redelivered:
             return None
-        if settled is not None and self._settlements - number >= REMEMBERED:
-            settled = None
-        for earlier in (open_before, settled):
-            if earlier is not None and _same(earlier, published):
-                return earlier.arrival
+        if open_before is not None and _same(open_before, published):
+            return open_before.arrival
+        if settled is not None:
+            number, arrival, mark = settled
+            lately = self._settlements - number < REMEMBERED
+            if lately and mark == hash((published.topic, published.payload)):
+                return arrival
         digest = fingerprint(published.topic, published.payload) if stored else b""
         return stored.arrival if stored and stored.digest == digest else None
 

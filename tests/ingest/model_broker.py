@@ -9,6 +9,7 @@ from ingest.backoff import Backoff
 from ingest.message import RawMessage
 from ingest.receipts import Earlier, Published, Receipts
 from ingest.session import SessionOptions
+from ingest.subscribing import Wanted
 
 IDS = 24
 """In place of 65 535: packet ids are soon given out again, to other messages."""
@@ -54,8 +55,10 @@ class Link:
         deliver: Callable[[list[RawMessage], Micros | None], object],
         on_change: Callable[[bool], object],
         stored: Mapping[int, Earlier],
+        wanted: Wanted,
+        on_granted: Callable[[Wanted], object],
     ) -> None:
-        del backoff
+        del backoff, wanted, on_granted
         self._clock = clock
         self._deliver = deliver
         self._on_change = on_change
