@@ -1,6 +1,6 @@
 """Applying a site: plan what changes, carry it out in bulk, number it, tell the running service."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -22,6 +22,10 @@ from devices.site.model import Site
 Connection: TypeAlias = psycopg.AsyncConnection[Any]
 
 _LOCK = 0x67726964_73697465
+PORTION = 50_000
+"""Rows that travel together: a JSON value holds 256 MiB at most."""
+RECORDED = 100_000
+"""Changes that are recorded one by one with a version; of more their number."""
 _WRITTEN = (Section.AREA, Section.HOUSEHOLD, Section.DEVICE, Section.MEMBER)
 _RETIRED = (Section.DEVICE, Section.HOUSEHOLD, Section.AREA, Section.MEMBER)
 
@@ -81,19 +85,23 @@ async def _carry_out(conn: Connection, todo: SitePlan, now: datetime) -> None:
 
 
 async def _run(conn: Connection, name: str, rows: Sequence[object], **more: datetime) -> None:
-    """One statement for all rows, which travel as one JSON value."""
-    if rows:
-        await conn.execute(statement(name), {"rows": _jsonb(rows), **more})
+    """A statement for all rows, which travel as JSON, in portions."""
+    for start in range(0, len(rows), PORTION):
+        portion = rows[start : start + PORTION]
+        await conn.execute(statement(name), {"rows": _jsonb(portion), **more})
 
 
 async def _number(
-    conn: Connection, site: Site, changes: Iterable[SiteChange], now: datetime
+    conn: Connection, site: Site, changes: Sequence[SiteChange], now: datetime
 ) -> int:
+    recorded: list[object] = list(changes[:RECORDED])
+    if len(changes) > RECORDED:
+        recorded.append({"more": len(changes) - RECORDED})
     values = {
         "now": now,
         "name": _jsonb(dict(site.name)),
         "time_zone": site.time_zone,
-        "changes": _jsonb(list(changes)),
+        "changes": _jsonb(recorded),
     }
     async with conn.cursor(row_factory=tuple_row) as cursor:
         await cursor.execute(statement("write_version"), values)

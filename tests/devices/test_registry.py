@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from devices.instant import MINUTE, Micros, to_datetime, to_micros
 from devices.inventory import Inventory
 from devices.metric import BY_ID
-from devices.registry import RuleText, apply_site, load_inventory, plan_changes
+from devices.registry import RuleText, apply, apply_site, load_inventory, plan_changes
 from devices.site import Site, load
 from tests.devices.site_files import SOUND, changed, example
 
@@ -67,6 +67,28 @@ async def test_the_inventory_says_what_the_site_says(connection: Connection) -> 
         assert (device.kind, device.interval) == (wanted.kind, wanted.interval)
         assert (device.metrics, device.name) == (wanted.metrics, wanted.name)
         assert device.attributes == wanted.attributes
+
+
+async def test_a_site_of_any_size_is_written_in_portions(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apply, "PORTION", 3)
+    monkeypatch.setattr(apply, "RECORDED", 2)
+    site = load(example())
+    announced = await plan_changes(connection, site, NOW)
+    await apply_site(connection, site, NOW)
+    assert await plan_changes(connection, site, LATER) == []
+    inventory = await load_inventory(connection)
+    homes = {home.code: home.id for home in inventory.households.values()}
+    areas = {area.code: area.id for area in inventory.areas.values()}
+    for wanted in site.devices.values():
+        device = inventory.find(wanted.community, wanted.code)
+        assert device is not None
+        assert device.area == areas[wanted.area]
+        assert device.household == (homes[wanted.household] if wanted.household else None)
+    ((kept,),) = await rows(connection, "SELECT changes FROM site_versions")
+    assert len(kept) == 3
+    assert kept[-1] == {"more": len(announced) - 2}
 
 
 async def test_the_same_site_again_changes_nothing(connection: Connection) -> None:

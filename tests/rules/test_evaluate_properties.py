@@ -94,9 +94,7 @@ def test_agrees_with_the_plain_loop_also_when_killed_anywhere(
             assert withdrawn == []
 
 
-def test_of_two_moved_to_one_time_the_later_said_tells_how_far_behind_a_device_is() -> (
-    None
-):
+def test_of_two_moved_to_one_time_the_later_said_tells_how_far_behind_a_device_is() -> None:
     heartbeat = metric("heartbeat").id
     rows = [
         Reading(seconds(1), seconds(0), AWAY_WEARABLE, heartbeat, 1.0),
