@@ -6,5 +6,5 @@ WITH newer AS (
     WHERE l.device_id = s.device_id AND l.metric_id = s.metric_id AND l.time < s.oldest
     RETURNING s.series
 )
-SELECT s.series FROM staged_latest s
-WHERE NOT EXISTS (SELECT FROM newer n WHERE n.series = s.series);
+SELECT series FROM staged_latest
+WHERE series NOT IN (SELECT series FROM newer);

@@ -1,3 +1,8 @@
+-- What follows looks up what a batch is about, by key, in tables of any size. Staged rows have no
+-- statistics: the planner would rather read a whole table for each batch, and compile the query first.
+SET LOCAL enable_hashjoin = off;
+SET LOCAL enable_mergejoin = off;
+SET LOCAL jit = off;
 CREATE TEMP TABLE IF NOT EXISTS staged_readings (
     row       integer NOT NULL,
     time      timestamptz NOT NULL,

@@ -14,7 +14,7 @@ WITH counted AS (
 INSERT INTO ledger AS l (device_id, received, stored, duplicate, rejected, last_heard)
 SELECT device_id, received, stored, duplicate, rejected, last_heard
 FROM staged_ledger s
-WHERE NOT EXISTS (SELECT FROM counted c WHERE c.device_id = s.device_id)
+WHERE s.device_id NOT IN (SELECT device_id FROM counted)
 ORDER BY device_id
 ON CONFLICT (device_id) DO UPDATE SET
     received = l.received + excluded.received,
