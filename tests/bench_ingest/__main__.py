@@ -120,7 +120,7 @@ def main() -> None:
     options = parser.parse_args()
     # Ended by SIGTERM it ends its servers too, as by Ctrl-C.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    options.devices = options.devices or ([1_000] if options.quick else [1_000, 100_000])
+    options.devices = options.devices or ([1_000] if options.quick else [1_000, 100_000, 1_000_000])
     with ExitStack() as stack:
         provider = choose.provider()
         stack.callback(provider.close)
