@@ -58,6 +58,9 @@ Tell = Callable[[str], None]
 TELL_EVERY_S = 10.0
 """Real seconds between two words on how far collecting is; a mark must come within that."""
 
+LOOKS, LOOK_EVERY_S = 15, 0.2
+"""How often, and after how many real seconds each, a lease that another has is looked at."""
+
 _VERSION = b"SELECT coalesce(max(version), 0) FROM site_versions"
 _GOING = "UPDATE shard_layout SET going_to = %s"
 _CUT = "UPDATE shard_layout SET shards = %s, going_to = NULL, came_from = %s, mark = %s"
@@ -98,11 +101,25 @@ async def alone(database_url: str, shards: int) -> AsyncIterator[Connection]:
         found = await read_layout(held)
         known = (found.shards, found.going_to, found.came_from) if found else ()
         most = max(shards, *(number or 0 for number in known)) if known else shards
-        running = [number for number in range(most) if not await claim_shard(held, number)]
+        running = await _taken(held, most)
         if running:
             named = ", ".join(map(str, running))
             raise ShardError(f"a worker runs for shard {named}: stop all workers first")
         yield held
+
+
+async def _taken(held: Connection, most: int) -> list[int]:
+    """Of the first `most` shards those whose lease another has; `held` has the others then.
+
+    The server takes a moment to see that whoever had one was killed.
+    """
+    others = list(range(most))
+    for _ in range(LOOKS):
+        others = [number for number in others if not await claim_shard(held, number)]
+        if not others:
+            break
+        await asyncio.sleep(LOOK_EVERY_S)
+    return others
 
 
 @dataclass(slots=True)
