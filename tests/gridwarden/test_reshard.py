@@ -243,7 +243,7 @@ async def test_interrupted_anywhere_it_is_resumed(  # noqa: PLR0917 - where it i
         await reshard(settings(site), 2)
         assert site.rows("SELECT shards, mark FROM shard_layout") == [(2, None)]
     await reshard(settings(site), 1)
-    assert_once(site, flow)
+    assert_once(site, flow, killed=True)
     assert site.rows("SELECT * FROM rejected_messages") == []
 
 
