@@ -140,7 +140,7 @@ def _alert(effect: Effect, condition: Condition, route: Route, setting: Setting)
         "household_id": place.household,
         "device_id": place.device,
         "devices": list(transition.devices),
-        "metrics": [metric.BY_NAME[rule.watch.metric].id],
+        "metrics": [metric.BY_NAME[name].id for name in rule.watch.metrics],
         "value": transition.value,
         "route_reason": route.reason.value,
         **_condition(condition),

@@ -13,10 +13,12 @@ from rules.memory import (
     AbsenceMemory,
     Memory,
     ThresholdMemory,
+    by_device,
     columns_of,
     copy_of,
     fresh_memory,
     since_of,
+    tables_of,
 )
 from rules.model import Rule, SubjectKind
 from rules.plan import Plan, RulePlan, per_of
@@ -28,18 +30,23 @@ _PORTION = 65_536
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Remembered:
-    """One rule's memory with the ids of its subjects, ascending, int32 (n,), and who was away."""
+    """One rule's memory with whom it is about.
+
+    subject_ids: ascending, int32 (n,) · away: bool (n,) · devices: ids by slot, int32 (m,): what
+    the memory's columns by device are about.
+    """
 
     rule: Rule
     subject_ids: I32
     away: Bool
+    devices: I32
     memory: Memory
 
 
 def remembered(plan: Plan, memories: Sequence[Memory]) -> list[Remembered]:
     """The memories of a plan's rules, each with whom it is about."""
     return [
-        Remembered(own.rule, own.subject_ids, own.away, memory)
+        Remembered(own.rule, own.subject_ids, own.away, own.devices, memory)
         for own, memory in zip(plan.rules, memories, strict=True)
     ]
 
@@ -69,22 +76,26 @@ def carry(
 
 
 def _in_order(plan: Plan, memories: Mapping[str, Memory], now: Micros) -> tuple[Memory, ...]:
-    return tuple(
-        memories.get(own.rule.code) or fresh_memory(own.rule, len(own.subject_ids), now)
-        for own in plan.rules
-    )
+    return tuple(memories.get(own.rule.code) or _fresh(own, now) for own in plan.rules)
+
+
+def _fresh(own: RulePlan, now: Micros) -> Memory:
+    return fresh_memory(own.rule, len(own.subject_ids), len(own.devices), now)
 
 
 def _moved(past: Remembered, own: RulePlan, now: Micros) -> Memory:
-    if np.array_equal(past.subject_ids, own.subject_ids):
+    same = not by_device(past.memory) or np.array_equal(past.devices, own.devices)
+    if same and np.array_equal(past.subject_ids, own.subject_ids):
         turned = np.flatnonzero(past.away != own.away)
         memory = copy_of(past.memory) if len(turned) else copy.copy(past.memory)
     else:
-        memory = fresh_memory(own.rule, len(own.subject_ids), now)
+        memory = _fresh(own, now)
         _, source, target = np.intersect1d(past.subject_ids, own.subject_ids, return_indices=True)
         old = columns_of(past.memory)
         for name, column in columns_of(memory).items():
             _move(old[name], source, column, target)
+        _move_devices(past, own, memory)
+        _move_tables(past, source, target, memory)
         turned = target[past.away[source] != own.away[target]]
     _restart_timers(memory, turned, own.away, now)
     memory.earliest = FORGOTTEN
@@ -101,6 +112,22 @@ def _move(old: Column, source: I64, new: Column, target: I64) -> None:
             new.put(target[some], old[source[some]])
         else:
             new[target[some]] = old[source[some]]
+
+
+def _move_devices(past: Remembered, own: RulePlan, memory: Memory) -> None:
+    """What is remembered of a device goes with it, also to another subject."""
+    old, new = by_device(past.memory), by_device(memory)
+    if new:
+        _, source, target = np.intersect1d(past.devices, own.devices, return_indices=True)
+        for name, column in new.items():
+            column.values[target] = old[name].values[source]
+
+
+def _move_tables(past: Remembered, source: I64, target: I64, memory: Memory) -> None:
+    slots = np.full(len(past.subject_ids), -1, np.int32)
+    slots[source] = target
+    for name, table in tables_of(past.memory).items():
+        setattr(memory, name, table.moved(slots))
 
 
 def _restart_timers(memory: Memory, turned: object, away: Bool, now: Micros) -> None:

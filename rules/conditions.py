@@ -1,48 +1,53 @@
-"""The condition of a rule: a threshold, an absence, or a count in a window."""
+"""The condition of a rule: which kind it is shows in its keys, and each kind has its reader."""
 
-import re
+from collections.abc import Callable
+from typing import NamedTuple
 
 from devices.instant import SECOND
 from devices.metric import BY_NAME, Metric
 from rules.entry import Entry
 from rules.expression import Expression
-from rules.model import Absence, Condition, CountInWindow, Per, SubjectKind, Threshold, Watch
-from rules.soundness import contradiction, satisfiable
+from rules.model import Absence, Condition, CountInWindow, Threshold, Watch
+from rules.parts import over_value, read_per, required
+from rules.soundness import contradiction
 from rules.tree import Compare, Number, Value
 
-CONDITION_KEYS = frozenset({"when", "clear", "for", "absent", "within", "where", "per"})
 MAX_COUNT = 1_000
 
-_THRESHOLD = frozenset({"when", "clear", "for"})
-_ABSENCE = frozenset({"absent", "when", "per"})
-_WINDOW = frozenset({"when", "within", "where", "per"})
-_AREA_KIND = re.compile(r"[a-z][a-z0-9_]*")
 
+class Reader(NamedTuple):
+    """How a kind of condition is read.
 
-def read_condition(entry: Entry, watch: Watch | None) -> Condition | None:
-    """The rule's condition; None, with every problem noted, where it cannot be told.
-
-    Where the metric is not known, what can be checked without it still is.
+    key: a rule that has it is of this kind · name: what people call it · keys: those that such a
+    rule may have · read: the condition, or None with every problem noted; where the watched metric
+    is not known, what can be checked without it still is · metrics: of kinds that state their
+    metrics themselves, so that `watch` names none: what they are, as far as they can be told.
     """
-    metric = BY_NAME[watch.metric] if watch else None
-    if "absent" in entry.data:
-        _refuse_foreign(entry, _ABSENCE, "an absence ('absent')")
-        return _absence(entry, metric)
-    if "within" in entry.data:
-        _refuse_foreign(entry, _WINDOW, "a count in a window ('within')")
-        return _window(entry, metric)
-    _refuse_foreign(entry, _THRESHOLD, "a threshold")
-    return _threshold(entry, metric)
+
+    key: str
+    name: str
+    keys: frozenset[str]
+    read: Callable[[Entry, Watch | None], Condition | None]
+    metrics: Callable[[Entry], tuple[str, ...]] | None = None
 
 
-def _refuse_foreign(entry: Entry, own: frozenset[str], name: str) -> None:
-    for key in sorted((CONDITION_KEYS - own) & entry.data.keys()):
-        entry.complain(key, f"does not belong to {name}", f"it has {', '.join(sorted(own))}")
+def reader_of(entry: Entry) -> Reader:
+    """The reader of this rule's kind; keys of other kinds are noted."""
+    reader = next((r for r in READERS if r.key in entry.data), _THRESHOLD)
+    for key in sorted((CONDITION_KEYS - reader.keys) & entry.data.keys()):
+        hint = f"it has {', '.join(sorted(reader.keys))}"
+        entry.complain(key, f"does not belong to {reader.name}", hint)
+    return reader
 
 
-def _threshold(entry: Entry, metric: Metric | None) -> Threshold | None:
+def _metric(watch: Watch | None) -> Metric | None:
+    return BY_NAME[watch.metric] if watch else None
+
+
+def _threshold(entry: Entry, watch: Watch | None) -> Threshold | None:
+    metric = _metric(watch)
     when = _required_when(entry, metric)
-    clear = _over_value(entry, "clear", metric)
+    clear = over_value(entry, "clear", metric)
     lasting = entry.duration("for", least=0)
     if metric and metric.occurs:
         _refuse_of_momentary(entry, metric)
@@ -60,39 +65,30 @@ def _refuse_of_momentary(entry: Entry, metric: Metric) -> None:
 
 
 def _required_when(entry: Entry, metric: Metric | None) -> Expression | None:
-    if entry.data.get("when") is None:
-        entry.complain("when", "is missing", "write e.g. when: spo2 <= 91")
-    return _over_value(entry, "when", metric)
+    required(entry, "when", "spo2 <= 91")
+    return over_value(entry, "when", metric)
 
 
-def _over_value(entry: Entry, key: str, metric: Metric | None) -> Expression | None:
-    """The condition over the watched metric in this field; it must be possible at all."""
-    expression = entry.expression(key, [metric.name] if metric else BY_NAME)
-    if expression and metric and not satisfiable(metric, expression):
-        limits = f"{metric.name} lies between {metric.low:g} and {metric.high:g} {metric.unit}"
-        entry.complain(key, f"{expression.text!r} can never be true", limits)
-    return expression
-
-
-def _absence(entry: Entry, metric: Metric | None) -> Absence | None:
-    when = _over_value(entry, "when", metric)
+def _absence(entry: Entry, watch: Watch | None) -> Absence | None:
+    metric = _metric(watch)
+    when = over_value(entry, "when", metric)
     lasting = entry.duration("absent", least=SECOND)
-    per = _per(entry, area=False)
+    per = read_per(entry, area=False)
     return Absence(when, lasting, per) if lasting and per else None
 
 
-def _window(entry: Entry, metric: Metric | None) -> CountInWindow | None:
+def _window(entry: Entry, watch: Watch | None) -> CountInWindow | None:
+    metric = _metric(watch)
     count = _count(entry)
     within = entry.duration("within", least=SECOND)
-    where = _over_value(entry, "where", metric)
-    per = _per(entry, area=True)
+    where = over_value(entry, "where", metric)
+    per = read_per(entry, area=True)
     return CountInWindow(count, within, where, per) if count and within and per else None
 
 
 def _count(entry: Entry) -> int | None:
     """N of `when: count >= N` or `count > N - 1`."""
-    if entry.data.get("when") is None:
-        entry.complain("when", "is missing", "write e.g. when: count >= 5")
+    if not required(entry, "when", "count >= 5"):
         return None
     expression = entry.expression("when", ["count"])
     count = _least_count(expression) if expression else None
@@ -113,16 +109,16 @@ def _least_count(expression: Expression) -> int | None:
     return int(count) if count == int(count) and 1 <= count <= MAX_COUNT else None
 
 
-def _per(entry: Entry, *, area: bool) -> Per | None:
-    if "per" not in entry.data:
-        return Per(SubjectKind.DEVICE)
-    word = entry.text("per")
-    if word in {"device", "household"}:
-        return Per(SubjectKind(word))
-    if word is None:
-        return None
-    if area and word != "area" and _AREA_KIND.fullmatch(word):
-        return Per(SubjectKind.AREA, word)
-    known = "device, household or a kind of area, e.g. building" if area else "device or household"
-    entry.complain("per", f"{word!r} cannot be the subject", f"write {known}")
-    return None
+_THRESHOLD = Reader("", "a threshold", frozenset({"when", "clear", "for"}), _threshold)
+READERS = (
+    Reader("absent", "an absence ('absent')", frozenset({"absent", "when", "per"}), _absence),
+    Reader(
+        "within",
+        "a count in a window ('within')",
+        frozenset({"when", "within", "where", "per"}),
+        _window,
+    ),
+)
+"""The kinds that a key tells; the first whose key is there is meant. Without any: a threshold."""
+
+CONDITION_KEYS = frozenset[str]().union(*(r.keys for r in (*READERS, _THRESHOLD)))

@@ -5,9 +5,10 @@ time; then timers fire up to `now`, the instant up to which everything that the 
 been heard. A rule in which an error shows is left alone and reported: it never stops the others.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from devices.instant import Micros
 from devices.reading import Batch
 from rules import absence, threshold, window
 from rules.hearing import HEARTBEAT, Hearing, listen, of_heartbeats, remember
-from rules.memory import AbsenceMemory, Memory, ThresholdMemory
+from rules.memory import AbsenceMemory, Memory, ThresholdMemory, WindowMemory
 from rules.model import Rule
 from rules.plan import Plan
 from rules.silence import Rows, Silence
@@ -94,27 +95,53 @@ def _each(
 
 
 def _by_metric(plan: Plan, hearing: Hearing) -> dict[int, Rows]:
-    metrics = {own.metric for own in plan.rules}
+    metrics = {metric for own in plan.rules for metric in own.metrics}
     return {metric: np.flatnonzero(hearing.metric == metric) for metric in metrics}
 
 
 def _fold(turn: Turn, memory: Memory, rows: dict[int, Rows]) -> None:
-    mine, hearing = rows[turn.own.metric], turn.hearing
-    if isinstance(memory, ThresholdMemory):
-        if len(mine) or hearing.gap.any() or (hearing.newer.any() and memory.silent.any()):
-            threshold.fold(turn, memory, mine)
-    elif not len(mine):
-        return
-    elif isinstance(memory, AbsenceMemory):
-        absence.fold(turn, memory, mine)
-    else:
-        window.fold(turn, memory, mine)
+    mine = _rows_of(turn, rows)
+    if len(mine) or _ends_silence(turn, memory):
+        JUDGES[type(memory)].fold(turn, memory, mine)
+
+
+def _rows_of(turn: Turn, rows: dict[int, Rows]) -> Rows:
+    """The rows of the rule's metrics, in the order of the hearing."""
+    metrics = turn.own.metrics
+    if len(metrics) == 1:
+        return rows[metrics[0]]
+    several = [rows[metric] for metric in metrics]
+    return np.sort(np.concatenate(several)) if several else np.empty(0, np.intp)
+
+
+def _ends_silence(turn: Turn, memory: Memory) -> bool:
+    """Whether a threshold may have to take note of a silence that ended by another metric."""
+    if not isinstance(memory, ThresholdMemory):
+        return False
+    hearing = turn.hearing
+    return bool(hearing.gap.any() or (hearing.newer.any() and memory.silent.any()))
 
 
 def _tick(turn: Turn, memory: Memory, now: Micros) -> None:
-    if isinstance(memory, ThresholdMemory):
-        threshold.tick(turn, memory, now)
-    elif isinstance(memory, AbsenceMemory):
-        absence.tick(turn, memory, now)
-    else:
-        window.tick(turn, memory, now)
+    JUDGES[type(memory)].tick(turn, memory, now)
+
+
+class Judge(NamedTuple):
+    """How rules of one kind judge.
+
+    fold: rows of the rule's metrics, in the order of the hearing · tick: timers, up to an instant;
+    both change the memory in place and tell transitions to the turn.
+    """
+
+    fold: Callable[[Turn, Any, Rows], None]
+    tick: Callable[[Turn, Any, Micros], None]
+
+
+JUDGES: Mapping[type[Any], Judge] = MappingProxyType(
+    {
+        ThresholdMemory: Judge(threshold.fold, threshold.tick),
+        AbsenceMemory: Judge(absence.fold, absence.tick),
+        WindowMemory: Judge(window.fold, window.tick),
+    }
+)
+"""By the class of what a kind remembers."""

@@ -179,7 +179,7 @@ def _lag_of(device: I32, lags: tuple[I32, I64], silence: Silence) -> I64:
 
 
 def _own(device: I32, time: I64, offline: Bool, silence: Silence) -> _Own:
-    base, left = silence.said(device), silence.away(device)
+    base, away = silence.said(device), silence.away(device)
     floor = np.where(silence.known(device), base, NEVER)
     first = _begins(device)
     place = np.arange(len(device))
@@ -189,7 +189,9 @@ def _own(device: I32, time: I64, offline: Bool, silence: Silence) -> _Own:
     spoke = ~first & ~offline[earlier]
     before = np.where(spoke, np.maximum(time[earlier], floor), base)
     said = np.where(spoke, earlier + 1, begin)
-    left = np.where(~spoke | (left >= before), left, FOREVER)
+    words: I64 = np.cumsum(offline) - offline
+    still = (away >= before) & (words[earlier] == words[begin])
+    left = np.where(~spoke | still, away, FOREVER)
     left = np.where(said < place, np.minimum(left, time[said]), left)
     alive = np.where(offline, before, np.maximum(time, floor))
     stays = np.where(left >= alive, left, FOREVER)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from devices.document import Data, Lines, scan
 from devices.errors import Problem
 from devices.metric import BY_NAME
-from rules.conditions import CONDITION_KEYS, read_condition
+from rules.conditions import CONDITION_KEYS, reader_of
 from rules.entry import Entry
 from rules.errors import RulesError
 from rules.model import Absence, Condition, CountInWindow, NoData, Rule, Severity, Watch
@@ -89,8 +89,9 @@ def _load_rule(entry: Entry, text: str, seen: dict[str, str]) -> Rule | None:
     entry.refuse_others(_KEYS | CONDITION_KEYS)
     code = _code(entry, seen)
     category = _matching(entry, "category", _CATEGORY, "e.g. parking, access, care or safety")
-    watch = read_watch(entry)
-    condition = read_condition(entry, watch)
+    reader = reader_of(entry)
+    watch = read_watch(entry, None if reader.metrics is None else reader.metrics(entry))
+    condition = reader.read(entry, watch)
     severity = entry.choice("severity", Severity, None)
     no_data = _no_data(entry, watch, condition)
     title = entry.languages("title", required=True)
@@ -137,7 +138,7 @@ def _no_data(entry: Entry, watch: Watch | None, condition: Condition | None) -> 
         entry.complain("no_data", "'clear' is refused", _SILENCE_NEVER_CLEARS)
         return NoData.HOLD
     choice = entry.choice("no_data", NoData, NoData.HOLD) or NoData.HOLD
-    momentary = watch is not None and BY_NAME[watch.metric].occurs
+    momentary = watch is not None and any(BY_NAME[name].occurs for name in watch.metrics)
     if choice is NoData.ALERT and (momentary or isinstance(condition, Absence | CountInWindow)):
         hint = "write a rule of its own: absent: …, without 'when'"
         entry.complain("no_data", "'alert' is for thresholds on what is measured or lasts", hint)

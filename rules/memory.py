@@ -1,4 +1,4 @@
-"""What each rule remembers of its subjects: columns of one row per slot.
+"""What each rule remembers: columns of one row per slot, of one row per device, and tables.
 
 Whole numbers beside the arrays are lower bounds of the next moment at which a timer could matter;
 they only save looking, are never saved, and FORGOTTEN means 'look'.
@@ -15,6 +15,7 @@ from devices.instant import FOREVER, NEVER, Micros
 from devices.reading import I64, Bool
 from rules.model import Absence, CountInWindow, Rule, Threshold
 from rules.sparse import Column, Rows, Sparse
+from rules.table import ByDevice, Table
 
 FORGOTTEN: Micros = NEVER
 
@@ -69,8 +70,8 @@ class WindowMemory:
 Memory: TypeAlias = ThresholdMemory | AbsenceMemory | WindowMemory
 
 
-def fresh_memory(rule: Rule, n: int, now: Micros) -> Memory:
-    """What is remembered of n subjects that become known now: nothing has been heard of them."""
+def fresh_memory(rule: Rule, n: int, m: int, now: Micros) -> Memory:  # noqa: ARG001
+    """What is remembered of n subjects with m devices that become known now: nothing was heard."""
     match rule.condition:
         case Threshold():
             return ThresholdMemory(
@@ -95,16 +96,30 @@ def fresh_memory(rule: Rule, n: int, now: Micros) -> Memory:
 
 
 def columns_of(memory: Memory) -> Mapping[str, Column]:
-    """The columns themselves, by name."""
-    pairs = ((f.name, getattr(memory, f.name)) for f in fields(memory))
-    return {name: value for name, value in pairs if not isinstance(value, int)}
+    """The columns of one row per slot, by name."""
+    return {n: v for n, v in _parts(memory) if isinstance(v, np.ndarray | Sparse)}
+
+
+def by_device(memory: Memory) -> Mapping[str, ByDevice]:
+    """The columns of one row per device, by name."""
+    return {name: value for name, value in _parts(memory) if isinstance(value, ByDevice)}
+
+
+def tables_of(memory: Memory) -> Mapping[str, Table]:
+    """The tables, by name."""
+    return {name: value for name, value in _parts(memory) if isinstance(value, Table)}
+
+
+def _parts(memory: Memory) -> list[tuple[str, object]]:
+    return [(f.name, getattr(memory, f.name)) for f in fields(memory)]
 
 
 def copy_of(memory: Memory) -> Memory:
     """The same memory in columns of its own."""
     twin = copy.copy(memory)
-    for name, column in columns_of(memory).items():
-        setattr(twin, name, column.copy())
+    for name, part in _parts(memory):
+        if isinstance(part, np.ndarray | Sparse | ByDevice | Table):
+            setattr(twin, name, part.copy())
     return twin
 
 

@@ -6,7 +6,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from devices.instant import Micros
 from rules.expression import Expression
@@ -38,17 +38,24 @@ class SubjectKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Which readings a rule looks at: one metric, of the devices that pass every given filter.
+    """Which readings a rule looks at: these metrics, of the devices that pass every given filter.
 
-    care: only households with (True) or without (False) care · kinds: device kinds · areas: codes
-    of areas, each with all below it · devices: device codes. Empty or None: no restriction.
+    metrics: names, the one that it is mostly about first; one for most kinds of rule, several where
+    they are judged together, none for rules about other rules · care: only households with (True)
+    or without (False) care · kinds: device kinds · areas: codes of areas, each with all below it
+    devices: device codes. Empty or None: no restriction.
     """
 
-    metric: str
+    metrics: tuple[str, ...]
     care: bool | None = None
     kinds: frozenset[str] = frozenset()
     areas: frozenset[str] = frozenset()
     devices: frozenset[str] = frozenset()
+
+    @property
+    def metric(self) -> str:
+        """The first of the metrics; '' where there is none."""
+        return self.metrics[0] if self.metrics else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,17 @@ class Threshold:
     when: Expression
     clear: Expression | None
     lasting: Micros
+    states_metrics: ClassVar[bool] = False
+
+    @property
+    def per(self) -> Per:
+        """Each device by itself."""
+        return Per(SubjectKind.DEVICE)
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """All that it is written with."""
+        return _given(self.when, self.clear)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +100,12 @@ class Absence:
     when: Expression | None
     lasting: Micros
     per: Per
+    states_metrics: ClassVar[bool] = False
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """All that it is written with."""
+        return _given(self.when)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +116,16 @@ class CountInWindow:
     within: Micros
     when: Expression | None
     per: Per
+    states_metrics: ClassVar[bool] = False
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """All that it is written with."""
+        return _given(self.when)
+
+
+def _given(*expressions: Expression | None) -> tuple[Expression, ...]:
+    return tuple(e for e in expressions if e is not None)
 
 
 Condition: TypeAlias = Threshold | Absence | CountInWindow

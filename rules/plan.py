@@ -9,13 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from devices.columns import NONE
-from devices.instant import Micros
 from devices.inventory import Inventory
 from devices.kind import SILENT_AFTER_INTERVALS
 from devices.metric import BY_NAME
 from devices.reading import F64, I32, I64, Bool
-from rules.expression import Expression
-from rules.model import CountInWindow, Per, Rule, SubjectKind, Threshold
+from rules.model import Per, Rule, SubjectKind
 from rules.sparse import Sparse
 from rules.transition import Subject
 from rules.watched import Watched
@@ -46,14 +44,14 @@ class Lacking:
 class RulePlan:
     """One rule's subjects, n of them in slots 0 … n-1 by ascending id, and their m devices.
 
-    subject_ids: int32 (n,) · slot: int32, by device id, NOBODY where not judged · devices: int32
-    (m,), ids by slot and then by id · starts: int32 (n + 1,), slot k has devices[starts[k]:starts
-    [k + 1]] · away: bool (n,), True where the rule does not look for now. Rules with the same
-    subjects share these arrays.
+    metrics: ids of those that it watches, the main one first · subject_ids: int32 (n,)
+    slot: int32, by device id, NOBODY where not judged · devices: int32 (m,), ids by slot and then
+    by id · starts: int32 (n + 1,), slot k has devices[starts[k]:starts[k + 1]] · away: bool (n,),
+    True where the rule does not look for now. Rules with the same subjects share these arrays.
     """
 
     rule: Rule
-    metric: int
+    metrics: tuple[int, ...]
     subject_ids: I32
     slot: Sparse[np.int32]
     devices: I32
@@ -61,6 +59,11 @@ class RulePlan:
     away: Bool
     attributes: frozenset[str]
     lacking: Lacking
+
+    @property
+    def metric(self) -> int:
+        """The metric that it is mostly about; NOBODY where it is about none."""
+        return self.metrics[0] if self.metrics else NOBODY
 
     @property
     def subjects(self) -> tuple[Subject, ...]:
@@ -168,7 +171,7 @@ class _Shared:
 
 
 def _bind(rule: Rule, watched: Watched, shared: _Shared) -> RulePlan:
-    names = frozenset[str]().union(*(e.attributes for e in _expressions(rule)))
+    names = frozenset[str]().union(*(e.attributes for e in rule.condition.expressions))
     rows = watched.rows(rule.watch)
     rows, lacking = _with_attributes(rows, tuple(sorted(names)), watched)
     per = per_of(rule)
@@ -182,7 +185,7 @@ def _bind(rule: Rule, watched: Watched, shared: _Shared) -> RulePlan:
     muted = shared.array(_muted(rule, per, rows, watched))
     return RulePlan(
         rule=rule,
-        metric=BY_NAME[rule.watch.metric].id,
+        metrics=tuple(BY_NAME[name].id for name in rule.watch.metrics),
         subject_ids=ids,
         slot=shared.slots(devices, starts, muted),
         devices=devices,
@@ -213,22 +216,7 @@ def _in_order(rows: I64, subjects: I32, ids: I32) -> tuple[I64, I32]:
 
 def per_of(rule: Rule) -> Per:
     """Whose readings this rule judges together."""
-    if isinstance(rule.condition, Threshold):
-        return Per(SubjectKind.DEVICE)
     return rule.condition.per
-
-
-def window_of(rule: Rule) -> Micros:
-    """The rule's own span in µs: how long a state must last, be absent, or how wide to count."""
-    condition = rule.condition
-    return condition.within if isinstance(condition, CountInWindow) else condition.lasting
-
-
-def _expressions(rule: Rule) -> list[Expression]:
-    written = [rule.condition.when]
-    if isinstance(rule.condition, Threshold):
-        written.append(rule.condition.clear)
-    return [expression for expression in written if expression is not None]
 
 
 def _away(rule: Rule, per: Per, ids: I32, rows: I64, watched: Watched) -> Bool:

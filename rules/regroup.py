@@ -4,7 +4,6 @@ No two shards have the same subject or device, so states are put together and ta
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +12,11 @@ from devices.instant import NEVER
 from devices.reading import Bool
 from rules import snapshot
 from rules.carry import Remembered
-from rules.memory import Memory, columns_of, fresh_memory
+from rules.memory import Memory, by_device, columns_of, fresh_memory, tables_of
 from rules.model import SubjectKind
 from rules.plan import per_of
 from rules.silence import Silence, nothing_heard
+from rules.table import joined as joined_tables
 from rules.transition import Subject
 
 Owner = Callable[[Subject], int]
@@ -35,8 +35,10 @@ def regroup(saved: Sequence[bytes], owner: Owner, shards: int) -> list[bytes]:
         joined = _joined(same)
         kind = per_of(joined.rule).subject
         goes_to = _numbers(owner(Subject(kind, i)) for i in joined.subject_ids.tolist())
+        devices = _device_owners(joined, owner)
         for number, own in enumerate(memories):
-            own.append(_rows(joined, np.flatnonzero(goes_to == number)))
+            rows, mine = np.flatnonzero(goes_to == number), np.flatnonzero(devices == number)
+            own.append(_rows(joined, rows, mine))
     return [
         snapshot.encode(snapshot.Snapshot(silence, own))
         for silence, own in zip(silences, memories, strict=True)
@@ -51,27 +53,50 @@ def _by_rule(memories: Iterable[Remembered]) -> Iterable[list[Remembered]]:
     return same.values()
 
 
+def _device_owners(past: Remembered, owner: Owner) -> Numbers:
+    """Who will have each device; asked only where something is remembered by device."""
+    if not by_device(past.memory):
+        return np.empty(0, np.intp)
+    return _numbers(owner(Subject(SubjectKind.DEVICE, i)) for i in past.devices.tolist())
+
+
 def _joined(parts: Sequence[Remembered]) -> Remembered:
     """The memories of one rule as one, by ascending subject."""
     first = parts[0]
     ids = np.concatenate([part.subject_ids for part in parts])
-    memory = _memory(first, len(ids))
+    devices = np.concatenate([part.devices for part in parts])
+    memory = _memory(first, len(ids), len(devices))
     for name, column in columns_of(memory).items():
         column[:] = np.concatenate([columns_of(part.memory)[name][:] for part in parts])
+    for name, known in by_device(memory).items():
+        known.values = np.concatenate([by_device(part.memory)[name].values for part in parts])
+    offsets = np.cumsum([0, *(len(part.subject_ids) for part in parts)]).tolist()[:-1]
+    for name in tables_of(memory):
+        tables = [tables_of(part.memory)[name] for part in parts]
+        setattr(memory, name, joined_tables(tables, offsets))
     away = np.concatenate([part.away for part in parts])
-    whole = replace(first, subject_ids=ids, away=away, memory=memory)
-    return _rows(whole, np.unique(ids, return_index=True)[1])
+    whole = Remembered(first.rule, ids, away, devices, memory)
+    rows = np.unique(ids, return_index=True)[1]
+    return _rows(whole, rows, np.unique(devices, return_index=True)[1])
 
 
-def _rows(past: Remembered, rows: Numbers) -> Remembered:
-    memory = _memory(past, len(rows))
+def _rows(past: Remembered, rows: Numbers, devices: Numbers) -> Remembered:
+    """Some subjects and some devices of what is remembered, in the order of these rows."""
+    memory = _memory(past, len(rows), len(devices))
     for name, column in columns_of(memory).items():
         column[:] = columns_of(past.memory)[name][rows]
-    return replace(past, subject_ids=past.subject_ids[rows], away=past.away[rows], memory=memory)
+    for name, known in by_device(memory).items():
+        known.values = by_device(past.memory)[name].values[devices]
+    slots = np.full(len(past.subject_ids), -1, np.int32)
+    slots[rows] = np.arange(len(rows), dtype=np.int32)
+    for name, table in tables_of(past.memory).items():
+        setattr(memory, name, table.moved(slots))
+    ids, away, ours = past.subject_ids[rows], past.away[rows], past.devices[devices]
+    return Remembered(past.rule, ids, away, ours, memory)
 
 
-def _memory(like: Remembered, n: int) -> Memory:
-    return fresh_memory(like.rule, n, 0)
+def _memory(like: Remembered, n: int, m: int) -> Memory:
+    return fresh_memory(like.rule, n, m, 0)
 
 
 def _silence(parts: Sequence[Silence]) -> Silence:

@@ -4,9 +4,10 @@ Beside its columns each rule is saved as text, so that a state whose rules are g
 which rule the alerts are that must be withdrawn.
 
 Compressed are, one after another: the length of the rules' description (8 bytes), the description
-(JSON), the subjects and columns of each rule, and what was heard. A column is written in portions
-of rows, each behind a byte that says whether anything in it is worth telling; numbers have their
-lowest byte first. Whoever writes or reads holds one portion besides the state and its bytes.
+(JSON), what was heard, and each rule's subjects, columns, devices with their columns, and tables. A
+column is written in portions of rows, each behind a byte that says whether anything in it is worth
+telling; numbers have their lowest byte first. Whoever writes or reads holds one portion besides the
+state and its bytes.
 """
 
 import zipfile
@@ -24,13 +25,22 @@ from rules import older
 from rules.carry import Remembered
 from rules.errors import RuleError
 from rules.loader import load
-from rules.memory import Memory, ThresholdMemory, columns_of, fresh_memory
+from rules.memory import (
+    Memory,
+    ThresholdMemory,
+    by_device,
+    columns_of,
+    fresh_memory,
+    tables_of,
+)
 from rules.model import Rule
 from rules.silence import Silence, nothing_heard
 from rules.sparse import Column, Sparse
 from rules.written import write
 
-MARK = b"gridwarden-rules-4\n"
+MARK = b"gridwarden-rules-5\n"
+_WITHOUT_TABLES = b"gridwarden-rules-4\n"
+"""Version 4: columns by subject only; otherwise as now."""
 _FASTEST = 1
 _PORTION = 65_536
 _USUAL, _TOLD = b"\0", b"\1"
@@ -58,10 +68,7 @@ def _parts(saved: Snapshot) -> Iterator[bytes]:
     description = orjson.dumps(
         {
             "devices": len(heard),
-            "rules": [
-                _rule_fields(past.rule) | {"subjects": len(past.subject_ids)}
-                for past in saved.memories
-            ],
+            "rules": [_rule_fields(past.rule) | _sizes(past) for past in saved.memories],
         }
     )
     yield len(description).to_bytes(8, "little")
@@ -73,6 +80,26 @@ def _parts(saved: Snapshot) -> Iterator[bytes]:
         yield from _written(past.away)
         for name, column in columns_of(past.memory).items():
             yield from _written(column, _near(name, past.memory, past.subject_ids, heard))
+        yield from _further(past)
+
+
+def _further(past: Remembered) -> Iterator[bytes]:
+    """What is remembered by device, and the tables."""
+    columns = by_device(past.memory)
+    if columns:
+        yield from _written(past.devices)
+    for known in columns.values():
+        yield from _written(known.values)
+    for table in tables_of(past.memory).values():
+        yield from _written(table.slot)
+        for name in table:
+            yield from _written(table[name])
+
+
+def _sizes(past: Remembered) -> dict[str, object]:
+    tables = {name: len(table) for name, table in tables_of(past.memory).items()}
+    devices = len(past.devices) if by_device(past.memory) else 0
+    return {"subjects": len(past.subject_ids), "devices": devices, "tables": tables}
 
 
 def _written(column: Column, near: "I64 | _Of | None" = None) -> Iterator[bytes]:
@@ -130,7 +157,7 @@ def rules_of(data: bytes) -> tuple[Rule, ...]:
 
     Their memories are not looked at.
     """
-    if not data.startswith(MARK):
+    if not data.startswith((MARK, _WITHOUT_TABLES)):
         return tuple(past.rule for past in decode(data).memories)
     try:
         return tuple(_rule(fields) for fields in _Reader(data).description()["rules"])
@@ -141,7 +168,7 @@ def rules_of(data: bytes) -> tuple[Rule, ...]:
 def decode(data: bytes) -> Snapshot:
     """The snapshot in these bytes; RuleError where they are damaged or of another version."""
     try:
-        if data.startswith(MARK):
+        if data.startswith((MARK, _WITHOUT_TABLES)):
             return _read(_Reader(data))
         if data.startswith((older.ARCHIVE, older.BEFORE_GATEWAYS)):
             return _of_arrays(older.read(data))
@@ -230,15 +257,33 @@ def _count(told: object) -> int:
 
 
 def _read_rule(reader: _Reader, fields: Mapping[str, Any], heard: I64) -> Remembered:
-    rule, n = _rule(fields), _count(fields["subjects"])
+    rule, n, m = _rule(fields), _count(fields["subjects"]), _count(fields.get("devices", 0))
     ids: I32 = np.zeros(n, np.int32)
     away: Bool = np.zeros(n, np.bool_)
     reader.fill(ids)
     reader.fill(away)
-    memory = fresh_memory(rule, n, 0)
+    memory = fresh_memory(rule, n, m, 0)
     for name, column in columns_of(memory).items():
         reader.fill(column, _near(name, memory, ids, heard))
-    return Remembered(rule, ids, away, memory)
+    devices = _read_further(reader, memory, m, fields.get("tables", {}))
+    return Remembered(rule, ids, away, devices, memory)
+
+
+def _read_further(reader: _Reader, memory: Memory, m: int, sizes: Mapping[str, Any]) -> I32:
+    """What is remembered by device, and the tables, into this memory; the devices' ids."""
+    columns, devices = by_device(memory), np.zeros(m, np.int32)
+    if columns:
+        reader.fill(devices)
+    for known in columns.values():
+        reader.fill(known.values)
+    for name, table in tables_of(memory).items():
+        k = _count(sizes.get(name, 0))
+        table.slot = np.zeros(k, np.int32)
+        reader.fill(table.slot)
+        for column, kind in table.kinds.items():
+            table.columns[column] = np.zeros(k, kind)
+            reader.fill(table.columns[column])
+    return devices
 
 
 def _of_arrays(arrays: older.Arrays) -> Snapshot:
@@ -247,10 +292,10 @@ def _of_arrays(arrays: older.Arrays) -> Snapshot:
         rule = _rule(fields)
         ids = older.checked(arrays, f"{i}.subject_ids", np.empty(0, np.int32))
         away = older.checked(arrays, f"{i}.away", np.empty(len(ids), np.bool_), like_length=True)
-        memory = fresh_memory(rule, len(ids), 0)
+        memory = fresh_memory(rule, len(ids), 0, 0)
         for name, column in columns_of(memory).items():
             older.take(column, older.checked(arrays, f"{i}.{name}", column, like_length=True))
-        memories.append(Remembered(rule, ids, away, memory))
+        memories.append(Remembered(rule, ids, away, np.empty(0, np.int32), memory))
     return Snapshot(older.silence_of(arrays), memories)
 
 

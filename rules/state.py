@@ -37,7 +37,10 @@ class State:
 def fresh(plan: Plan, now: Micros) -> State:
     """The state before any reading. Absence and silence of all devices count from `now` on."""
     silence = _widened(nothing_heard(0), plan, now)
-    return State(silence, tuple(fresh_memory(r.rule, len(r.subject_ids), now) for r in plan.rules))
+    return State(
+        silence,
+        tuple(fresh_memory(r.rule, len(r.subject_ids), len(r.devices), now) for r in plan.rules),
+    )
 
 
 def carry_over(

@@ -61,7 +61,8 @@ class Watched:
 
     def _of_model(self, watch: Watch) -> Bool:
         fits = [
-            watch.metric in model.metrics and (not watch.kinds or model.kind in watch.kinds)
+            not set(watch.metrics).isdisjoint(model.metrics)
+            and (not watch.kinds or model.kind in watch.kinds)
             for model in self._devices.models
         ]
         return np.array(fits, np.bool_)[self._devices.model]

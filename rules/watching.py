@@ -9,23 +9,32 @@ from rules.model import Watch
 _KEYS = frozenset({"metric", "household", "kind", "area", "device"})
 
 
-def read_watch(entry: Entry) -> Watch | None:
-    """What the rule looks at; None, with every problem noted, where that cannot be told."""
+def read_watch(entry: Entry, stated: tuple[str, ...] | None = None) -> Watch | None:
+    """What the rule looks at; None, with every problem noted, where that cannot be told.
+
+    stated: the metrics of a rule whose condition states them, so that `watch` names none and may
+    be left out.
+    """
     part = entry.part("watch")
+    if part is None and stated is not None and entry.data.get("watch") is None:
+        return Watch(stated)
     if part is None:
         if entry.data.get("watch") is None:
             entry.complain("watch", "is missing", "write watch: {metric: …}")
         return None
-    part.refuse_others(_KEYS)
-    metric, care, kinds = _metric(part), _care(part), _kinds(part)
+    part.refuse_others(_KEYS if stated is None else _KEYS - {"metric"})
+    metrics = _metrics(part) if stated is None else stated
+    care, kinds = _care(part), _kinds(part)
     areas, devices = part.words("area"), part.words("device")
-    return Watch(metric, care, kinds, areas, devices) if metric else None
+    return None if metrics is None else Watch(metrics, care, kinds, areas, devices)
 
 
-def _metric(part: Entry) -> str | None:
+def _metrics(part: Entry) -> tuple[str, ...] | None:
     name = part.text("metric")
-    if name is None or name in METRICS:
-        return name
+    if name is None:
+        return None
+    if name in METRICS:
+        return (name,)
     part.complain("metric", f"unknown metric {name!r}", did_you_mean(name, METRICS))
     return None
 

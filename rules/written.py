@@ -2,16 +2,14 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from types import MappingProxyType
+from typing import Any
 
 import orjson
 
 from devices.instant import format_duration
-from rules.expression import Expression
-from rules.model import Absence, CountInWindow, Per, Rule, SubjectKind, Threshold, Watch
-
-_Render: TypeAlias = Callable[[Expression], str]
-_Fields: TypeAlias = dict[str, object]
+from rules.model import Absence, CountInWindow, Rule, Threshold, Watch
+from rules.writing import Fields, Render, per_text, texts
 
 FINGERPRINT_BYTES = 16
 
@@ -35,43 +33,45 @@ def fingerprint(rule: Rule) -> str:
     return hashlib.blake2b(text, digest_size=FINGERPRINT_BYTES).hexdigest()
 
 
-def _meaning(rule: Rule, render: _Render) -> _Fields:
-    fields: _Fields = {
+def _meaning(rule: Rule, render: Render) -> Fields:
+    fields: Fields = {
         "id": rule.code,
         "category": rule.category,
-        "watch": _watch(rule.watch),
+        "watch": _watch(rule.watch, stated=rule.condition.states_metrics),
         "severity": str(rule.severity),
         "no_data": str(rule.no_data),
     }
     if rule.unless_away:
         fields["unless"] = "household.away"
-    return fields | _condition(rule.condition, render)
+    return fields | WRITERS[type(rule.condition)](rule.condition, render)
 
 
-def _watch(watch: Watch) -> Mapping[str, object]:
-    fields: _Fields = {"metric": watch.metric}
+def _watch(watch: Watch, *, stated: bool) -> Mapping[str, object]:
+    fields: Fields = {} if stated else {"metric": watch.metric}
     if watch.care is not None:
         fields["household"] = {"care": watch.care}
     lists = {"kind": watch.kinds, "area": watch.areas, "device": watch.devices}
     return fields | {key: sorted(words) for key, words in lists.items() if words}
 
 
-def _condition(condition: Threshold | Absence | CountInWindow, render: _Render) -> _Fields:
-    if isinstance(condition, Threshold):
-        lasting = condition.lasting
-        fields: _Fields = {"for": format_duration(lasting)} if lasting else {}
-        return fields | _texts(render, when=condition.when, clear=condition.clear)
-    if isinstance(condition, Absence):
-        fields = {"absent": format_duration(condition.lasting), "per": _per(condition.per)}
-        return fields | _texts(render, when=condition.when)
-    fields = {"within": format_duration(condition.within), "per": _per(condition.per)}
+def _threshold(condition: Threshold, render: Render) -> Fields:
+    lasting = condition.lasting
+    fields: Fields = {"for": format_duration(lasting)} if lasting else {}
+    return fields | texts(render, when=condition.when, clear=condition.clear)
+
+
+def _absence(condition: Absence, render: Render) -> Fields:
+    fields: Fields = {"absent": format_duration(condition.lasting), "per": per_text(condition.per)}
+    return fields | texts(render, when=condition.when)
+
+
+def _count(condition: CountInWindow, render: Render) -> Fields:
+    fields: Fields = {"within": format_duration(condition.within), "per": per_text(condition.per)}
     fields["when"] = f"count >= {condition.count}"
-    return fields | _texts(render, where=condition.when)
+    return fields | texts(render, where=condition.when)
 
 
-def _per(per: Per) -> str:
-    return per.area_kind if per.subject is SubjectKind.AREA else str(per.subject)
-
-
-def _texts(render: _Render, **conditions: Expression | None) -> _Fields:
-    return {key: render(e) for key, e in conditions.items() if e is not None}
+WRITERS: Mapping[type[Any], Callable[[Any, Render], Fields]] = MappingProxyType(
+    {Threshold: _threshold, Absence: _absence, CountInWindow: _count}
+)
+"""By the class of the condition: its fields in a rule file."""

@@ -69,7 +69,7 @@ def rule(
     return Rule(
         code=code,
         category=category,
-        watch=Watch(metric),
+        watch=Watch((metric,)),
         condition=Absence(None, HOUR, Per(SubjectKind.DEVICE)),
         severity=severity,
         no_data=NoData.HOLD,

@@ -150,12 +150,20 @@ def test_a_state_from_when_it_was_an_archive_goes_on() -> None:
             restore(damaged, plan, 0)
 
 
+def test_a_state_from_before_tables_goes_on() -> None:
+    """These rules remember nothing else than version 4 did, so only the mark differs."""
+    plan, state = firing(LOW, DENIED)
+    back, withdrawn = restore(dump(state, plan).replace(b"rules-5", b"rules-4"), plan, seconds(2))
+    assert withdrawn == []
+    assert dump(back, plan) == dump(state, plan)
+
+
 @pytest.mark.parametrize(
     "damage",
     [
         lambda _: b"",
         lambda _: b"something else",
-        lambda data: data.replace(b"rules-4", b"rules-9"),
+        lambda data: data.replace(b"rules-5", b"rules-9"),
         lambda data: data[:-20],
         lambda data: data[:-1],
         lambda data: data[:200] + b"\0\0\0" + data[203:],

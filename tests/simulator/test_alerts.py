@@ -84,7 +84,7 @@ def raised(transitions: Iterable[Transition]) -> list[Raised]:
             next(iter(ended[t.rule.code, t.subject, t.since]), None),
             frozenset(t.devices),
             next((inventory.devices[d].household for d in t.devices), None),
-            frozenset({BY_NAME[t.rule.watch.metric].id}),
+            frozenset(BY_NAME[name].id for name in t.rule.watch.metrics),
         )
         for t in transitions
         if t.change is Change.FIRED

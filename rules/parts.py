@@ -1,0 +1,44 @@
+"""Parts that the conditions of several kinds of rule have in common, read from a rule file."""
+
+import re
+
+from devices.metric import BY_NAME, Metric
+from rules.entry import Entry
+from rules.expression import Expression
+from rules.model import Per, SubjectKind
+from rules.soundness import satisfiable
+
+_AREA_KIND = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def over_value(entry: Entry, key: str, metric: Metric | None) -> Expression | None:
+    """The condition over the watched metric in this field; it must be possible at all."""
+    expression = entry.expression(key, [metric.name] if metric else BY_NAME)
+    if expression and metric and not satisfiable(metric, expression):
+        limits = f"{metric.name} lies between {metric.low:g} and {metric.high:g} {metric.unit}"
+        entry.complain(key, f"{expression.text!r} can never be true", limits)
+    return expression
+
+
+def required(entry: Entry, key: str, example: str) -> bool:
+    """Whether this field is there; noted where it is not."""
+    if entry.data.get(key) is None:
+        entry.complain(key, "is missing", f"write e.g. {key}: {example}")
+        return False
+    return True
+
+
+def read_per(entry: Entry, *, area: bool, default: SubjectKind = SubjectKind.DEVICE) -> Per | None:
+    """Whose readings are judged together. area: whether kinds of area are possible."""
+    if "per" not in entry.data:
+        return Per(default)
+    word = entry.text("per")
+    if word in {"device", "household"}:
+        return Per(SubjectKind(word))
+    if word is None:
+        return None
+    if area and word != "area" and _AREA_KIND.fullmatch(word):
+        return Per(SubjectKind.AREA, word)
+    known = "device, household or a kind of area, e.g. building" if area else "device or household"
+    entry.complain("per", f"{word!r} cannot be the subject", f"write {known}")
+    return None
