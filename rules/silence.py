@@ -203,6 +203,13 @@ class Silence:
         moved = self.heard[devices] != self.alive[devices]
         return bool((moved | (self.left[devices] != FOREVER)).any())
 
+    def outlive(self, devices: I32) -> Bool:
+        """Which of these were heard after their gateway went, as far as is known of it.
+
+        Should the gateway be heard too, they may be lost with it sooner than their own silence.
+        """
+        return self._gone(devices) < self.said(devices)
+
     def _gone(self, devices: I32) -> I64:
         """From when each one's gateway is gone, in the device's time; FOREVER without a gateway."""
         gateway = self.gateway[devices]

@@ -218,7 +218,10 @@ def _due(
     device = turn.own.devices[slot]
     at = moment(device)
     due = at < now - turn.silence.lag[device]
-    return slot[due], at[due], int(at[~due].min(initial=FOREVER))
+    soonest = int(at[~due].min(initial=FOREVER))
+    if len(turn.silence.gateways) and turn.silence.outlive(device).any():
+        soonest = FORGOTTEN
+    return slot[due], at[due], soonest
 
 
 def _fire(turn: Turn, memory: ThresholdMemory, slot: I32, at: I64, value: F64) -> None:

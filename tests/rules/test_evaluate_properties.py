@@ -25,6 +25,7 @@ from tests.rules.community import (
     WEARABLE,
     behind_gateway,
     inventory,
+    reading,
     seconds,
 )
 from tests.rules.oracle import Oracle, by_subject
@@ -92,6 +93,30 @@ def test_agrees_with_the_plain_loop_also_when_killed_anywhere(
         if data.draw(st.booleans()):
             state, withdrawn = restore(dump(state, PLAN), PLAN, now)
             assert withdrawn == []
+
+
+def agree(batches: list[tuple[list[Reading], int]]) -> None:
+    state, oracle = fresh(PLAN, 0), Oracle(PLAN, 0)
+    for rows, now in batches:
+        done = evaluate(PLAN, Batch.of(rows), state, now)
+        assert by_subject(done.transitions) == by_subject(oracle.evaluate(rows, now))
+        state = done.state
+
+
+def test_a_word_from_the_future_is_forgotten_once_the_device_spoke_after_another() -> None:
+    first = [reading(1, AWAY_WEARABLE, "heartbeat", 0)]
+    then = [
+        reading(1, AWAY_WEARABLE, "spo2", 90),
+        reading(1, AWAY_WEARABLE, "spo2", 90, arrival=2),
+        reading(1, AWAY_WEARABLE, "heartbeat", 0),
+    ]
+    agree([(first, seconds(1)), (then, seconds(3))])
+
+
+def test_a_device_heard_after_its_gateway_went_is_lost_with_it_when_that_was_late() -> None:
+    first = [reading(4, WEARABLE, "spo2", 90), reading(31, WEARABLE, "spo2", 90)]
+    then = [reading(5, WEARABLE, "spo2", 90), reading(5, GATEWAY, "heartbeat", 1)]
+    agree([([], seconds(1)), (first, seconds(5)), (then, seconds(36))])
 
 
 def test_of_two_moved_to_one_time_the_later_said_tells_how_far_behind_a_device_is() -> None:
