@@ -10,7 +10,7 @@ import numpy as np
 from lark import Lark, Token, Tree, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from devices.metric import BY_NAME
-from devices.reading import F64, Bool
+from devices.reading import Bool
 from devices.suggest import did_you_mean
 from rules.errors import Complaint, ExpressionError
 from rules.tree import (
@@ -29,6 +29,7 @@ from rules.tree import (
     Term,
     Truth,
     Value,
+    Values,
     walk,
 )
 
@@ -91,14 +92,14 @@ class Expression:
         """The numbers written in it, ascending."""
         return tuple(sorted({n.value for n in walk(self.root) if isinstance(n, Number)}))
 
-    def evaluate(self, values: F64, attributes: Attributes) -> Bool:
-        """Where it is certainly true: bool (n,) for float64 (n,).
+    def evaluate(self, values: Values, attributes: Attributes) -> Bool:
+        """Where it is certainly true: bool (n,) for numbers (n,), one for all names or by name.
 
         What is undefined (a division by zero, a NaN) is not true, and neither is its opposite.
         """
         return self.judge(values, attributes)[0]
 
-    def judge(self, values: F64, attributes: Attributes) -> Judged:
+    def judge(self, values: Values, attributes: Attributes) -> Judged:
         """Where it is certainly true and where certainly false: two bool (n,)."""
         with np.errstate(all="ignore"):
             return self.root.judge(values, attributes)

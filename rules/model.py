@@ -67,6 +67,19 @@ class Per:
 
 
 @dataclass(frozen=True, slots=True)
+class Judging:
+    """How a derived number is judged: true while `when` holds for `lasting` µs, without a break.
+
+    Cleared when `clear` (None: `when` no longer) has held for `keep` µs, without a break.
+    """
+
+    when: Expression
+    clear: Expression | None
+    lasting: Micros
+    keep: Micros = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Threshold:
     """True while `when` holds without a break for `lasting` µs; cleared when `clear` holds.
 

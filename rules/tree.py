@@ -19,6 +19,9 @@ from devices.reading import F64, Bool
 Attributes: TypeAlias = Mapping[str, F64]
 """The devices' attributes by name, each float64 (n,): the row's device's number."""
 
+Values: TypeAlias = F64 | Mapping[str, F64]
+"""Numbers to judge, float64 (n,): one for every name, or several by name."""
+
 Judged: TypeAlias = tuple[Bool, Bool]
 """Masks (n,): certainly true, certainly false."""
 
@@ -41,13 +44,17 @@ COMPARISONS: Mapping[str, _Comparison] = MappingProxyType(
 )
 
 
+def _shape(values: Values) -> tuple[int, ...]:
+    return (next(iter(values.values())) if isinstance(values, Mapping) else values).shape
+
+
 @dataclass(frozen=True, slots=True)
 class Number:
     """A number as written."""
 
     value: float
 
-    def numbers(self, _values: F64, _attributes: Attributes) -> _Numbers:
+    def numbers(self, _values: Values, _attributes: Attributes) -> _Numbers:
         """The same number for every reading."""
         return np.float64(self.value)
 
@@ -58,9 +65,9 @@ class Value:
 
     name: str
 
-    def numbers(self, values: F64, _attributes: Attributes) -> _Numbers:
-        """The readings' numbers."""
-        return values
+    def numbers(self, values: Values, _attributes: Attributes) -> _Numbers:
+        """The readings' numbers, or those of this name."""
+        return values[self.name] if isinstance(values, Mapping) else values
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,7 @@ class Attribute:
 
     name: str
 
-    def numbers(self, _values: F64, attributes: Attributes) -> _Numbers:
+    def numbers(self, _values: Values, attributes: Attributes) -> _Numbers:
         """The attribute of each reading's device; KeyError where it was not handed in."""
         return attributes[self.name]
 
@@ -82,7 +89,7 @@ class Arithmetic:
     left: "Term"
     right: "Term"
 
-    def numbers(self, values: F64, attributes: Attributes) -> _Numbers:
+    def numbers(self, values: Values, attributes: Attributes) -> _Numbers:
         """The result per reading; not finite where it is undefined."""
         left = self.left.numbers(values, attributes)
         return OPERATIONS[self.sign](left, self.right.numbers(values, attributes))
@@ -94,9 +101,9 @@ class Truth:
 
     value: bool
 
-    def judge(self, values: F64, _attributes: Attributes) -> Judged:
+    def judge(self, values: Values, _attributes: Attributes) -> Judged:
         """The same for every reading."""
-        mask = np.full(len(values), self.value)
+        mask = np.full(_shape(values), self.value)
         return mask, ~mask
 
 
@@ -108,12 +115,12 @@ class Compare:
     left: "Term"
     right: "Term"
 
-    def judge(self, values: F64, attributes: Attributes) -> Judged:
+    def judge(self, values: Values, attributes: Attributes) -> Judged:
         """Where the comparison is true, and where it is false."""
         left = self.left.numbers(values, attributes)
         right = self.right.numbers(values, attributes)
         known = np.isfinite(left) & np.isfinite(right)
-        holds = np.broadcast_to(COMPARISONS[self.sign](left, right), values.shape)
+        holds = np.broadcast_to(COMPARISONS[self.sign](left, right), _shape(values))
         return holds & known, ~holds & known
 
 
@@ -123,7 +130,7 @@ class Not:
 
     inner: "Condition"
 
-    def judge(self, values: F64, attributes: Attributes) -> Judged:
+    def judge(self, values: Values, attributes: Attributes) -> Judged:
         """True and false exchanged."""
         true, false = self.inner.judge(values, attributes)
         return false, true
@@ -136,7 +143,7 @@ class Both:
     left: "Condition"
     right: "Condition"
 
-    def judge(self, values: F64, attributes: Attributes) -> Judged:
+    def judge(self, values: Values, attributes: Attributes) -> Judged:
         """Where both sides are true, and where one is false."""
         left, right = self.left.judge(values, attributes), self.right.judge(values, attributes)
         return left[0] & right[0], left[1] | right[1]
@@ -149,7 +156,7 @@ class Either:
     left: "Condition"
     right: "Condition"
 
-    def judge(self, values: F64, attributes: Attributes) -> Judged:
+    def judge(self, values: Values, attributes: Attributes) -> Judged:
         """Where one side is true, and where both are false."""
         left, right = self.left.judge(values, attributes), self.right.judge(values, attributes)
         return left[0] | right[0], left[1] & right[1]

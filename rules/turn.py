@@ -33,6 +33,25 @@ class Turn:
         """The attributes that the rule uses, of each of these devices."""
         return {name: self.plan.attributes[name][devices] for name in self.own.attributes}
 
+    def lag(self, slots: Slots) -> I64:
+        """How far behind the server's clock the last of each slot's devices is, µs."""
+        return self.of_devices(self.silence.lag, slots, np.maximum)
+
+    def silent_at(self, slots: Slots) -> I64:
+        """From when nothing is heard any more of any device of each slot, unless heard again."""
+        own = self.own
+        return self._reduced(self.silence.silent_at(own.devices), slots, np.maximum)
+
+    def of_devices(self, column: I64, slots: Slots, how: np.ufunc) -> I64:
+        """A column by device id, of the devices of each slot put together, e.g. by np.maximum."""
+        return self._reduced(column[self.own.devices], slots, how)
+
+    def _reduced(self, values: I64, slots: Slots, how: np.ufunc) -> I64:
+        if not len(slots) or not len(values):
+            return np.zeros(len(slots), np.int64)
+        reduced: I64 = how.reduceat(values, self.own.starts[:-1])
+        return reduced[slots]
+
     def tell(
         self,
         change: Change,

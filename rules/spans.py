@@ -1,0 +1,279 @@
+"""Numbers worked out from readings, judged: true for how long, clear for how long, or unknown.
+
+Kinds that watch a derived number of a subject (a total, a share, a mean) say what it is at which
+moment, as points; here those become spans, as of a threshold: true while `when` holds without a
+break for `lasting`, until `clear` holds without a break for `keep`. A number that cannot be known
+ends what was pending and never ends what is firing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from devices.instant import FOREVER, NEVER, Micros
+from devices.reading import F64, I32, I64, Bool
+from rules.hearing import rounds
+from rules.model import Judging, NoData
+from rules.silence import Rows
+from rules.sparse import Sparse
+from rules.transition import Cause, Change
+from rules.tree import Values
+from rules.turn import Slots, Turn
+
+UNKNOWN, UNDECIDED, CLEAR, TRUE = 0, 1, 2, 3
+"""What a point says: nothing; neither `when` nor `clear` holds; `clear` does; `when` does."""
+
+FORGOTTEN: Micros = NEVER
+"""Of a lower bound of the next moment at which a timer could matter: look."""
+
+Verdicts: TypeAlias = npt.NDArray[np.int8]
+Causes: TypeAlias = Callable[[Slots, I64], list[tuple[int, ...]]]
+"""The devices that caused what is told of these slots at these times."""
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class SpanMemory:
+    """All (n,); times in µs since the epoch.
+
+    heard: time of the last point, NEVER before the first · value: the last number known, NaN before
+    pending: since when `when` holds without a break, calm: since when a firing span is clear
+    without a break, FOREVER where not · firing · since: when the firing span began · silent:
+    WENT_SILENT was said · by_silence: fired for silence alone.
+    """
+
+    heard: Sparse[np.int64]
+    value: Sparse[np.float64]
+    pending: Sparse[np.int64]
+    calm: Sparse[np.int64]
+    firing: Bool
+    since: Sparse[np.int64]
+    silent: Bool
+    by_silence: Bool
+    earliest: Micros = FORGOTTEN
+
+
+def fresh_spans(n: int) -> dict[str, Sparse[np.int64] | Sparse[np.float64] | Bool]:
+    """The columns of a `SpanMemory` of n subjects of which nothing is known yet."""
+    never, forever = np.int64(NEVER), np.int64(FOREVER)
+    return {
+        "heard": Sparse(n, never),
+        "value": Sparse(n, np.float64(np.nan)),
+        "pending": Sparse(n, forever),
+        "calm": Sparse(n, forever),
+        "firing": np.zeros(n, np.bool_),
+        "since": Sparse(n, never),
+        "silent": np.zeros(n, np.bool_),
+        "by_silence": np.zeros(n, np.bool_),
+    }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Points:
+    """What a number is from each moment on, (k,) each. value: told to people; NaN where unknown."""
+
+    slot: I32
+    time: I64
+    value: F64
+    verdict: Verdicts
+
+    def take(self, rows: Rows | Bool) -> "Points":
+        """These of them."""
+        return Points(self.slot[rows], self.time[rows], self.value[rows], self.verdict[rows])
+
+
+def verdicts(how: Judging, values: Values, known: Bool) -> Verdicts:
+    """What these numbers (n,) say; known: bool (n,), False where they are not to be judged."""
+    true, false = how.when.judge(values, {})
+    clear = how.clear.evaluate(values, {}) if how.clear else false
+    said = np.where(true, TRUE, np.where(clear, CLEAR, UNDECIDED))
+    return np.where(known, said, UNKNOWN).astype(np.int8)
+
+
+def fold(
+    turn: Turn, memory: SpanMemory, points: Points, how: Judging, causes: Causes | None = None
+) -> None:
+    """Judge points in any order; `memory` is changed in place. Of one instant the last counts.
+
+    A point before the subject's last one is taken as of that. causes: by default all devices.
+    """
+    if not len(points.slot):
+        return
+    points = _in_order(points, memory)
+    here = points.take(~turn.own.away[points.slot])
+    folding = _Folding(turn, memory, here.take(here.verdict != UNKNOWN), how, causes)
+    for rows in rounds((steps := here.take(_matters(here))).slot):
+        folding.apply(steps.take(rows))
+    last = _ends(points.slot)
+    memory.heard[points.slot[last]] = points.time[last]
+    known = points.take(points.verdict != UNKNOWN)
+    last = _ends(known.slot)
+    memory.value[known.slot[last]] = known.value[last]
+    memory.earliest = min(memory.earliest, _soonest(memory, np.unique(points.slot), how))
+
+
+def tick(
+    turn: Turn, memory: SpanMemory, now: Micros, how: Judging, causes: Causes | None = None
+) -> None:
+    """Fire and clear what is due by `now`; `memory` is changed in place."""
+    if memory.earliest > now:
+        return
+    waiting = memory.pending.unusual() & ~memory.firing | memory.calm.unusual() & memory.firing
+    slot = np.flatnonzero(waiting & ~turn.own.away).astype(np.int32)
+    theirs = now - turn.lag(slot)
+    _Folding(turn, memory, None, how, causes).due(slot, theirs)
+    memory.earliest = _soonest(memory, slot, how)
+
+
+def _soonest(memory: SpanMemory, slot: I32 | I64, how: Judging) -> Micros:
+    firing = memory.firing[slot]
+    pending, calm = memory.pending[slot][~firing], memory.calm[slot][firing]
+    fires = int(pending.min(initial=FOREVER - how.lasting)) + how.lasting
+    return min(fires, int(calm.min(initial=FOREVER - how.keep)) + how.keep)
+
+
+def _in_order(points: Points, memory: SpanMemory) -> Points:
+    time = np.maximum(points.time, memory.heard[points.slot])
+    order = np.lexsort((time, points.slot))
+    points = Points(points.slot, time, points.value, points.verdict).take(order)
+    same = (np.diff(points.slot) == 0) & (np.diff(points.time) == 0)
+    return points.take(~np.append(same, False)) if same.any() else points
+
+
+def _ends(slot: I32) -> Rows:
+    """The last row of each run."""
+    last = np.ones(len(slot), np.bool_)
+    last[:-1] = slot[1:] != slot[:-1]
+    return np.flatnonzero(last)
+
+
+def _matters(points: Points) -> Bool:
+    """The first and last of each slot, and where something else is said than just before."""
+    matters = np.ones(len(points.slot), np.bool_)
+    other = points.slot[1:] != points.slot[:-1]
+    matters[1:] = other | (points.verdict[1:] != points.verdict[:-1])
+    matters[:-1] |= other
+    matters[-1:] = True
+    return matters
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Folding:
+    """known: the numbers of this fold by slot and time, to look them up; None at a tick."""
+
+    turn: Turn
+    memory: SpanMemory
+    known: Points | None
+    how: Judging
+    causes: Causes | None
+
+    def apply(self, steps: Points) -> None:
+        """One step of each of these slots, which are all different."""
+        self.due(steps.slot, steps.time)
+        unknown = steps.verdict == UNKNOWN
+        if unknown.any():
+            self._unknown(steps.take(unknown))
+        if not unknown.all():
+            known = steps.take(~unknown)
+            self._heard_again(known)
+            true = known.verdict == TRUE
+            self._true(known.take(true))
+            self._other(known.take(~true))
+
+    def due(self, slot: I32, until: I64) -> None:
+        """Fire and clear what has lasted for long enough by these moments."""
+        memory, how = self.memory, self.how
+        firing = memory.firing[slot]
+        fires = ~firing & (memory.pending[slot] <= until - how.lasting)
+        clears = firing & (memory.calm[slot] <= until - how.keep)
+        if fires.any():
+            ready = slot[fires]
+            at = memory.pending[ready] + how.lasting
+            self._fire(ready, memory.pending[ready], at, self._before(ready, at))
+        if clears.any():
+            ready = slot[clears]
+            at = memory.calm[ready] + how.keep
+            self._clear(ready, at, self._before(ready, at), Cause.CONDITION_ENDED)
+
+    def _true(self, steps: Points) -> None:
+        memory, slot = self.memory, steps.slot
+        memory.by_silence[slot] = False
+        memory.calm.put(slot, FOREVER)
+        memory.pending[slot] = np.minimum(memory.pending[slot], steps.time)
+        if self.how.lasting == 0:
+            new = steps.take(~memory.firing[slot])
+            self._fire(new.slot, new.time, new.time, new.value)
+
+    def _other(self, steps: Points) -> None:
+        memory, slot = self.memory, steps.slot
+        memory.pending.put(slot, FOREVER)
+        firing, by_silence = memory.firing[slot], memory.by_silence[slot]
+        back = steps.take(firing & by_silence)
+        self._clear(back.slot, back.time, back.value, Cause.HEARD)
+        ending = steps.take(firing & ~by_silence & (steps.verdict == CLEAR))
+        memory.calm[ending.slot] = np.minimum(memory.calm[ending.slot], ending.time)
+        if self.how.keep == 0:
+            self._clear(ending.slot, ending.time, ending.value, Cause.CONDITION_ENDED)
+        memory.calm.put(slot[steps.verdict == UNDECIDED], FOREVER)
+
+    def _unknown(self, steps: Points) -> None:
+        memory, slot = self.memory, steps.slot
+        memory.pending.put(slot, FOREVER)
+        memory.calm.put(slot, FOREVER)
+        value = self._before(slot, steps.time)
+        went = memory.firing[slot] & ~memory.silent[slot] & ~memory.by_silence[slot]
+        memory.silent[slot[went]] = True
+        self._tell(
+            Change.WENT_SILENT,
+            Cause.SENSOR_SILENT,
+            slot[went],
+            memory.since[slot[went]],
+            steps.time[went],
+            value[went],
+        )
+        if self.turn.own.rule.no_data is NoData.ALERT:
+            new = ~memory.firing[slot]
+            memory.by_silence[slot[new]] = True
+            at = steps.time[new]
+            self._fire(slot[new], at, at, value[new], Cause.SENSOR_SILENT)
+
+    def _heard_again(self, steps: Points) -> None:
+        back = steps.take(self.memory.silent[steps.slot])
+        self.memory.silent[back.slot] = False
+        since = self.memory.since[back.slot]
+        self._tell(Change.HEARD_AGAIN, Cause.HEARD, back.slot, since, back.time, back.value)
+
+    def _fire(
+        self, slot: I32, since: I64, at: I64, value: F64, cause: Cause = Cause.CONDITION_HELD
+    ) -> None:
+        self.memory.firing[slot] = True
+        self.memory.since[slot] = since
+        self._tell(Change.FIRED, cause, slot, since, at, value)
+
+    def _clear(self, slot: I32, at: I64, value: F64, cause: Cause) -> None:
+        memory = self.memory
+        self._tell(Change.CLEARED, cause, slot, memory.since[slot], at, value)
+        memory.calm.put(slot, FOREVER)
+        for flags in (memory.firing, memory.silent, memory.by_silence):
+            flags[slot] = False
+
+    def _tell(  # noqa: PLR0917
+        self, change: Change, cause: Cause, slot: I32, since: I64, at: I64, value: F64
+    ) -> None:
+        devices = None if self.causes is None or not len(slot) else self.causes(slot, at)
+        self.turn.tell(change, cause, slot, since=since, at=at, value=value, devices=devices)
+
+    def _before(self, slots: I32, times: I64) -> F64:
+        """The last number known of each slot before each time."""
+        values = self.memory.value[slots]
+        known = self.known
+        if known is None:
+            return values
+        for i, (slot, time) in enumerate(zip(slots.tolist(), times.tolist(), strict=True)):
+            start, end = np.searchsorted(known.slot, [slot, slot + 1])
+            row = start + int(np.searchsorted(known.time[start:end], time)) - 1
+            if row >= start:
+                values[i] = known.value[row]
+        return values

@@ -1,0 +1,188 @@
+"""Derived numbers judged, against a plain loop over points."""
+
+from typing import NamedTuple
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from devices.instant import FOREVER
+from devices.reading import Batch
+from rules.expression import parse
+from rules.hearing import listen
+from rules.model import Judging, NoData
+from rules.plan import make_plan
+from rules.spans import Points, SpanMemory, fold, fresh_spans, tick, verdicts
+from rules.state import fresh
+from rules.transition import Change
+from rules.turn import Turn
+from tests.rules.community import inventory, rule, seconds
+
+HOLD = "watch: {metric: access_denied}\n when: count >= 3\n within: 15s"
+"""Any rule with two subjects of one device each will do."""
+WHEN, CLEAR = parse("value >= 5"), parse("value <= 3")
+
+
+class Said(NamedTuple):
+    change: str
+    since: int
+    at: int
+    value: float | None
+
+
+class Point(NamedTuple):
+    time: int
+    value: float | None
+
+
+class Loop:
+    """One subject, slowly."""
+
+    def __init__(self, how: Judging, *, alert: bool) -> None:
+        self.how, self.alert = how, alert
+        self.value: float | None = None
+        self.pending: int | None = None
+        self.calm: int | None = None
+        self.since: int | None = None
+        self.silent = self.by_silence = False
+        self.said: list[Said] = []
+
+    def until(self, time: int) -> None:
+        if self.since is None and self.pending is not None:
+            if self.pending + self.how.lasting <= time:
+                self._fire(self.pending, self.pending + self.how.lasting)
+        elif self.since is not None and self.calm is not None and self.calm + self.how.keep <= time:
+            self._clear(self.calm + self.how.keep)
+
+    def take(self, point: Point) -> None:
+        self.until(point.time)
+        if point.value is None:
+            self._unknown(point.time)
+            return
+        self.value = point.value
+        if self.silent:
+            self.silent = False
+            self._say("heard_again", point.time)
+        if point.value >= 5:
+            self.by_silence, self.calm = False, None
+            self.pending = point.time if self.pending is None else self.pending
+            if self.how.lasting == 0 and self.since is None:
+                self._fire(self.pending, point.time)
+            return
+        self.pending = None
+        ends = point.value <= 3 if self.how.clear else True
+        if self.since is not None and self.by_silence:
+            self._clear(point.time)
+        elif self.since is not None and ends:
+            self.calm = point.time if self.calm is None else self.calm
+            self.until(point.time) if self.how.keep == 0 else None
+        else:
+            self.calm = None
+
+    def _unknown(self, time: int) -> None:
+        self.pending = self.calm = None
+        if self.since is not None and not self.silent and not self.by_silence:
+            self.silent = True
+            self._say("went_silent", time)
+        elif self.since is None and self.alert:
+            self.by_silence = True
+            self._fire(time, time)
+
+    def _fire(self, since: int, at: int) -> None:
+        self.since = since
+        self._say("fired", at)
+
+    def _clear(self, at: int) -> None:
+        self._say("cleared", at)
+        self.since = self.calm = None
+        self.silent = self.by_silence = False
+
+    def _say(self, change: str, at: int) -> None:
+        assert self.since is not None
+        self.said.append(Said(change, self.since, at, self.value))
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> list[list[list[Point]]]:
+    """Batches; of each, for either subject, points at ascending times."""
+    values = st.one_of(st.none(), st.sampled_from([1.0, 4.0, 5.0, 9.0]))
+    batches, now = [], [0, 0]
+    for sizes in draw(st.lists(st.tuples(*[st.integers(0, 5)] * 2), min_size=1, max_size=6)):
+        batch: list[list[Point]] = [[], []]
+        for subject, size in enumerate(sizes):
+            for _ in range(size):
+                now[subject] += draw(st.integers(1, 8))
+                batch[subject].append(Point(now[subject], draw(values)))
+        batches.append(batch)
+    return batches
+
+
+def points_of(batch: list[list[Point]], how: Judging, order: list[int]) -> Points:
+    rows = [(slot, p) for slot, points in enumerate(batch) for p in points]
+    rows = [rows[i % len(rows)] for i in order] if rows else rows
+    rows = list(dict.fromkeys(rows))
+    value = np.array([np.nan if p.value is None else p.value for _, p in rows], np.float64)
+    return Points(
+        np.array([slot for slot, _ in rows], np.int32),
+        np.array([p.time for _, p in rows], np.int64),
+        value,
+        verdicts(how, value, ~np.isnan(value)),
+    )
+
+
+@given(
+    stories(),
+    st.sampled_from([0, 3, 10]),
+    st.sampled_from([0, 4]),
+    st.booleans(),
+    st.booleans(),
+    st.randoms(use_true_random=False),
+)
+@settings(max_examples=300, deadline=None)
+def test_spans_are_those_of_a_plain_loop(  # noqa: PLR0917 - drawn
+    batches: list[list[list[Point]]],
+    lasting: int,
+    keep: int,
+    hysteresis: bool,
+    alert: bool,
+    random: object,
+) -> None:
+    how = Judging(WHEN, CLEAR if hysteresis else None, lasting, keep)
+    turn = make_turn(no_data=NoData.ALERT if alert else NoData.HOLD)
+    memory = SpanMemory(**fresh_spans(2))  # type: ignore[arg-type]
+    loops = [Loop(how, alert=alert), Loop(how, alert=alert)]
+    for batch in batches:
+        size = sum(map(len, batch))
+        order = list(range(size))
+        random.shuffle(order)  # type: ignore[attr-defined]
+        fold(turn, memory, points_of(batch, how, order), how)
+        for loop, points in zip(loops, batch, strict=True):
+            for point in points:
+                loop.take(point)
+    tick(turn, memory, 1_000, how)
+    for slot, loop in enumerate(loops):
+        loop.until(1_000)
+        subject = turn.own.subject(slot)
+        said = [
+            Said(str(t.change), t.since, t.at, t.value) for t in turn.said if t.subject == subject
+        ]
+        assert said == loop.said
+
+
+def make_turn(no_data: NoData = NoData.HOLD) -> Turn:
+    plan = make_plan([rule("x", HOLD)], inventory())
+    object.__setattr__(plan.rules[0].rule, "no_data", no_data)
+    state = fresh(plan, 0)
+    return Turn(
+        plan, plan.rules[0], listen(plan, Batch.empty(), state.silence, seconds(0)), state.silence
+    )
+
+
+def test_a_point_before_the_last_one_is_taken_as_of_that() -> None:
+    how = Judging(WHEN, None, 0)
+    turn, memory = make_turn(), SpanMemory(**fresh_spans(2))  # type: ignore[arg-type]
+    fold(turn, memory, points_of([[Point(10, 1.0)], []], how, [0]), how)
+    fold(turn, memory, points_of([[Point(4, 9.0)], []], how, [0]), how)
+    assert [(t.change, t.at) for t in turn.said] == [(Change.FIRED, 10)]
+    assert int(memory.pending[0]) == 10
+    assert int(memory.pending[1]) == FOREVER
