@@ -16,6 +16,7 @@ from devices.site import Site, SiteError
 from gridwarden.cli_settings import read_settings
 from gridwarden.clock import clock_of
 from gridwarden.layout import read_layout
+from gridwarden.rule_changes import rules_in_force, told
 from gridwarden.settings import Settings
 from gridwarden.shard import spanning
 from gridwarden.site import check, rule_texts
@@ -60,6 +61,7 @@ def apply_command(
     try:
         changes = asyncio.run(_plan(url, wanted))
         _show(changes)
+        asyncio.run(_tell_of_rules(url, wanted.rules))
         asyncio.run(_warn_of_spanning(url, wanted.spanning))
         if dry_run or not changes:
             return
@@ -114,6 +116,14 @@ def failed(message: str) -> typer.Exit:
 async def _plan(url: str, wanted: _Wanted) -> list[SiteChange]:
     async with await psycopg.AsyncConnection.connect(url) as conn:
         return await plan_changes(conn, wanted.site, wanted.now, rules=wanted.rules)
+
+
+async def _tell_of_rules(url: str, rules: Sequence[RuleText]) -> None:
+    """Say what becomes of rules that are changed or removed, and of their alerts."""
+    async with await psycopg.AsyncConnection.connect(url) as conn:
+        in_force = await rules_in_force(conn)
+    for line in told(in_force, rules):
+        typer.echo(line)
 
 
 async def _warn_of_spanning(url: str, rules: Sequence[str]) -> None:

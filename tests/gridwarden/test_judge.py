@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from gridwarden.judge import Judge
 from ingest.decode import Limits, decode
 from ingest.message import RawMessage, Ticket
 from ingest.store import CommittedBatch, store
-from rules import threshold
+from rules import evaluate, threshold
+from rules.memory import ThresholdMemory
 from tests import small_site
 from tests.clock import ManualClock
 from tests.waiting import until
@@ -166,6 +168,12 @@ def broken(*_: object) -> None:
     raise ZeroDivisionError("broken on purpose")
 
 
+def fold_thresholds_by(fold: Callable[..., None], patch: pytest.MonkeyPatch) -> None:
+    judge = evaluate.JUDGES[ThresholdMemory]
+    judges = {**evaluate.JUDGES, ThresholdMemory: judge._replace(fold=fold)}
+    patch.setattr(evaluate, "JUDGES", judges)
+
+
 async def test_a_rule_that_breaks_is_switched_off_and_its_alert_stays(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -177,7 +185,7 @@ async def test_a_rule_that_breaks_is_switched_off_and_its_alert_stays(
     def breaks_for_spo2(turn: Any, *rest: Any) -> None:
         return broken() if turn.own.rule.code == "care.spo2_low" else fold(turn, *rest)
 
-    monkeypatch.setattr(threshold, "fold", breaks_for_spo2)
+    fold_thresholds_by(breaks_for_spo2, monkeypatch)
     await bench.hear(spo2=97, pulse=140)
     assert await bench.alerts() == [
         ("care.spo2_low", "open", None),
@@ -196,7 +204,7 @@ async def test_a_switched_off_rule_stays_off_until_its_text_changes(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(threshold, "fold", broken)
+        fold_thresholds_by(broken, patch)
         await bench.hear(pulse=140, spo2=97)
     await bench.apply(SPO2 + PULSE.replace("130", "131"))
     await bench.judge.adopt_site()
@@ -210,7 +218,7 @@ async def test_an_alert_of_a_switched_off_rule_is_closed_when_the_rule_is_remove
 ) -> None:
     await bench.hear(pulse=140)
     with monkeypatch.context() as patch:
-        patch.setattr(threshold, "fold", broken)
+        fold_thresholds_by(broken, patch)
         await bench.hear(pulse=150)
     assert await bench.alerts() == [("care.pulse_high", "open", None)]
     await bench.apply(SPO2)
