@@ -22,6 +22,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from devices.formats import announces
 from devices.topic import is_external
 from ingest.address import Address
+from ingest.goodbye import Goodbye
 from ingest.receipts import Published
 from ingest.subscribing import Packet, Subscribing, Wanted
 
@@ -151,7 +152,12 @@ class Connection:
         self._client.loop_misc()
 
     def leave(self) -> None:
-        """Send what is queued, then DISCONNECT; the broker keeps the session."""
+        """Send what is queued, then DISCONNECT; the broker keeps the session.
+
+        What the broker has not read by then is not thrown away by what we have not.
+        """
+        open_socket = self.socket
+        goodbye = None if open_socket is None else Goodbye(open_socket)
         self._client.disconnect()
         while (sock := self.socket) is not None and self.wants_to_write:
             poll = select.poll()
@@ -160,6 +166,8 @@ class Connection:
                 break
             self._client.loop_write()
         self.close()
+        if goodbye is not None:
+            goodbye.finish(_GOODBYE)
 
     def close(self) -> None:
         """Let go of the socket, whatever state it is in."""
