@@ -89,9 +89,9 @@ def _notifications(effect: Effect, route: Route, setting: Setting) -> Sequence[R
     in_service = setting.roster.members
     known = [m for m in setting.recipients.get(effect.alert, ()) if m in in_service]
     routed = [r.member for r in route.recipients]
-    occasion = occasion_of(effect.transition, opens=effect.opens)
+    occasion = occasion_of(effect.transition, opens=effect.opens, again=effect.again)
     return notifications(
-        Telling.of(effect.transition),
+        Telling.of(effect.transition, effect.severity),
         setting.place(effect.transition),
         alert=effect.alert,
         occasion=occasion,
@@ -105,7 +105,7 @@ def _unanswered(effect: Effect, setting: Setting) -> Row:
     return {
         "alert": effect.alert,
         "rule": transition.rule.code,
-        "severity": transition.rule.severity.value,
+        "severity": effect.severity.value,
         "category": transition.rule.category,
         "area": setting.place(transition).area,
     }
@@ -114,6 +114,7 @@ def _unanswered(effect: Effect, setting: Setting) -> Row:
 def _condition(condition: Condition) -> Row:
     return {
         "state": condition.state.value,
+        "severity": condition.severity.value,
         "silent_since": _moment(condition.silent_since),
         "cleared_at": _moment(condition.cleared_at),
         "closed_at": _moment(condition.closed_at),
@@ -134,7 +135,6 @@ def _alert(effect: Effect, condition: Condition, route: Route, setting: Setting)
         "fired_at": to_datetime(transition.at),
         "opened_at": to_datetime(setting.now),
         "category": rule.category,
-        "severity": rule.severity.value,
         "title": dict(rule.title),
         "area_id": place.area,
         "household_id": place.household,
@@ -167,6 +167,8 @@ def _history(effect: Effect, now: Micros) -> Row:
         "at": to_datetime(transition.at).isoformat(),
         "value": transition.value,
     }
+    if effect.before not in {None, effect.severity}:
+        detail |= {"from": str(effect.before), "to": str(effect.severity)}
     return _event(effect.alert, now, reason, transition.cause.value, detail)
 
 

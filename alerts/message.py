@@ -11,6 +11,7 @@ from alerts.model import CARE, Member
 from alerts.place import LANGUAGES, SEPARATOR, Place
 from devices.instant import Micros, to_datetime
 from devices.reading import Json
+from rules.model import Severity
 from rules.transition import Subject, Transition
 
 WEB = "web"
@@ -34,24 +35,28 @@ class Telling:
     value: float | None
 
     @classmethod
-    def of(cls, transition: Transition) -> "Telling":
-        """What this transition has to tell."""
+    def of(cls, transition: Transition, severity: Severity) -> "Telling":
+        """What this transition has to tell. severity: the alert's from then on."""
         rule = transition.rule
-        severity, since = rule.severity.value, transition.since
         return cls(
             rule.code,
-            severity,
+            severity.value,
             rule.category,
             rule.title,
             transition.subject,
-            since,
+            transition.since,
             transition.value,
         )
 
 
-def occasion_of(transition: Transition, *, opens: bool) -> str:
-    """Why a notification is sent; with alert, member and channel it makes the notification one."""
-    return "opened" if opens else f"again:{transition.since}"
+def occasion_of(transition: Transition, *, opens: bool, again: bool) -> str:
+    """Why a notification is sent; with alert, member and channel it makes the notification one.
+
+    What neither opens nor occurs again is graver than before.
+    """
+    if opens:
+        return "opened"
+    return f"again:{transition.since}" if again else f"graver:{transition.at}"
 
 
 def message_id(telling: Telling, alert: int, occasion: str, member: str, channel: str) -> UUID:

@@ -29,7 +29,7 @@ from alerts.routing import Route, by_area, officers, route
 from alerts.whereabouts import complete
 from devices.instant import Micros, to_datetime, to_micros
 from devices.inventory import Inventory
-from rules.model import SubjectKind
+from rules.model import Severity, SubjectKind
 from rules.transition import Change, Subject, Transition
 
 __all__ = ["acknowledge", "apply", "close", "hand_on", "load_roster", "sees"]
@@ -163,7 +163,8 @@ def _condition(row: Row) -> Condition:
         name: None if row[name] is None else to_micros(row[name])
         for name in ("silent_since", "cleared_at", "closed_at")
     }
-    return Condition(AlertState(row["state"]), outcome=row["outcome"], **instants)
+    state, severity = AlertState(row["state"]), Severity(row["severity"])
+    return Condition(state, severity, outcome=row["outcome"], **instants)
 
 
 async def _number(conn: Connection, folded: Folded) -> Folded:

@@ -10,6 +10,7 @@ from devices.instant import FOREVER, Micros
 from devices.reading import I32, I64, Bool
 from rules.memory import (
     FORGOTTEN,
+    NO_RANK,
     AbsenceMemory,
     Memory,
     ThresholdMemory,
@@ -18,7 +19,7 @@ from rules.memory import (
     fresh_memory,
     since_of,
 )
-from rules.model import Rule, SubjectKind
+from rules.model import GRAVEST_FIRST, Rule, Severity, SubjectKind
 from rules.plan import Plan, RulePlan, per_of
 from rules.sparse import Column, Sparse
 from rules.transition import Cause, Change, Subject, Transition
@@ -89,7 +90,7 @@ def _moved(past: Remembered, own: RulePlan, now: Micros) -> Memory:
     _restart_timers(memory, turned, own.away, now)
     memory.earliest = FORGOTTEN
     if isinstance(memory, ThresholdMemory):
-        memory.quiet = FORGOTTEN
+        memory.quiet = memory.soonest = FORGOTTEN
     return memory
 
 
@@ -107,7 +108,7 @@ def _restart_timers(memory: Memory, turned: object, away: Bool, now: Micros) -> 
     """Nobody's timer runs while they are away: it begins anew when they are back."""
     slots = np.asarray(turned, np.intp)
     if isinstance(memory, ThresholdMemory):
-        memory.pending[slots] = FOREVER
+        memory.pending[slots] = memory.ending[slots] = FOREVER
     elif isinstance(memory, AbsenceMemory):
         back = slots[~away[slots] & ~memory.firing[slots]]
         memory.last[back] = np.maximum(memory.last[back], now)
@@ -124,9 +125,25 @@ def _withdraw(
         devices = (subject.id,) if kind is SubjectKind.DEVICE else ()
         begun, value = int(since_of(past.memory, slot)), _value(past.memory, slot)
         told.append(
-            Transition(past.rule, subject, Change.WITHDRAWN, cause, begun, now, devices, value)
+            Transition(
+                past.rule,
+                subject,
+                Change.WITHDRAWN,
+                cause,
+                begun,
+                now,
+                devices,
+                value,
+                _severity(past, slot),
+            )
         )
     return told
+
+
+def _severity(past: Remembered, slot: int) -> Severity:
+    if not isinstance(past.memory, ThresholdMemory) or past.memory.rank[slot] == NO_RANK:
+        return past.rule.severity
+    return GRAVEST_FIRST[int(past.memory.rank[slot])]
 
 
 def _value(memory: Memory, slot: int) -> float | None:

@@ -7,13 +7,14 @@ from devices.metric import BY_NAME, Metric
 from rules.entry import Entry
 from rules.expression import Expression
 from rules.model import Absence, Condition, CountInWindow, Per, SubjectKind, Threshold, Watch
-from rules.soundness import contradiction, satisfiable
+from rules.parts import over_value
+from rules.soundness import contradiction
 from rules.tree import Compare, Number, Value
 
-CONDITION_KEYS = frozenset({"when", "clear", "for", "absent", "within", "where", "per"})
+CONDITION_KEYS = frozenset({"when", "clear", "for", "keep_for", "absent", "within", "where", "per"})
 MAX_COUNT = 1_000
 
-_THRESHOLD = frozenset({"when", "clear", "for"})
+_THRESHOLD = frozenset({"when", "clear", "for", "keep_for"})
 _ABSENCE = frozenset({"absent", "when", "per"})
 _WINDOW = frozenset({"when", "within", "where", "per"})
 _AREA_KIND = re.compile(r"[a-z][a-z0-9_]*")
@@ -42,18 +43,19 @@ def _refuse_foreign(entry: Entry, own: frozenset[str], name: str) -> None:
 
 def _threshold(entry: Entry, metric: Metric | None) -> Threshold | None:
     when = _required_when(entry, metric)
-    clear = _over_value(entry, "clear", metric)
+    clear = over_value(entry, "clear", metric)
     lasting = entry.duration("for", least=0)
+    keep = entry.duration("keep_for", least=0)
     if metric and metric.occurs:
         _refuse_of_momentary(entry, metric)
     elif metric and when and clear and (example := contradiction(metric, when, clear)):
         what = f"contradicts 'when': {example} would both raise and clear the alert"
         entry.complain("clear", what, "leave a distance between the two")
-    return Threshold(when, clear, lasting) if when else None
+    return Threshold(when, clear, lasting, keep) if when else None
 
 
 def _refuse_of_momentary(entry: Entry, metric: Metric) -> None:
-    for key in ("clear", "for"):
+    for key in ("clear", "for", "keep_for"):
         if key in entry.data:
             what = f"'{metric.name}' is momentary: each is an alert of its own, which a person ends"
             entry.complain(key, what, "leave it out")
@@ -62,20 +64,11 @@ def _refuse_of_momentary(entry: Entry, metric: Metric) -> None:
 def _required_when(entry: Entry, metric: Metric | None) -> Expression | None:
     if entry.data.get("when") is None:
         entry.complain("when", "is missing", "write e.g. when: spo2 <= 91")
-    return _over_value(entry, "when", metric)
-
-
-def _over_value(entry: Entry, key: str, metric: Metric | None) -> Expression | None:
-    """The condition over the watched metric in this field; it must be possible at all."""
-    expression = entry.expression(key, [metric.name] if metric else BY_NAME)
-    if expression and metric and not satisfiable(metric, expression):
-        limits = f"{metric.name} lies between {metric.low:g} and {metric.high:g} {metric.unit}"
-        entry.complain(key, f"{expression.text!r} can never be true", limits)
-    return expression
+    return over_value(entry, "when", metric)
 
 
 def _absence(entry: Entry, metric: Metric | None) -> Absence | None:
-    when = _over_value(entry, "when", metric)
+    when = over_value(entry, "when", metric)
     lasting = entry.duration("absent", least=SECOND)
     per = _per(entry, area=False)
     return Absence(when, lasting, per) if lasting and per else None
@@ -84,7 +77,7 @@ def _absence(entry: Entry, metric: Metric | None) -> Absence | None:
 def _window(entry: Entry, metric: Metric | None) -> CountInWindow | None:
     count = _count(entry)
     within = entry.duration("within", least=SECOND)
-    where = _over_value(entry, "where", metric)
+    where = over_value(entry, "where", metric)
     per = _per(entry, area=True)
     return CountInWindow(count, within, where, per) if count and within and per else None
 

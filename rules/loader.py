@@ -12,11 +12,11 @@ from dataclasses import replace
 
 from devices.document import Data, Lines, scan
 from devices.errors import Problem
-from devices.metric import BY_NAME
 from rules.conditions import CONDITION_KEYS, read_condition
 from rules.entry import Entry
 from rules.errors import RulesError
-from rules.model import Absence, Condition, CountInWindow, NoData, Rule, Severity, Watch
+from rules.keys import read_active, read_colours, read_no_data
+from rules.model import Rule
 from rules.watching import read_watch
 from rules.written import fingerprint
 
@@ -24,10 +24,8 @@ MAX_CHARACTERS = 4_000_000
 
 _CODE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
 _CATEGORY = re.compile(r"[a-z][a-z0-9_]*")
-_KEYS = frozenset({"id", "category", "watch", "no_data", "unless", "severity", "title", "advice"})
-_SILENCE_NEVER_CLEARS = (
-    "silence never clears an alert: nobody knows whether the danger is over; "
-    "write 'hold' to keep the alert, or 'alert' to be told of the silence"
+_KEYS = frozenset(
+    {"id", "category", "watch", "no_data", "unless", "severity", "active", "title", "advice"}
 )
 
 
@@ -91,19 +89,20 @@ def _load_rule(entry: Entry, text: str, seen: dict[str, str]) -> Rule | None:
     category = _matching(entry, "category", _CATEGORY, "e.g. parking, access, care or safety")
     watch = read_watch(entry)
     condition = read_condition(entry, watch)
-    severity = entry.choice("severity", Severity, None)
-    no_data = _no_data(entry, watch, condition)
+    colours = read_colours(entry, watch, condition)
+    no_data = read_no_data(entry, watch, condition)
+    active = read_active(entry)
     title = entry.languages("title", required=True)
     advice = entry.languages("advice", required=False)
     unless_away = _unless_away(entry)
-    if len(entry.problems) > before or not (watch and condition and severity):
+    if len(entry.problems) > before or not (watch and condition and colours):
         return None
     rule = Rule(
         code,
         category,
         watch,
         condition,
-        severity,
+        colours.severity,
         no_data,
         unless_away,
         title,
@@ -112,6 +111,8 @@ def _load_rule(entry: Entry, text: str, seen: dict[str, str]) -> Rule | None:
         entry.source,
         entry.lines.line,
         text,
+        colours.grades,
+        active,
     )
     return replace(rule, fingerprint=fingerprint(rule))
 
@@ -130,18 +131,6 @@ def _matching(entry: Entry, key: str, pattern: re.Pattern[str], hint: str) -> st
     if word is not None and not pattern.fullmatch(word):
         entry.complain(key, f"{word!r} is not a code: small letters, digits and '_'", hint)
     return word or ""
-
-
-def _no_data(entry: Entry, watch: Watch | None, condition: Condition | None) -> NoData:
-    if entry.data.get("no_data") == "clear":
-        entry.complain("no_data", "'clear' is refused", _SILENCE_NEVER_CLEARS)
-        return NoData.HOLD
-    choice = entry.choice("no_data", NoData, NoData.HOLD) or NoData.HOLD
-    momentary = watch is not None and BY_NAME[watch.metric].occurs
-    if choice is NoData.ALERT and (momentary or isinstance(condition, Absence | CountInWindow)):
-        hint = "write a rule of its own: absent: …, without 'when'"
-        entry.complain("no_data", "'alert' is for thresholds on what is measured or lasts", hint)
-    return choice
 
 
 def _unless_away(entry: Entry) -> bool:

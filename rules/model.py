@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from devices.instant import Micros
+from rules.calendar import Active
 from rules.expression import Expression
 
 
@@ -21,11 +22,20 @@ class Severity(StrEnum):
     BLUE = "blue"
 
 
+GRAVEST_FIRST = tuple(Severity)
+"""The colours by gravity: the place of each here is its rank, 0 for red."""
+
+
 class NoData(StrEnum):
-    """What a rule does when its sensor falls silent. Nothing here ever clears an alert."""
+    """What a rule does when its sensor falls silent. Silence itself never clears an alert.
+
+    CLEAR: an alert does not outlive the silence: the first reading after it ends the alert, unless
+    `when` holds for that reading.
+    """
 
     HOLD = "hold"
     ALERT = "alert"
+    CLEAR = "clear"
 
 
 class SubjectKind(StrEnum):
@@ -63,13 +73,15 @@ class Per:
 class Threshold:
     """True while `when` holds without a break for `lasting` µs; cleared when `clear` holds.
 
-    `clear` None means: when `when` no longer holds. On a momentary metric each reading for which
+    `clear` None means: when `when` no longer holds. keep: for how long, µs, that must have been so
+    without a break. On a momentary metric each reading for which
     `when` holds is an occurrence of its own and nothing clears it but a person.
     """
 
     when: Expression
     clear: Expression | None
     lasting: Micros
+    keep: Micros = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +110,20 @@ Condition: TypeAlias = Threshold | Absence | CountInWindow
 
 
 @dataclass(frozen=True, slots=True)
+class Grade:
+    """A colour, and the condition on the value for which an alert has it."""
+
+    severity: Severity
+    when: Expression
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One rule. `title` maps 'zh' and 'en' to text; `text` is its YAML as written at source:line.
 
-    fingerprint: changes when the meaning may have changed, so that old state is not reused.
+    severity: the colour of its alerts; with `grades`, the least grave of them, which counts where
+    no grade holds · fingerprint: changes when the meaning may have changed, so that old state is
+    not reused · grades: the gravest first · active: when it may raise alerts, None for always.
     """
 
     code: str
@@ -117,3 +139,5 @@ class Rule:
     source: str
     line: int
     text: str
+    grades: tuple[Grade, ...] = ()
+    active: Active | None = None

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from devices.inventory import Inventory
 from devices.kind import SILENT_AFTER_INTERVALS
 from devices.metric import BY_NAME
 from devices.reading import F64, I32, I64, Bool
+from rules.calendar import Calendar, calendar_of
 from rules.expression import Expression
 from rules.model import CountInWindow, Per, Rule, SubjectKind, Threshold
 from rules.sparse import Sparse
@@ -49,7 +51,7 @@ class RulePlan:
     subject_ids: int32 (n,) · slot: int32, by device id, NOBODY where not judged · devices: int32
     (m,), ids by slot and then by id · starts: int32 (n + 1,), slot k has devices[starts[k]:starts
     [k + 1]] · away: bool (n,), True where the rule does not look for now. Rules with the same
-    subjects share these arrays.
+    subjects share these arrays. calendar: when it may raise alerts.
     """
 
     rule: Rule
@@ -61,6 +63,7 @@ class RulePlan:
     away: Bool
     attributes: frozenset[str]
     lacking: Lacking
+    calendar: Calendar
 
     @property
     def subjects(self) -> tuple[Subject, ...]:
@@ -102,8 +105,8 @@ class Plan:
     gateways: I32
 
 
-def make_plan(rules: Sequence[Rule], inventory: Inventory) -> Plan:
-    """These rules over this inventory.
+def make_plan(rules: Sequence[Rule], inventory: Inventory, zone: tzinfo = UTC) -> Plan:
+    """These rules over this inventory; hours and dates in them are in this time zone.
 
     A rule looks at the devices that declare its metric, pass its filters and have every attribute
     that it uses; those without are told of in `RulePlan.inapplicable`.
@@ -112,7 +115,7 @@ def make_plan(rules: Sequence[Rule], inventory: Inventory) -> Plan:
     ids = watched.ids
     size = int(ids.max(initial=-1)) + 1
     shared = _Shared(size)
-    plans = tuple(_bind(rule, watched, shared) for rule in rules)
+    plans = tuple(_bind(rule, watched, shared, zone) for rule in rules)
     names = frozenset[str]().union(*(plan.attributes for plan in plans))
     attributes = {name: _spread(watched.attribute(name), ids, size) for name in sorted(names)}
     gateway = _gateways(inventory, size)
@@ -167,7 +170,7 @@ class _Shared:
         return self._slots[key]
 
 
-def _bind(rule: Rule, watched: Watched, shared: _Shared) -> RulePlan:
+def _bind(rule: Rule, watched: Watched, shared: _Shared, zone: tzinfo) -> RulePlan:
     names = frozenset[str]().union(*(e.attributes for e in _expressions(rule)))
     rows = watched.rows(rule.watch)
     rows, lacking = _with_attributes(rows, tuple(sorted(names)), watched)
@@ -190,6 +193,7 @@ def _bind(rule: Rule, watched: Watched, shared: _Shared) -> RulePlan:
         away=shared.array(_away(rule, per, ids, rows, watched)),
         attributes=names,
         lacking=lacking,
+        calendar=calendar_of(rule.active, zone),
     )
 
 
@@ -228,6 +232,7 @@ def _expressions(rule: Rule) -> list[Expression]:
     written = [rule.condition.when]
     if isinstance(rule.condition, Threshold):
         written.append(rule.condition.clear)
+    written += [grade.when for grade in rule.grades]
     return [expression for expression in written if expression is not None]
 
 

@@ -31,6 +31,8 @@ from rules.sparse import Column, Sparse
 from rules.written import write
 
 MARK = b"gridwarden-rules-4\n"
+_NEWER = frozenset({"rank", "ending", "lapsed"})
+"""Columns that states have which name their columns; others have none of them."""
 _FASTEST = 1
 _PORTION = 65_536
 _USUAL, _TOLD = b"\0", b"\1"
@@ -58,10 +60,7 @@ def _parts(saved: Snapshot) -> Iterator[bytes]:
     description = orjson.dumps(
         {
             "devices": len(heard),
-            "rules": [
-                _rule_fields(past.rule) | {"subjects": len(past.subject_ids)}
-                for past in saved.memories
-            ],
+            "rules": [_rule_fields(past.rule) | _parts_of(past) for past in saved.memories],
         }
     )
     yield len(description).to_bytes(8, "little")
@@ -73,6 +72,10 @@ def _parts(saved: Snapshot) -> Iterator[bytes]:
         yield from _written(past.away)
         for name, column in columns_of(past.memory).items():
             yield from _written(column, _near(name, past.memory, past.subject_ids, heard))
+
+
+def _parts_of(past: Remembered) -> dict[str, object]:
+    return {"subjects": len(past.subject_ids), "columns": list(columns_of(past.memory))}
 
 
 def _written(column: Column, near: "I64 | _Of | None" = None) -> Iterator[bytes]:
@@ -236,8 +239,9 @@ def _read_rule(reader: _Reader, fields: Mapping[str, Any], heard: I64) -> Rememb
     reader.fill(ids)
     reader.fill(away)
     memory = fresh_memory(rule, n, 0)
-    for name, column in columns_of(memory).items():
-        reader.fill(column, _near(name, memory, ids, heard))
+    columns = columns_of(memory)
+    for name in fields.get("columns", [name for name in columns if name not in _NEWER]):
+        reader.fill(columns[name], _near(name, memory, ids, heard))
     return Remembered(rule, ids, away, memory)
 
 
@@ -249,7 +253,8 @@ def _of_arrays(arrays: older.Arrays) -> Snapshot:
         away = older.checked(arrays, f"{i}.away", np.empty(len(ids), np.bool_), like_length=True)
         memory = fresh_memory(rule, len(ids), 0)
         for name, column in columns_of(memory).items():
-            older.take(column, older.checked(arrays, f"{i}.{name}", column, like_length=True))
+            if name not in _NEWER:
+                older.take(column, older.checked(arrays, f"{i}.{name}", column, like_length=True))
         memories.append(Remembered(rule, ids, away, memory))
     return Snapshot(older.silence_of(arrays), memories)
 

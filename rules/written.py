@@ -7,7 +7,9 @@ from typing import TypeAlias
 import orjson
 
 from devices.instant import format_duration
+from rules.calendar import Active, MonthDay
 from rules.expression import Expression
+from rules.keys import WEEKDAYS
 from rules.model import Absence, CountInWindow, Per, Rule, SubjectKind, Threshold, Watch
 
 _Render: TypeAlias = Callable[[Expression], str]
@@ -40,12 +42,38 @@ def _meaning(rule: Rule, render: _Render) -> _Fields:
         "id": rule.code,
         "category": rule.category,
         "watch": _watch(rule.watch),
-        "severity": str(rule.severity),
+        "severity": _severity(rule, render),
         "no_data": str(rule.no_data),
     }
+    if rule.active is not None:
+        fields["active"] = _active(rule.active)
     if rule.unless_away:
         fields["unless"] = "household.away"
     return fields | _condition(rule.condition, render)
+
+
+def _severity(rule: Rule, render: _Render) -> object:
+    if not rule.grades:
+        return str(rule.severity)
+    return {str(grade.severity): render(grade.when) for grade in rule.grades}
+
+
+def _active(active: Active) -> Mapping[str, object]:
+    fields = {
+        "hours": [f"{_clock(begin)}-{_clock(end)}" for begin, end in active.hours],
+        "weekdays": [WEEKDAYS[day] for day in sorted(active.weekdays)],
+        "dates": [f"{_date(begin)}..{_date(end)}" for begin, end in active.dates],
+    }
+    return {key: texts for key, texts in fields.items() if texts}
+
+
+def _clock(minutes: int) -> str:
+    return f"{minutes // 60:02}:{minutes % 60:02}"
+
+
+def _date(date: MonthDay) -> str:
+    year = f"{date.year:04}-" if date.year else ""
+    return f"{year}{date.month:02}-{date.day:02}"
 
 
 def _watch(watch: Watch) -> Mapping[str, object]:
@@ -58,8 +86,8 @@ def _watch(watch: Watch) -> Mapping[str, object]:
 
 def _condition(condition: Threshold | Absence | CountInWindow, render: _Render) -> _Fields:
     if isinstance(condition, Threshold):
-        lasting = condition.lasting
-        fields: _Fields = {"for": format_duration(lasting)} if lasting else {}
+        spans = {"for": condition.lasting, "keep_for": condition.keep}
+        fields: _Fields = {key: format_duration(span) for key, span in spans.items() if span}
         return fields | _texts(render, when=condition.when, clear=condition.clear)
     if isinstance(condition, Absence):
         fields = {"absent": format_duration(condition.lasting), "per": _per(condition.per)}

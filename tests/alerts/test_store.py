@@ -16,6 +16,7 @@ from alerts import store
 from alerts.model import Duty, Outcome, Roster
 from devices.instant import DAY, SECOND
 from devices.inventory import Inventory
+from rules.model import Severity
 from rules.transition import Cause, Change, Transition
 from tests.alerts.conftest import Estate
 from tests.alerts.estate import (
@@ -111,6 +112,34 @@ async def test_pressed_again_is_told_again(estate: Estate) -> None:
         "SELECT occasion FROM notifications WHERE channel = 'web' ORDER BY id"
     )
     assert occasions == ["opened", f"again:{NOW + 5}"]
+
+
+async def test_a_graver_colour_is_told_once_and_a_lesser_one_to_nobody(estate: Estate) -> None:
+    yellow = transition(severity=Severity.YELLOW)
+    red, orange = (
+        transition(Change.GRADED, at=NOW + i, cause=Cause.VALUE_CHANGED, severity=severity)
+        for i, severity in ((1, Severity.RED), (2, Severity.ORANGE))
+    )
+    await estate.apply(yellow)
+    await estate.apply(red)
+    await estate.apply(orange)
+    before = await estate.everything()
+    await estate.apply(yellow, red, orange)
+    assert await estate.everything() == before
+    [alert] = await estate.rows("SELECT severity, state FROM alerts")
+    assert tuple(alert.values()) == ("orange", "open")
+    told = await estate.rows(
+        "SELECT occasion, body->>'severity' AS severity FROM notifications"
+        " WHERE channel = 'web' ORDER BY id"
+    )
+    assert [tuple(t.values()) for t in told] == [("opened", "yellow"), (f"graver:{NOW + 1}", "red")]
+    events = await estate.rows(
+        "SELECT detail->>'from' AS before, detail->>'to' AS severity FROM alert_events"
+        " WHERE kind = 'severity_changed' ORDER BY id"
+    )
+    assert [tuple(e.values()) for e in events] == [("yellow", "red"), ("red", "orange")]
+    [shown] = await estate.rows("SELECT severity FROM dashboard.standing_alerts")
+    assert shown["severity"] == "orange"
 
 
 async def test_a_batch_may_end_one_alert_and_open_the_next(estate: Estate) -> None:

@@ -62,8 +62,9 @@ def test_the_alert_has_the_keys_that_members_are_sent() -> None:
     rules = load({str(i): e.text for i, e in enumerate(examples("docs/rules.md"))})
     rule = next(rule for rule in rules if rule.code == "access.denied_repeatedly")
     subject = Subject(SubjectKind.DEVICE, 1)
-    change = Transition(rule, subject, Change.FIRED, Cause.COUNT_REACHED, 0, 0, (1,), 5.0)
-    telling, message = Telling.of(change), UUID(int=0)
+    severity = rule.severity
+    change = Transition(rule, subject, Change.FIRED, Cause.COUNT_REACHED, 0, 0, (1,), 5.0, severity)
+    telling, message = Telling.of(change, severity), UUID(int=0)
     sent = body(telling, PLACE, alert=17, message=message, channel=MQTT, occasion="opened")
     sent["state"] = AlertState.OPEN.value
     assert [list(alert) for alert in ALERTS] == [list(sent)]

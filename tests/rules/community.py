@@ -90,9 +90,14 @@ def rule(code: str, body: str) -> Rule:
     """The one rule with this id and these YAML lines."""
     lines = "\n".join(f"  {line.strip()}" for line in body.strip().splitlines())
     text = f"- id: {code}\n  category: care\n  severity: red\n  title: {{zh: 名, en: t}}\n{lines}\n"
+    if "severity:" in body:
+        text = text.replace("  severity: red\n", "", 1)
     (loaded,) = load({"test.yaml": text})
     return replace(loaded, source="test.yaml")
 
+
+AT_TIMES = 'active: {hours: ["00:00-00:01", "00:02-00:03", "00:05-24:00"]}'
+"""Minutes of the day at whose begin the tests' time begins, in UTC."""
 
 RULES = (
     rule("t.plain", "watch: {metric: spo2}\n when: spo2 <= 91"),
@@ -135,6 +140,34 @@ RULES = (
     rule(
         "w.pulse",
         "watch: {metric: pulse}\n when: count >= 2\n within: 20s\n where: pulse > 120",
+    ),
+    rule(
+        "k.graded",
+        "watch: {metric: spo2}\n when: spo2 <= 92\n clear: spo2 >= 94\n for: 5s\n no_data: alert\n"
+        "severity: {blue: spo2 <= 93, red: spo2 <= 91, orange: spo2 <= 92}",
+    ),
+    rule(
+        "k.sos", "watch: {metric: sos}\n when: sos >= 0\n severity: {red: sos == 1, blue: sos == 0}"
+    ),
+    rule(
+        "k.kept",
+        "watch: {metric: spo2}\n when: spo2 <= 91\n clear: spo2 >= 93\n keep_for: 7s\n"
+        "severity: {yellow: spo2 <= 92, orange: spo2 <= 90}",
+    ),
+    rule("k.kept_off", "watch: {metric: heartbeat}\n when: heartbeat < 1\n keep_for: 20s"),
+    rule(
+        "k.lapses",
+        "watch: {metric: spo2}\n when: spo2 <= 91\n clear: spo2 >= 96\n no_data: clear\n"
+        "keep_for: 3s",
+    ),
+    rule("k.hours", f"watch: {{metric: spo2}}\n when: spo2 <= 91\n for: 5s\n {AT_TIMES}"),
+    rule("k.now", f"watch: {{metric: spo2}}\n when: spo2 <= 92\n no_data: alert\n {AT_TIMES}"),
+    rule("k.sos_hours", f"watch: {{metric: sos}}\n when: sos >= 1\n {AT_TIMES}"),
+    rule("k.silent", f"watch: {{metric: heartbeat, kind: door}}\n absent: 40s\n {AT_TIMES}"),
+    rule("k.still", f"watch: {{metric: motion}}\n when: motion >= 1\n absent: 50s\n {AT_TIMES}"),
+    rule(
+        "k.denied",
+        f"watch: {{metric: access_denied}}\n when: count >= 2\n within: 20s\n {AT_TIMES}",
     ),
 )
 

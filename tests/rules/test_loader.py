@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from devices.instant import HOUR, MINUTE
+from rules.calendar import Active, MonthDay
 from rules.errors import RulesError
 from rules.loader import MAX_CHARACTERS, load
 from rules.model import Absence, CountInWindow, NoData, Per, Rule, Severity, SubjectKind, Threshold
@@ -93,6 +94,7 @@ def test_a_rule_written_out_reads_back_as_the_same(rule: Rule) -> None:
     (again,) = load({"w": write(rule)})
     assert again.fingerprint == rule.fingerprint
     assert (again.condition, again.watch, again.title) == (rule.condition, rule.watch, rule.title)
+    assert (again.grades, again.active, again.severity) == (rule.grades, rule.active, rule.severity)
 
 
 def test_the_fingerprint_is_of_the_meaning_alone() -> None:
@@ -215,10 +217,91 @@ def test_says_the_mistake_its_place_and_what_was_meant(body: str, expected: str)
     assert problems_of(rule_text(body)) == [expected]
 
 
-def test_silence_is_refused_as_a_reason_to_clear_and_says_why() -> None:
-    body = "watch: {metric: spo2}\nwhen: spo2 <= 91\nno_data: clear"
+def graded(severity: str, body: str = "watch: {metric: spo2}\nwhen: spo2 <= 92") -> str:
+    return rule_text(body, head=f"category: c\n  severity: {severity}")
+
+
+def test_reads_the_keys_of_a_threshold_in_full() -> None:
+    severity = "{yellow: spo2 <= 92, red: spo2 < 0.9 * device.usual}"
+    body = (
+        "watch: {metric: spo2}\nwhen: spo2 <= 92\nclear: spo2 >= 94\nno_data: clear\nkeep_for: 5m"
+    )
+    (rule,) = load({"r.yaml": graded(severity, body)})
+    assert isinstance(rule.condition, Threshold)
+    assert (rule.condition.keep, rule.no_data) == (5 * MINUTE, NoData.CLEAR)
+    assert rule.severity is Severity.YELLOW
+    assert [(g.severity, g.when.text) for g in rule.grades] == [
+        (Severity.RED, "spo2 < 0.9 * device.usual"),
+        (Severity.YELLOW, "spo2 <= 92"),
+    ]
+
+
+def test_reads_when_a_rule_is_active() -> None:
+    rule = one(
+        "watch: {metric: spo2}\nwhen: spo2 <= 92\n"
+        'active: {hours: ["06:00-12:30", "22:00-06:00"], weekdays: [mon, fri-sun],'
+        ' dates: ["05-01..05-03", "12-24..01-06", "2026-12-24"]}'
+    )
+    days = ((0, 5, 1), (0, 5, 3)), ((0, 12, 24), (0, 1, 6)), ((2026, 12, 24), (2026, 12, 24))
+    assert rule.active == Active(
+        hours=((360, 750), (1320, 360)),
+        weekdays=frozenset({0, 4, 5, 6}),
+        dates=tuple((MonthDay(*begin), MonthDay(*end)) for begin, end in days),
+    )
+    assert one('watch: {metric: sos}\nwhen: sos == 1\nactive: {hours: "18:00-24:00"}').active == (
+        Active(hours=((1080, 1440),))
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("{hours: 06:00}", "r.yaml:7: 'active.hours' of rule a.b: '06:00' is not a span of a day"),
+        ('{hours: "06:00-25:00"}', "'06:00-25:00' is not a span of a day"),
+        ('{hours: "06:60-07:00"}', "'06:60-07:00' is not a span of a day"),
+        ('{hours: "06:00-06:00"}', "'06:00-06:00' begins when it ends"),
+        ("{hours: []}", "the list is empty, so nothing would be active (leave it out)"),
+        ("{weekdays: [mno]}", "'mno' is no day of the week or span of them (did you mean 'mon'?)"),
+        ("{weekdays: 3}", "3 is not a text or a list of texts"),
+        ('{dates: "02-30"}', "'02-30' is no date or span of dates"),
+        ('{dates: "05-01..2026-05-03"}', "has a year on one side only"),
+        ('{dates: "2026-05-03..2026-05-01"}', "ends before it begins"),
+        ("{hour: 3}", "unknown key (did you mean 'hours'?)"),
+        ("{}", "'active' of rule a.b: says nothing"),
+    ],
+)
+def test_says_what_is_wrong_with_active_times(written: str, expected: str) -> None:
+    body = f"watch: {{metric: spo2}}\nwhen: spo2 <= 91\nactive: {written}"
     (problem,) = problems_of(rule_text(body))
-    assert "silence never clears an alert" in problem
+    assert expected in problem
+
+
+@pytest.mark.parametrize(
+    ("severity", "expected"),
+    [
+        ("{rde: spo2 <= 91}", "'severity.rde' of rule a.b: unknown key (did you mean 'red'?)"),
+        ("{red: spo3 <= 91}", "'severity.red' of rule a.b: unknown name 'spo3'"),
+        ("{red: spo2 <= 40}", "'spo2 <= 40' can never be true (spo2 lies between 50 and 100 %)"),
+        ("{red: 91}", "91 is not a condition (write e.g. 'spo2 <= 91')"),
+        ("{}", "'severity' of rule a.b: has no colour (write e.g. {orange: spo2 <= 91})"),
+    ],
+)
+def test_says_what_is_wrong_with_colours(severity: str, expected: str) -> None:
+    assert any(expected in problem for problem in problems_of(graded(severity)))
+
+
+def test_a_colour_by_value_needs_a_value() -> None:
+    (problem,) = problems_of(graded("{red: motion == 1}", "watch: {metric: motion}\nabsent: 3h"))
+    assert problem.endswith("is by value, but this rule judges none (write one colour)")
+
+
+@pytest.mark.parametrize(
+    ("body", "hint"),
+    [("absent: 3h", "leave it out"), ("within: 3h\nwhen: count >= 3", "leave it out")],
+)
+def test_what_is_not_measured_does_not_lapse_with_silence(body: str, hint: str) -> None:
+    (problem,) = problems_of(rule_text(f"watch: {{metric: motion}}\n{body}\nno_data: clear"))
+    assert problem.endswith(f"'clear' is for thresholds on what is measured or lasts ({hint})")
 
 
 def test_two_hundred_mistakes_are_two_hundred_problems() -> None:
