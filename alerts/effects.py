@@ -13,6 +13,7 @@ from alerts.message import Telling, notifications, occasion_of
 from alerts.model import Recipient, Roster, RouteReason
 from alerts.place import Place
 from alerts.routing import Route
+from alerts.texts import Texts
 from devices import metric
 from devices.instant import Micros, to_datetime
 from devices.reading import Json
@@ -50,6 +51,7 @@ class Setting:
     """
 
     place: Callable[[Transition], Place]
+    texts: Callable[[Transition], Texts]
     route: Callable[[Transition], Route]
     roster: Roster
     recipients: Mapping[int, Sequence[int]]
@@ -91,7 +93,7 @@ def _notifications(effect: Effect, route: Route, setting: Setting) -> Sequence[R
     routed = [r.member for r in route.recipients]
     occasion = occasion_of(effect.transition, opens=effect.opens, again=effect.again)
     return notifications(
-        Telling.of(effect.transition, effect.severity),
+        Telling.of(effect.transition, effect.severity, setting.texts(effect.transition)),
         setting.place(effect.transition),
         alert=effect.alert,
         occasion=occasion,
@@ -124,7 +126,7 @@ def _condition(condition: Condition) -> Row:
 
 def _alert(effect: Effect, condition: Condition, route: Route, setting: Setting) -> Row:
     transition, rule = effect.transition, effect.transition.rule
-    place = setting.place(transition)
+    place, texts = setting.place(transition), setting.texts(transition)
     return {
         "id": effect.alert,
         "rule_code": rule.code,
@@ -135,7 +137,9 @@ def _alert(effect: Effect, condition: Condition, route: Route, setting: Setting)
         "fired_at": to_datetime(transition.at),
         "opened_at": to_datetime(setting.now),
         "category": rule.category,
-        "title": dict(rule.title),
+        "title": dict(texts.title),
+        "plain_title": None if texts.plain == texts.title else dict(texts.plain),
+        "advice": dict(texts.advice),
         "area_id": place.area,
         "household_id": place.household,
         "device_id": place.device,

@@ -228,6 +228,7 @@ class Judge:
                 shard=self.shard,
                 seq=seq,
                 now=now,
+                zone=self.site.zone,
             )
         self._cursor, self._cursor_written = seq, now
 

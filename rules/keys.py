@@ -1,6 +1,7 @@
 """The keys that every rule may have, read from a rule file."""
 
 import re
+from collections.abc import Mapping
 from datetime import date
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from rules.model import (
     Watch,
 )
 from rules.parts import over_value
+from rules.placeholder import PLACEHOLDERS, names, plain
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -62,6 +64,18 @@ def _by_value(entry: Entry, part: Entry, watch: Watch | None) -> Colours | None:
     if not part.data:
         entry.complain("severity", "has no colour", "write e.g. {orange: spo2 <= 91}")
     return Colours(grades[-1].severity, grades) if grades else None
+
+
+def read_texts(entry: Entry, key: str, *, required: bool) -> Mapping[str, str]:
+    """A text in every language, with placeholders that are known; empty where it is missing."""
+    texts = entry.languages(key, required=required)
+    written = {name for text in texts.values() for name in names(text)}
+    for name in sorted(written - PLACEHOLDERS):
+        what = f"unknown placeholder '{{{name}}}'"
+        entry.complain(key, what, did_you_mean(name, PLACEHOLDERS))
+    if any(text and not plain(text) for text in texts.values()):
+        entry.complain(key, "says nothing but placeholders", "say in words what it is")
+    return texts
 
 
 def read_no_data(entry: Entry, watch: Watch | None, condition: Condition | None) -> NoData:

@@ -15,7 +15,7 @@ from devices.errors import Problem
 from rules.conditions import CONDITION_KEYS, read_condition
 from rules.entry import Entry
 from rules.errors import RulesError
-from rules.keys import read_active, read_colours, read_no_data
+from rules.keys import read_active, read_colours, read_no_data, read_texts
 from rules.model import Rule
 from rules.watching import read_watch
 from rules.written import fingerprint
@@ -25,7 +25,19 @@ MAX_CHARACTERS = 4_000_000
 _CODE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
 _CATEGORY = re.compile(r"[a-z][a-z0-9_]*")
 _KEYS = frozenset(
-    {"id", "category", "watch", "no_data", "unless", "severity", "active", "title", "advice"}
+    {
+        "id",
+        "category",
+        "watch",
+        "severity",
+        "active",
+        "no_data",
+        "unless",
+        "title",
+        "advice",
+        "tuning",
+        "source",
+    }
 )
 
 
@@ -92,8 +104,10 @@ def _load_rule(entry: Entry, text: str, seen: dict[str, str]) -> Rule | None:
     colours = read_colours(entry, watch, condition)
     no_data = read_no_data(entry, watch, condition)
     active = read_active(entry)
-    title = entry.languages("title", required=True)
-    advice = entry.languages("advice", required=False)
+    title = read_texts(entry, "title", required=True)
+    advice = read_texts(entry, "advice", required=False)
+    tuning = entry.languages("tuning", required=False)
+    origin = entry.text("source") if "source" in entry.data else None
     unless_away = _unless_away(entry)
     if len(entry.problems) > before or not (watch and condition and colours):
         return None
@@ -113,6 +127,8 @@ def _load_rule(entry: Entry, text: str, seen: dict[str, str]) -> Rule | None:
         text,
         colours.grades,
         active,
+        tuning,
+        origin or "",
     )
     return replace(rule, fingerprint=fingerprint(rule))
 

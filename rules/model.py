@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -123,7 +123,8 @@ class Rule:
 
     severity: the colour of its alerts; with `grades`, the least grave of them, which counts where
     no grade holds · fingerprint: changes when the meaning may have changed, so that old state is
-    not reused · grades: the gravest first · active: when it may raise alerts, None for always.
+    not reused · grades: the gravest first · active: when it may raise alerts, None for always
+    tuning: how to set it for a place, by language · origin: where its threshold comes from.
     """
 
     code: str
@@ -141,3 +142,5 @@ class Rule:
     text: str
     grades: tuple[Grade, ...] = ()
     active: Active | None = None
+    tuning: Mapping[str, str] = field(default_factory=dict)
+    origin: str = ""

@@ -24,13 +24,17 @@ def write(rule: Rule) -> str:
     fields["title"] = dict(rule.title)
     if rule.advice:
         fields["advice"] = dict(rule.advice)
+    if rule.tuning:
+        fields["tuning"] = dict(rule.tuning)
+    if rule.origin:
+        fields["source"] = rule.origin
     return orjson.dumps([fields]).decode()
 
 
 def fingerprint(rule: Rule) -> str:
     """Hex digits that stay the same while the rule means the same.
 
-    Titles, advice, comments, order and spaces do not count; category and severity do.
+    Texts, sources, comments, order and spaces do not count; category and severity do.
     """
     meaning = _meaning(rule, lambda expression: repr(expression.root))
     text = orjson.dumps(meaning, option=orjson.OPT_SORT_KEYS)

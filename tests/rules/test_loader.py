@@ -290,6 +290,25 @@ def test_says_what_is_wrong_with_colours(severity: str, expected: str) -> None:
     assert any(expected in problem for problem in problems_of(graded(severity)))
 
 
+def test_texts_may_hold_placeholders_that_are_known() -> None:
+    body = "watch: {metric: spo2}\nwhen: spo2 <= 91\n"
+    advice = 'advice: {zh: "看 {valeu}", en: "See {place} at {since}"}'
+    (problem,) = problems_of(rule_text(body + advice))
+    expected = "'advice' of rule a.b: unknown placeholder '{valeu}' (did you mean 'value'?)"
+    assert problem.endswith(expected)
+    (problem,) = problems_of(rule_text(body + 'advice: {zh: "看", en: "{place}, {since}"}'))
+    assert "says nothing but placeholders" in problem
+
+
+def test_a_rule_may_say_how_to_tune_it_and_where_it_is_from() -> None:
+    body = "watch: {metric: spo2}\nwhen: spo2 <= 91\n"
+    more = "source: NEWS2\ntuning: {zh: 按医嘱, en: As the doctor says}"
+    rule = one(body + more)
+    assert (rule.origin, rule.tuning["en"]) == ("NEWS2", "As the doctor says")
+    assert rule.fingerprint == one(body).fingerprint
+    assert load({"w": write(rule)})[0].tuning == rule.tuning
+
+
 def test_a_colour_by_value_needs_a_value() -> None:
     (problem,) = problems_of(graded("{red: motion == 1}", "watch: {metric: motion}\nabsent: 3h"))
     assert problem.endswith("is by value, but this rule judges none (write one colour)")
