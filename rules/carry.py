@@ -2,12 +2,13 @@
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from devices.instant import FOREVER, Micros
 from devices.reading import I32, I64, Bool
+from rules.held import Held, HeldBack
 from rules.memory import (
     FORGOTTEN,
     NO_RANK,
@@ -29,20 +30,38 @@ _PORTION = 65_536
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Remembered:
-    """One rule's memory with the ids of its subjects, ascending, int32 (n,), and who was away."""
+    """One rule's memory with the ids of its subjects, ascending, int32 (n,), and who was away.
+
+    held: by subject's id, what is not told because another rule is firing.
+    """
 
     rule: Rule
     subject_ids: I32
     away: Bool
     memory: Memory
+    held: Mapping[int, Held] = field(default_factory=dict)
 
 
-def remembered(plan: Plan, memories: Sequence[Memory]) -> list[Remembered]:
+def remembered(
+    plan: Plan, memories: Sequence[Memory], held: Mapping[str, Mapping[int, Held]]
+) -> list[Remembered]:
     """The memories of a plan's rules, each with whom it is about."""
     return [
-        Remembered(own.rule, own.subject_ids, own.away, memory)
+        Remembered(own.rule, own.subject_ids, own.away, memory, held.get(own.rule.code, {}))
         for own, memory in zip(plan.rules, memories, strict=True)
     ]
+
+
+def carry_held(old: Iterable[Remembered], plan: Plan) -> HeldBack:
+    """What unchanged rules hold back of the subjects that they keep."""
+    carried: HeldBack = {}
+    for past in old:
+        own = plan.number.get(past.rule.code)
+        rule = None if own is None else plan.rules[own]
+        if rule is not None and rule.rule.fingerprint == past.rule.fingerprint and past.held:
+            here = set(rule.subject_ids.tolist())
+            carried[past.rule.code] = {i: h for i, h in past.held.items() if i in here}
+    return carried
 
 
 def carry(
@@ -122,6 +141,8 @@ def _withdraw(
     told = []
     for slot in np.flatnonzero(firing).tolist():
         subject = Subject(kind, int(past.subject_ids[slot]))
+        if subject.id in past.held:
+            continue
         devices = (subject.id,) if kind is SubjectKind.DEVICE else ()
         begun, value = int(since_of(past.memory, slot)), _value(past.memory, slot)
         told.append(

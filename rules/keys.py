@@ -25,6 +25,10 @@ from rules.placeholder import PLACEHOLDERS, names, plain
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
+AWAY = "household.away"
+CODE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
+"""What a rule may be called."""
+
 _TIME = r"(\d{2}):(\d{2})"
 _HOURS = re.compile(rf"{_TIME}\s*-\s*{_TIME}")
 _DATE = re.compile(r"(?:(\d{4})-)?(\d{2})-(\d{2})")
@@ -90,6 +94,28 @@ def read_no_data(entry: Entry, watch: Watch | None, condition: Condition | None)
     what = f"'{choice}' is for thresholds on what is measured or lasts"
     entry.complain("no_data", what, hint)
     return choice
+
+
+class Unless(NamedTuple):
+    """What keeps a rule quiet: nobody at home, or other rules by their codes."""
+
+    away: bool
+    rules: tuple[str, ...]
+
+
+def read_unless(entry: Entry) -> Unless:
+    """The rule's `unless`; of rules only that each could be one is checked here."""
+    value = entry.data.get("unless")
+    if value is None:
+        return Unless(away=False, rules=())
+    items = value if isinstance(value, list) else [value]
+    words = [item for item in items if isinstance(item, str)]
+    wrong = [item for item in items if item not in words or not CODE.fullmatch(item)]
+    if wrong or not items:
+        hint = "write 'household.away', the id of another rule, or a list of them"
+        entry.complain("unless", f"{(wrong or [value])[0]!r} is not known", hint)
+    rules = tuple(dict.fromkeys(word for word in words if word != AWAY))
+    return Unless(AWAY in words, rules)
 
 
 def read_active(entry: Entry) -> Active | None:

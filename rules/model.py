@@ -124,7 +124,8 @@ class Rule:
     severity: the colour of its alerts; with `grades`, the least grave of them, which counts where
     no grade holds · fingerprint: changes when the meaning may have changed, so that old state is
     not reused · grades: the gravest first · active: when it may raise alerts, None for always
-    tuning: how to set it for a place, by language · origin: where its threshold comes from.
+    tuning: how to set it for a place, by language · origin: where its threshold comes from
+    unless: codes of rules that keep it from being told while they fire around.
     """
 
     code: str
@@ -144,3 +145,4 @@ class Rule:
     active: Active | None = None
     tuning: Mapping[str, str] = field(default_factory=dict)
     origin: str = ""
+    unless: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ from devices.metric import BY_NAME
 from devices.reading import F64, I32, I64, Bool
 from rules.calendar import Calendar, calendar_of
 from rules.expression import Expression
+from rules.inhibitors import Whereabouts, in_order
 from rules.model import CountInWindow, Per, Rule, SubjectKind, Threshold
 from rules.sparse import Sparse
 from rules.transition import Subject
@@ -94,7 +95,9 @@ class Plan:
     size: device ids are below it · silent_after: int64 µs by device id, 0 where there is no such
     device · attributes: by name, float64 by device id, NaN where the device lacks it
     gateway: int32 by device id, the gateway that it is behind, NOBODY where none · gateways: int32,
-    those that any device is behind, ascending.
+    those that any device is behind, ascending · number: of each rule, by its code · inhibited:
+    numbers of rules that others may keep quiet, in the order in which to ask · whereabouts: of all
+    subjects.
     """
 
     rules: tuple[RulePlan, ...]
@@ -103,6 +106,9 @@ class Plan:
     attributes: Mapping[str, F64]
     gateway: I32
     gateways: I32
+    number: Mapping[str, int]
+    inhibited: tuple[int, ...]
+    whereabouts: Whereabouts
 
 
 def make_plan(rules: Sequence[Rule], inventory: Inventory, zone: tzinfo = UTC) -> Plan:
@@ -120,7 +126,18 @@ def make_plan(rules: Sequence[Rule], inventory: Inventory, zone: tzinfo = UTC) -
     attributes = {name: _spread(watched.attribute(name), ids, size) for name in sorted(names)}
     gateway = _gateways(inventory, size)
     gateways = np.unique(gateway[gateway != NOBODY])
-    return Plan(plans, size, _silent_after(inventory, size), attributes, gateway, gateways)
+    kinds, subjects = [per_of(rule).subject for rule in rules], [p.subject_ids for p in plans]
+    return Plan(
+        plans,
+        size,
+        _silent_after(inventory, size),
+        attributes,
+        gateway,
+        gateways,
+        number={rule.code: number for number, rule in enumerate(rules)},
+        inhibited=in_order(rules),
+        whereabouts=Whereabouts(inventory, kinds, subjects),
+    )
 
 
 def _silent_after(inventory: Inventory, size: int) -> I64:

@@ -59,7 +59,8 @@ def _joined(parts: Sequence[Remembered]) -> Remembered:
     for name, column in columns_of(memory).items():
         column[:] = np.concatenate([columns_of(part.memory)[name][:] for part in parts])
     away = np.concatenate([part.away for part in parts])
-    whole = replace(first, subject_ids=ids, away=away, memory=memory)
+    held = {i: h for part in parts for i, h in part.held.items()}
+    whole = replace(first, subject_ids=ids, away=away, memory=memory, held=held)
     return _rows(whole, np.unique(ids, return_index=True)[1])
 
 
@@ -67,7 +68,10 @@ def _rows(past: Remembered, rows: Numbers) -> Remembered:
     memory = _memory(past, len(rows))
     for name, column in columns_of(memory).items():
         column[:] = columns_of(past.memory)[name][rows]
-    return replace(past, subject_ids=past.subject_ids[rows], away=past.away[rows], memory=memory)
+    ids = past.subject_ids[rows]
+    here = set(ids.tolist()) if past.held else set()
+    held = {i: h for i, h in past.held.items() if i in here}
+    return replace(past, subject_ids=ids, away=past.away[rows], memory=memory, held=held)
 
 
 def _memory(like: Remembered, n: int) -> Memory:

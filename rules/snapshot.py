@@ -23,6 +23,8 @@ from devices.reading import I32, I64, Bool
 from rules import older
 from rules.carry import Remembered
 from rules.errors import RuleError
+from rules.held import read as read_held
+from rules.held import saved as saved_held
 from rules.loader import load
 from rules.memory import Memory, ThresholdMemory, columns_of, fresh_memory
 from rules.model import Rule
@@ -75,7 +77,11 @@ def _parts(saved: Snapshot) -> Iterator[bytes]:
 
 
 def _parts_of(past: Remembered) -> dict[str, object]:
-    return {"subjects": len(past.subject_ids), "columns": list(columns_of(past.memory))}
+    return {
+        "subjects": len(past.subject_ids),
+        "columns": list(columns_of(past.memory)),
+        "held": saved_held(past.held),
+    }
 
 
 def _written(column: Column, near: "I64 | _Of | None" = None) -> Iterator[bytes]:
@@ -242,7 +248,7 @@ def _read_rule(reader: _Reader, fields: Mapping[str, Any], heard: I64) -> Rememb
     columns = columns_of(memory)
     for name in fields.get("columns", [name for name in columns if name not in _NEWER]):
         reader.fill(columns[name], _near(name, memory, ids, heard))
-    return Remembered(rule, ids, away, memory)
+    return Remembered(rule, ids, away, memory, read_held(fields.get("held", [])))
 
 
 def _of_arrays(arrays: older.Arrays) -> Snapshot:

@@ -9,7 +9,7 @@ import orjson
 from devices.instant import format_duration
 from rules.calendar import Active, MonthDay
 from rules.expression import Expression
-from rules.keys import WEEKDAYS
+from rules.keys import AWAY, WEEKDAYS
 from rules.model import Absence, CountInWindow, Per, Rule, SubjectKind, Threshold, Watch
 
 _Render: TypeAlias = Callable[[Expression], str]
@@ -51,8 +51,10 @@ def _meaning(rule: Rule, render: _Render) -> _Fields:
     }
     if rule.active is not None:
         fields["active"] = _active(rule.active)
-    if rule.unless_away:
-        fields["unless"] = "household.away"
+    if rule.unless:
+        fields["unless"] = [*([AWAY] if rule.unless_away else []), *sorted(rule.unless)]
+    elif rule.unless_away:
+        fields["unless"] = AWAY
     return fields | _condition(rule.condition, render)
 
 

@@ -96,9 +96,6 @@ def rule(code: str, body: str) -> Rule:
     return replace(loaded, source="test.yaml")
 
 
-AT_TIMES = 'active: {hours: ["00:00-00:01", "00:02-00:03", "00:05-24:00"]}'
-"""Minutes of the day at whose begin the tests' time begins, in UTC."""
-
 RULES = (
     rule("t.plain", "watch: {metric: spo2}\n when: spo2 <= 91"),
     rule(
@@ -141,6 +138,12 @@ RULES = (
         "w.pulse",
         "watch: {metric: pulse}\n when: count >= 2\n within: 20s\n where: pulse > 120",
     ),
+)
+
+AT_TIMES = 'active: {hours: ["00:00-00:01", "00:02-00:03", "00:05-24:00"]}'
+"""Minutes of the day at whose begin the tests' time begins, in UTC."""
+
+KEY_RULES = (
     rule(
         "k.graded",
         "watch: {metric: spo2}\n when: spo2 <= 92\n clear: spo2 >= 94\n for: 5s\n no_data: alert\n"
@@ -169,7 +172,27 @@ RULES = (
         "k.denied",
         f"watch: {{metric: access_denied}}\n when: count >= 2\n within: 20s\n {AT_TIMES}",
     ),
+    rule("u.low", "watch: {metric: spo2}\n when: spo2 <= 92\n unless: [k.kept, k.graded, u.none]"),
+    rule(
+        "u.chain",
+        "watch: {metric: spo2}\n when: spo2 <= 93\n for: 5s\n unless: u.low\n"
+        "severity: {blue: spo2 <= 93, red: spo2 <= 91}",
+    ),
+    rule("u.sos", "watch: {metric: sos}\n when: sos >= 0\n unless: [household.away, k.now]"),
+    rule("u.home", "watch: {metric: motion}\n absent: 15s\n per: household\n unless: k.hours"),
+    rule("u.at_home", "watch: {metric: pulse}\n when: pulse > 70\n unless: u.home"),
+    rule("u.door", "watch: {metric: heartbeat}\n when: heartbeat >= 0\n unless: u.area"),
+    rule(
+        "u.building",
+        "watch: {metric: access_denied}\n when: count >= 2\n within: 30s\n per: building\n"
+        "unless: [u.area, k.denied]",
+    ),
+    rule(
+        "u.area",
+        "watch: {metric: access_denied}\n when: count >= 3\n within: 20s\n per: building",
+    ),
 )
+"""With the keys that every rule may have; some keep others quiet."""
 
 
 def seconds(count: float) -> int:

@@ -9,6 +9,7 @@ known before what others say in it is judged.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from itertools import groupby
 from typing import NamedTuple
 
@@ -84,6 +85,7 @@ class Oracle:
         self.ended: dict[int, list[Micros]] = defaultdict(list)
         self.gone: dict[int, Micros] = {}
         self.tracks = [track_of(self, own, now) for own in plan.rules]
+        self.quiet = Quiet(plan)
 
     def limit(self, device: int) -> Micros:
         return int(self.plan.silent_after[device])
@@ -148,7 +150,7 @@ class Oracle:
             self.gone[gateway] = self.own_at(gateway) + self.lag[gateway]
         for track in self.tracks:
             track.tick(now)
-        said = [t for track in self.tracks for t in track.take_said()]
+        said = self.quiet.told([track.take_said() for track in self.tracks], now)
         return sorted(said, key=lambda t: t.at)
 
     def _lags(self, rows: Sequence[Row]) -> dict[int, Micros]:
@@ -607,6 +609,114 @@ def track_of(oracle: Oracle, own: RulePlan, now: Micros) -> Track:
         CountInWindow: WindowTrack,
     }
     return kinds[type(own.rule.condition)](oracle, own, now)
+
+
+class Quiet:
+    """What is not told because another rule stands: all that happens, one thing after another."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.rules = [own.rule for own in plan.rules]
+        self.inventory = plan.whereabouts.inventory
+        self.standing: set[tuple[str, Subject]] = set()
+        self.held: dict[tuple[str, Subject], Transition] = {}
+        self.silent: dict[tuple[str, Subject], Micros | None] = {}
+
+    def told(self, said: list[list[Transition]], now: Micros) -> list[Transition]:
+        codes = [rule.code for rule in self.rules]
+        told: dict[str, list[Transition]] = {}
+        while len(told) < len(codes):
+            for rule, own in zip(self.rules, said, strict=True):
+                waits = [c for c in rule.unless if c in codes and c not in told]
+                if rule.code not in told and not waits:
+                    told[rule.code] = self._of(rule, own, told, now)
+        self.standing = self._after(self.standing, [t for own in told.values() for t in own])
+        return [t for code in codes for t in told[code]]
+
+    def _after(
+        self, standing: set[tuple[str, Subject]], said: Iterable[Transition]
+    ) -> set[tuple[str, Subject]]:
+        standing = set(standing)
+        for t in said:
+            if t.change is Change.FIRED and t.cause is not Cause.OCCURRED:
+                standing.add((t.rule.code, t.subject))
+            elif t.change is Change.CLEARED:
+                standing.discard((t.rule.code, t.subject))
+        return standing
+
+    def _of(
+        self, rule: Rule, own: list[Transition], told: Mapping[str, list[Transition]], now: Micros
+    ) -> list[Transition]:
+        if not rule.unless:
+            return own
+        others = [t for code in rule.unless for t in told.get(code, [])]
+        events = [(t.at + (t.cause is Cause.SENSOR_SILENT), 0, t) for t in others]
+        fired = {(t.at, t.subject) for t in own if t.change is Change.FIRED}
+        events += [(t.at, 2 if (t.at, t.subject) in fired else -1, t) for t in own]
+        standing, out = set(self.standing), list[Transition]()
+        for time, ours, t in sorted(events, key=lambda e: e[:2]):
+            if ours != 0:
+                out += self._own(t, rule, standing)
+            else:
+                standing = self._after(standing, [t])
+                if t.change is Change.CLEARED:
+                    out += self._release(rule, standing, time)
+        return out + self._release(rule, standing, now)
+
+    def _own(
+        self, t: Transition, rule: Rule, standing: set[tuple[str, Subject]]
+    ) -> list[Transition]:
+        key = (rule.code, t.subject)
+        if t.change is Change.FIRED and self._quiet(rule, t.subject, standing):
+            if t.cause is not Cause.OCCURRED:
+                self.held[key], self.silent[key] = t, None
+            return []
+        if key not in self.held:
+            return [t]
+        if t.change is Change.CLEARED:
+            del self.held[key]
+        elif t.change is Change.GRADED:
+            self.held[key] = replace(self.held[key], severity=t.severity, value=t.value)
+        else:
+            self.silent[key] = t.at if t.change is Change.WENT_SILENT else None
+        return []
+
+    def _release(
+        self, rule: Rule, standing: set[tuple[str, Subject]], time: Micros
+    ) -> list[Transition]:
+        out = []
+        for key, t in list(self.held.items()):
+            if key[0] == rule.code and not self._quiet(rule, key[1], standing):
+                del self.held[key]
+                fired = replace(t, at=max(time, t.at))
+                out.append(fired)
+                if (silent := self.silent[key]) is not None:
+                    at = max(fired.at, silent)
+                    why = Cause.SENSOR_SILENT
+                    out.append(replace(fired, change=Change.WENT_SILENT, cause=why, at=at))
+        return out
+
+    def _quiet(self, rule: Rule, subject: Subject, standing: set[tuple[str, Subject]]) -> bool:
+        return any(code in rule.unless and self._around(other, subject) for code, other in standing)
+
+    def _around(self, other: Subject, subject: Subject) -> bool:
+        kinds, home = (other.kind, subject.kind), self._home(other)
+        if other.kind is SubjectKind.AREA:
+            return other.id in self.inventory.path(self._area(subject))
+        if kinds == (SubjectKind.DEVICE, SubjectKind.DEVICE):
+            return other == subject
+        return SubjectKind.AREA not in kinds and home is not None and home == self._home(subject)
+
+    def _home(self, subject: Subject) -> int | None:
+        if subject.kind is SubjectKind.DEVICE:
+            return self.inventory.devices[subject.id].household
+        return subject.id
+
+    def _area(self, subject: Subject) -> int:
+        if subject.kind is SubjectKind.DEVICE:
+            return self.inventory.devices[subject.id].area
+        if subject.kind is SubjectKind.HOUSEHOLD:
+            return self.inventory.households[subject.id].area
+        return subject.id
 
 
 def by_subject(

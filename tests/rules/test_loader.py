@@ -10,7 +10,7 @@ from rules.errors import RulesError
 from rules.loader import MAX_CHARACTERS, load
 from rules.model import Absence, CountInWindow, NoData, Per, Rule, Severity, SubjectKind, Threshold
 from rules.written import write
-from tests.rules.community import RULES
+from tests.rules.community import KEY_RULES, RULES
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "site" / "rules"
 
@@ -89,12 +89,13 @@ def test_the_examples_have_no_mistakes() -> None:
     assert all(rule.advice for rule in rules)
 
 
-@pytest.mark.parametrize("rule", [*RULES, *load(example_files())], ids=lambda r: r.code)
+@pytest.mark.parametrize("rule", [*RULES, *KEY_RULES, *load(example_files())], ids=lambda r: r.code)
 def test_a_rule_written_out_reads_back_as_the_same(rule: Rule) -> None:
     (again,) = load({"w": write(rule)})
     assert again.fingerprint == rule.fingerprint
     assert (again.condition, again.watch, again.title) == (rule.condition, rule.watch, rule.title)
     assert (again.grades, again.active, again.severity) == (rule.grades, rule.active, rule.severity)
+    assert (again.unless_away, set(again.unless)) == (rule.unless_away, set(rule.unless))
 
 
 def test_the_fingerprint_is_of_the_meaning_alone() -> None:
@@ -205,10 +206,10 @@ def test_the_fingerprint_is_of_the_meaning_alone() -> None:
             ),
         ),
         (
-            "watch: {metric: motion}\nabsent: 3h\nunless: away",
+            "watch: {metric: motion}\nabsent: 3h\nunless: [household.away, Away]",
             (
-                "r.yaml:7: 'unless' of rule a.b: 'away' is not known"
-                " (the one exception is 'household.away')"
+                "r.yaml:7: 'unless' of rule a.b: 'Away' is not known"
+                " (write 'household.away', the id of another rule, or a list of them)"
             ),
         ),
     ],
@@ -307,6 +308,63 @@ def test_a_rule_may_say_how_to_tune_it_and_where_it_is_from() -> None:
     assert (rule.origin, rule.tuning["en"]) == ("NEWS2", "As the doctor says")
     assert rule.fingerprint == one(body).fingerprint
     assert load({"w": write(rule)})[0].tuning == rule.tuning
+
+
+def unless(**rules: str) -> str:
+    """Rules a.KEY that are kept quiet by others."""
+    items = [
+        rule_text(f"watch: {{metric: {'sos' if code == 'sos' else 'spo2'}}}\n{body}").replace(
+            "a.b", f"a.{code}"
+        )
+        for code, body in rules.items()
+    ]
+    return "".join(items)
+
+
+LOW = "when: spo2 <= 91"
+
+
+def references(**rules: str) -> list[str]:
+    with pytest.raises(RulesError) as caught:
+        load({"r.yaml": unless(**rules)}, whole=True)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_a_rule_may_be_kept_quiet_by_others_wherever_they_stand() -> None:
+    files = {
+        "one.yaml": unless(low=f"{LOW}\nunless: [household.away, a.lower]"),
+        "two.yaml": unless(lower=LOW),
+    }
+    low, _ = load(files, whole=True)
+    assert (low.unless_away, low.unless) == (True, ("a.lower",))
+    assert load({"one.yaml": files["one.yaml"]})[0].unless == ("a.lower",), "one by one"
+
+
+def test_a_rule_that_is_not_there_keeps_none_quiet() -> None:
+    assert references(low=f"{LOW}\nunless: a.lowr", lower=LOW) == [
+        "r.yaml:7: 'unless' of rule a.low: there is no rule 'a.lowr' (did you mean 'a.lower'?)"
+    ]
+
+
+def test_what_is_momentary_keeps_none_quiet() -> None:
+    (problem,) = references(low=f"{LOW}\nunless: a.sos", sos="when: sos == 1")
+    assert "each alert of 'a.sos' is of a moment: it never stands" in problem
+
+
+def test_a_circle_is_named() -> None:
+    (problem,) = references(
+        one=f"{LOW}\nunless: a.two", two=f"{LOW}\nunless: a.three", three=f"{LOW}\nunless: a.one"
+    )
+    circles = [
+        "a.one unless a.two unless a.three unless a.one",
+        "a.two unless a.three unless a.one unless a.two",
+        "a.three unless a.one unless a.two unless a.three",
+    ]
+    assert any(
+        f"rules keep each other quiet: {c} (take one of them out)" in problem for c in circles
+    )
+    (problem,) = references(one=f"{LOW}\nunless: a.one")
+    assert "a.one unless a.one" in problem
 
 
 def test_a_colour_by_value_needs_a_value() -> None:

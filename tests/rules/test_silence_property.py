@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from devices.instant import SECOND, Micros
 from devices.reading import Batch, Reading
 from rules.evaluate import evaluate
-from rules.model import Threshold
 from rules.plan import make_plan
 from rules.state import fresh
 from rules.transition import Cause, Change, Transition
@@ -39,9 +38,7 @@ def test_silence_clears_nothing_and_nothing_still_holds_beyond_it(
     for t in after(rows, waits):
         known = min(silent_at.get(d, LIMIT) for d in PLAN_DEVICES[t.rule.code, t.subject.id])
         if t.change is Change.CLEARED:
-            kept = isinstance(t.rule.condition, Threshold) and t.rule.condition.keep
-            cause = Cause.CONDITION_ENDED if kept else Cause.COUNT_FELL
-            assert (t.cause, t.at <= known) == (cause, True)
+            assert (t.cause, t.at <= known) == (Cause.COUNT_FELL, True)
         elif t.change is Change.FIRED and t.cause is Cause.CONDITION_HELD:
             assert t.at <= known
         else:
