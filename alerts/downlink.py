@@ -42,7 +42,7 @@ class Caller:
 
 def to_tell(folded: Folded) -> dict[int, AlertState]:
     """The alerts whose devices have news in these effects, and the state to be told."""
-    again = {e.alert for e in folded.effects if e.telling and not e.opens}
+    again = {e.alert for e in folded.effects if e.again}
     return {
         alert: condition.state
         for alert, condition in folded.conditions.items()

@@ -13,6 +13,7 @@ from alerts.message import Telling, notifications, occasion_of
 from alerts.model import Recipient, Roster, RouteReason
 from alerts.place import Place
 from alerts.routing import Route
+from alerts.texts import Texts
 from devices import metric
 from devices.instant import Micros, to_datetime
 from devices.reading import Json
@@ -50,6 +51,7 @@ class Setting:
     """
 
     place: Callable[[Transition], Place]
+    texts: Callable[[Transition], Texts]
     route: Callable[[Transition], Route]
     roster: Roster
     recipients: Mapping[int, Sequence[int]]
@@ -89,9 +91,9 @@ def _notifications(effect: Effect, route: Route, setting: Setting) -> Sequence[R
     in_service = setting.roster.members
     known = [m for m in setting.recipients.get(effect.alert, ()) if m in in_service]
     routed = [r.member for r in route.recipients]
-    occasion = occasion_of(effect.transition, opens=effect.opens)
+    occasion = occasion_of(effect.transition, opens=effect.opens, again=effect.again)
     return notifications(
-        Telling.of(effect.transition),
+        Telling.of(effect.transition, effect.severity, setting.texts(effect.transition)),
         setting.place(effect.transition),
         alert=effect.alert,
         occasion=occasion,
@@ -105,7 +107,7 @@ def _unanswered(effect: Effect, setting: Setting) -> Row:
     return {
         "alert": effect.alert,
         "rule": transition.rule.code,
-        "severity": transition.rule.severity.value,
+        "severity": effect.severity.value,
         "category": transition.rule.category,
         "area": setting.place(transition).area,
     }
@@ -114,6 +116,7 @@ def _unanswered(effect: Effect, setting: Setting) -> Row:
 def _condition(condition: Condition) -> Row:
     return {
         "state": condition.state.value,
+        "severity": condition.severity.value,
         "silent_since": _moment(condition.silent_since),
         "cleared_at": _moment(condition.cleared_at),
         "closed_at": _moment(condition.closed_at),
@@ -123,7 +126,7 @@ def _condition(condition: Condition) -> Row:
 
 def _alert(effect: Effect, condition: Condition, route: Route, setting: Setting) -> Row:
     transition, rule = effect.transition, effect.transition.rule
-    place = setting.place(transition)
+    place, texts = setting.place(transition), setting.texts(transition)
     return {
         "id": effect.alert,
         "rule_code": rule.code,
@@ -134,8 +137,9 @@ def _alert(effect: Effect, condition: Condition, route: Route, setting: Setting)
         "fired_at": to_datetime(transition.at),
         "opened_at": to_datetime(setting.now),
         "category": rule.category,
-        "severity": rule.severity.value,
-        "title": dict(rule.title),
+        "title": dict(texts.title),
+        "plain_title": None if texts.plain == texts.title else dict(texts.plain),
+        "advice": dict(texts.advice),
         "area_id": place.area,
         "household_id": place.household,
         "device_id": place.device,
@@ -167,6 +171,8 @@ def _history(effect: Effect, now: Micros) -> Row:
         "at": to_datetime(transition.at).isoformat(),
         "value": transition.value,
     }
+    if effect.before not in {None, effect.severity}:
+        detail |= {"from": str(effect.before), "to": str(effect.severity)}
     return _event(effect.alert, now, reason, transition.cause.value, detail)
 
 

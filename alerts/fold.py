@@ -3,7 +3,7 @@
 Alerts that are opened here have negative ids, -1 first, until the store gives them theirs.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -11,7 +11,11 @@ from alerts import lifecycle
 from alerts.lifecycle import Decision, Reason
 from alerts.model import AlertState
 from devices.instant import Micros
+from rules.model import GRAVEST_FIRST, Severity
 from rules.transition import Cause, Change, Subject, Transition
+
+rank = GRAVEST_FIRST.index
+"""Of a colour: 0 is the gravest."""
 
 
 class Key(NamedTuple):
@@ -35,6 +39,7 @@ class Condition:
     """What transitions change about an alert; instants in µs since epoch, UTC."""
 
     state: AlertState
+    severity: Severity
     silent_since: Micros | None = None
     cleared_at: Micros | None = None
     closed_at: Micros | None = None
@@ -57,11 +62,16 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """A transition that changed something about the alert with this id."""
+    """A transition that changed something about the alert with this id.
+
+    severity: the alert's colour from then on · before: until then, None where it began with this.
+    """
 
     alert: int
     transition: Transition
     decision: Decision
+    severity: Severity
+    before: Severity | None
 
     @property
     def opens(self) -> bool:
@@ -69,10 +79,20 @@ class Effect:
         return self.decision.reason is Reason.OPENED
 
     @property
+    def again(self) -> bool:
+        """True where it occurred once more (SOS pressed again)."""
+        fired = self.decision.reason is Reason.FIRED_AGAIN
+        return fired and self.transition.cause is Cause.OCCURRED
+
+    @property
+    def rises(self) -> bool:
+        """True where the alert is graver than before."""
+        return self.before is not None and rank(self.severity) < rank(self.before)
+
+    @property
     def telling(self) -> bool:
-        """True where people must be told: a new alert, or a new occurrence (SOS pressed again)."""
-        again = self.decision.reason is Reason.FIRED_AGAIN
-        return self.opens or (again and self.transition.cause is Cause.OCCURRED)
+        """True where people must be told: a new alert, a new occurrence, a graver colour."""
+        return self.opens or self.again or self.rises
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +161,10 @@ class _Folding:
                 self.told[mark] = alert
             return
         alert = self._new_id() if alert is None else alert
-        self._write(alert, mark, _after(before, decision, transition))
-        self.effects.append(Effect(alert, transition, decision))
+        after = _after(before, decision, transition)
+        self._write(alert, mark, after)
+        was = None if before is None else before.severity
+        self.effects.append(Effect(alert, transition, decision, after.severity, was))
 
     def _of_span(self, mark: Mark) -> int | None:
         """The standing alert that this span is, or was merged into: an older one is left alone."""
@@ -173,24 +195,23 @@ class _Folding:
 def _decide(transition: Transition, before: Condition | None, *, known: bool) -> Decision:
     state = None if before is None else before.state
     silent = before is not None and before.silent_since is not None
-    if known:
-        return lifecycle.on_fired(state, known=True)
-    match transition.change:
-        case Change.FIRED:
-            return lifecycle.on_fired(state, known=False)
-        case Change.CLEARED:
-            return lifecycle.on_cleared(state)
-        case Change.WITHDRAWN:
-            return lifecycle.on_withdrawn(state)
-        case Change.WENT_SILENT:
-            return lifecycle.on_silent(state, silent=silent)
-        case Change.HEARD_AGAIN:
-            return lifecycle.on_heard(state, silent=silent)
+    if known or transition.change is Change.FIRED:
+        return lifecycle.on_fired(state, known=known)
+    decisions: Mapping[Change, Callable[[], Decision]] = {
+        Change.CLEARED: lambda: lifecycle.on_cleared(state),
+        Change.WITHDRAWN: lambda: lifecycle.on_withdrawn(state),
+        Change.WENT_SILENT: lambda: lifecycle.on_silent(state, silent=silent),
+        Change.HEARD_AGAIN: lambda: lifecycle.on_heard(state, silent=silent),
+        Change.GRADED: lambda: lifecycle.on_graded(
+            state, before.severity if before else None, transition.severity
+        ),
+    }
+    return decisions[transition.change]()
 
 
 def _after(before: Condition | None, decision: Decision, transition: Transition) -> Condition:
     state = decision.state or AlertState.OPEN
-    condition = before or Condition(state)
+    condition = before or Condition(state, transition.severity)
     match decision.reason:
         case Reason.CLEARED:
             return replace(condition, state=state, cleared_at=transition.at)
@@ -202,4 +223,11 @@ def _after(before: Condition | None, decision: Decision, transition: Transition)
         case Reason.HEARD_AGAIN:
             return replace(condition, silent_since=None)
         case _:
-            return replace(condition, state=state)
+            return replace(condition, state=state, severity=_colour(condition, transition))
+
+
+def _colour(condition: Condition, transition: Transition) -> Severity:
+    """That of the transition; an occurrence does not make an earlier one less grave."""
+    if transition.cause is Cause.OCCURRED:
+        return min(condition.severity, transition.severity, key=rank)
+    return transition.severity

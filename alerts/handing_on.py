@@ -123,6 +123,7 @@ def _telling(row: Row) -> Telling:
         severity=row["severity"],
         category=row["category"],
         title=row["title"],
+        plain_title=row["plain_title"],
         subject=_subject(row),
         since=to_micros(row["since"]),
         value=row["value"],

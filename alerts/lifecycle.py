@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from alerts.model import AlertState, Outcome
+from rules.model import Severity
 
 
 class Reason(StrEnum):
@@ -20,9 +21,11 @@ class Reason(StrEnum):
     WITHDRAWN = "withdrawn"
     WENT_SILENT = "went_silent"
     HEARD_AGAIN = "heard_again"
+    SEVERITY_CHANGED = "severity_changed"
     NOTHING_STANDING = "nothing_standing"
     ALREADY_SILENT = "already_silent"
     NOT_SILENT = "not_silent"
+    SAME_SEVERITY = "same_severity"
     ACKNOWLEDGED = "acknowledged"
     ALREADY_YOURS = "already_yours"
     TAKEN_BY_ANOTHER = "taken_by_another"
@@ -80,6 +83,15 @@ def on_heard(state: AlertState | None, *, silent: bool) -> Decision:
     if not silent:
         return _stays(state, Reason.NOT_SILENT)
     return Decision(state, Reason.HEARD_AGAIN, changed=True)
+
+
+def on_graded(state: AlertState | None, before: Severity | None, now: Severity) -> Decision:
+    """The sensor says how grave it is from now on. before: the alert's colour until then."""
+    if state is None or not state.standing:
+        return _stays(state, Reason.NOTHING_STANDING)
+    if before is now:
+        return _stays(state, Reason.SAME_SEVERITY)
+    return Decision(state, Reason.SEVERITY_CHANGED, changed=True)
 
 
 def acknowledge(state: AlertState, *, by: int, holder: int | None) -> Decision:

@@ -9,8 +9,10 @@ from uuid import UUID, uuid5
 
 from alerts.model import CARE, Member
 from alerts.place import LANGUAGES, SEPARATOR, Place
+from alerts.texts import Texts
 from devices.instant import Micros, to_datetime
 from devices.reading import Json
+from rules.model import Severity
 from rules.transition import Subject, Transition
 
 WEB = "web"
@@ -23,35 +25,44 @@ _NAMESPACE = UUID("5f1f6f0a-8e0c-5f0e-9b1e-0c6b6f1f7a11")
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """What is told of an alert. since: µs since epoch, UTC · value: in the metric's unit."""
+    """What is told of an alert. since: µs since epoch, UTC · value: in the metric's unit.
+
+    plain_title: the title without what was seen and where.
+    """
 
     rule: str
     severity: str
     category: str
     title: Mapping[str, str]
+    plain_title: Mapping[str, str]
     subject: Subject
     since: Micros
     value: float | None
 
     @classmethod
-    def of(cls, transition: Transition) -> "Telling":
-        """What this transition has to tell."""
+    def of(cls, transition: Transition, severity: Severity, texts: Texts) -> "Telling":
+        """What this transition has to tell. severity: the alert's from then on."""
         rule = transition.rule
-        severity, since = rule.severity.value, transition.since
         return cls(
             rule.code,
-            severity,
+            severity.value,
             rule.category,
-            rule.title,
+            texts.title,
+            texts.plain,
             transition.subject,
-            since,
+            transition.since,
             transition.value,
         )
 
 
-def occasion_of(transition: Transition, *, opens: bool) -> str:
-    """Why a notification is sent; with alert, member and channel it makes the notification one."""
-    return "opened" if opens else f"again:{transition.since}"
+def occasion_of(transition: Transition, *, opens: bool, again: bool) -> str:
+    """Why a notification is sent; with alert, member and channel it makes the notification one.
+
+    What neither opens nor occurs again is graver than before.
+    """
+    if opens:
+        return "opened"
+    return f"again:{transition.since}" if again else f"graver:{transition.at}"
 
 
 def message_id(telling: Telling, alert: int, occasion: str, member: str, channel: str) -> UUID:
@@ -82,7 +93,7 @@ def body(
         "rule": telling.rule,
         "severity": telling.severity,
         "category": telling.category,
-        "title": dict(telling.title),
+        "title": dict(telling.plain_title if discreet else telling.title),
         "community": place.community,
         "place": dict(place.areas) if discreet else _whole_place(place),
         "since": _text(to_datetime(telling.since)),

@@ -8,6 +8,7 @@ belongs to one, so nothing does) fails on a unique key and is repeated by the ca
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, tzinfo
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -26,10 +27,11 @@ from alerts.place import Place, locate
 from alerts.query import query
 from alerts.roster import load_roster
 from alerts.routing import Route, by_area, officers, route
+from alerts.texts import texts_of
 from alerts.whereabouts import complete
 from devices.instant import Micros, to_datetime, to_micros
 from devices.inventory import Inventory
-from rules.model import SubjectKind
+from rules.model import Severity, SubjectKind
 from rules.transition import Change, Subject, Transition
 
 __all__ = ["acknowledge", "apply", "close", "hand_on", "load_roster", "sees"]
@@ -57,11 +59,13 @@ async def apply(
     shard: int,
     seq: int,
     now: Micros,
+    zone: tzinfo = UTC,
 ) -> list[int]:
     """Write what these transitions cause and move the shard's cursor to `seq`, never back.
 
-    now: the service's time, µs since epoch, UTC; who is on duty is asked for that instant. Returns
-    the ids of the alerts opened. psycopg.errors.UniqueViolation where another shard wrote the same.
+    now: the service's time, µs since epoch, UTC; who is on duty is asked for that instant. zone: in
+    which texts tell the time. Returns the ids of the alerts opened. psycopg.errors.UniqueViolation
+    where another shard wrote the same.
     """
     await conn.execute(query("move_cursor"), {"shard": shard, "seq": seq})
     if not transitions:
@@ -73,7 +77,7 @@ async def apply(
         return []
     folded = await _number(conn, folded)
     recipients = await _read_recipients(conn, folded.conditions)
-    rows = rows_of(folded, _setting(known, roster, recipients, now))
+    rows = rows_of(folded, _setting(known, roster, recipients, now, zone))
     await _write(conn, rows)
     await answer(conn, to_tell(folded), now)
     await _wake(conn, rows, recipients)
@@ -82,7 +86,11 @@ async def apply(
 
 
 def _setting(
-    inventory: Inventory, roster: Roster, recipients: Mapping[int, Sequence[int]], now: Micros
+    inventory: Inventory,
+    roster: Roster,
+    recipients: Mapping[int, Sequence[int]],
+    now: Micros,
+    zone: tzinfo,
 ) -> Setting:
     duties = by_area(roster.duties)
 
@@ -94,8 +102,13 @@ def _setting(
     def routed(path: tuple[int, ...], category: str) -> Route:
         return route(path, category, (d for area in path for d in duties.get(area, ())), now)
 
+    def names(transition: Transition) -> list[Mapping[str, str]]:
+        found = (inventory.devices.get(i) for i in transition.devices)
+        return [device.name for device in found if device is not None]
+
     return Setting(
         place=lambda t: place(t.subject),
+        texts=lambda t: texts_of(t, place(t.subject), names(t), zone),
         route=lambda t: routed(place(t.subject).path, t.rule.category),
         roster=roster,
         recipients=recipients,
@@ -163,7 +176,8 @@ def _condition(row: Row) -> Condition:
         name: None if row[name] is None else to_micros(row[name])
         for name in ("silent_since", "cleared_at", "closed_at")
     }
-    return Condition(AlertState(row["state"]), outcome=row["outcome"], **instants)
+    state, severity = AlertState(row["state"]), Severity(row["severity"])
+    return Condition(state, severity, outcome=row["outcome"], **instants)
 
 
 async def _number(conn: Connection, folded: Folded) -> Folded:

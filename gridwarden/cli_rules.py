@@ -29,7 +29,7 @@ def check(paths: Paths) -> None:
     files, problems = read_files(paths)
     count = 0
     try:
-        count = len(load(files))
+        count = len(load(files, whole=True))
     except RulesError as error:
         problems += error.problems
     for problem in sorted(problems):

@@ -107,7 +107,7 @@ class Judge:
             await conn.execute(_FIRST_CURSOR, {"shard": shard})
             cursor = await _number(conn, _CURSOR, shard)
             saved = await (await conn.execute(_SNAPSHOT, (shard,), binary=True)).fetchone()
-        plan = make_plan(site.rules, site.inventory)
+        plan = make_plan(site.rules, site.inventory, site.zone)
         state = State(nothing_heard(0), ())
         judge = cls(pool, clock, shard, snapshot_every, site, plan, state, cursor, shards)
         if saved is None:
@@ -147,7 +147,7 @@ class Judge:
         """The plan of these rules over the site; the one in force where it is that."""
         if [own.rule for own in self.plan.rules] == list(rules):
             return self.plan
-        return make_plan(rules, self.site.inventory)
+        return make_plan(rules, self.site.inventory, self.site.zone)
 
     async def _fold_again(self, cursor: int) -> list[Transition]:
         """Fold the next batches in, as far as they are kept, up to the cursor; what they say."""
@@ -228,6 +228,7 @@ class Judge:
                 shard=self.shard,
                 seq=seq,
                 now=now,
+                zone=self.site.zone,
             )
         self._cursor, self._cursor_written = seq, now
 
@@ -261,7 +262,7 @@ class Judge:
         await self._settle()
         async with self.pool.connection() as conn:
             site = await load_site(conn, self._own)
-        plan = make_plan(self._enabled(site), site.inventory)
+        plan = make_plan(self._enabled(site), site.inventory, site.zone)
         state, withdrawn = carry_over(self.state, self.plan, plan, self.clock.now())
         await self._adopt(site, plan, state, withdrawn)
         await self._close_orphans()
@@ -284,7 +285,7 @@ class Judge:
         self.switched_off |= {failure.rule.fingerprint for failure in failures}
         rules = [own.rule for own in self.plan.rules]
         enabled = [rule for rule in rules if rule.fingerprint not in self.switched_off]
-        plan = make_plan(enabled, self.site.inventory)
+        plan = make_plan(enabled, self.site.inventory, self.site.zone)
         self.state, _kept = carry_over(self.state, self.plan, plan, self.clock.now())
         self.plan = plan
         for failure in failures:
@@ -292,9 +293,9 @@ class Judge:
 
 
 def _standing(said: Sequence[Transition]) -> list[Transition]:
-    """The spans among these that began and did not end."""
+    """Of the spans among these that did not end: how they began, and their colours since."""
     ended = {(t.rule.code, t.subject, t.since) for t in said if t.change is Change.CLEARED}
-    begun = [t for t in said if t.change is Change.FIRED]
+    begun = [t for t in said if t.change in {Change.FIRED, Change.GRADED}]
     return [t for t in begun if (t.rule.code, t.subject, t.since) not in ended]
 
 

@@ -37,6 +37,7 @@ async def find_orphans(
             at=now,
             devices=(subject,) if kind == SubjectKind.DEVICE else (),
             value=None,
+            severity=rule.severity,
         )
         for community, kind, subject, since, source, line, text in rows
         if shard.owns(community)

@@ -65,7 +65,8 @@ def check_files(files: Mapping[str, str]) -> tuple[Site, tuple[Rule, ...]]:
     except SiteError as error:
         problems += error.problems
     try:
-        rules = loader.load({path: text for path, text in files.items() if _is_rules(path)})
+        texts = {path: text for path, text in files.items() if _is_rules(path)}
+        rules = loader.load(texts, whole=True)
     except RulesError as error:
         problems += error.problems
     if site is None or rules is None:

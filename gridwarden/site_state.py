@@ -2,6 +2,8 @@
 
 import logging
 from dataclasses import dataclass, replace
+from datetime import UTC, tzinfo
+from zoneinfo import ZoneInfo
 
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
@@ -16,16 +18,21 @@ from rules.model import Rule
 
 log = logging.getLogger(__name__)
 
+_ZONE = "SELECT time_zone FROM site_versions ORDER BY version DESC LIMIT 1"
 _RULES = "SELECT source, line, text FROM rules WHERE valid_to IS NULL ORDER BY code"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AppliedSite:
-    """Everything that decisions read: places and devices, people and duties, rules in force."""
+    """Everything that decisions read: places and devices, people and duties, rules in force.
+
+    zone: that of the site; hours and dates in rules are in it.
+    """
 
     inventory: Inventory
     roster: Roster
     rules: tuple[Rule, ...]
+    zone: tzinfo
 
     @property
     def version(self) -> int:
@@ -45,7 +52,15 @@ async def load_site(conn: AsyncConnection[TupleRow], shard: Shard = WHOLE) -> Ap
         for rule in refused:
             _say_refused(rule, shard)
         rules = tuple(rule for rule in rules if rule not in refused)
-    return AppliedSite(shard.part_of(inventory), await load_roster(conn), rules)
+    return AppliedSite(
+        shard.part_of(inventory), await load_roster(conn), rules, await load_zone(conn)
+    )
+
+
+async def load_zone(conn: AsyncConnection[TupleRow]) -> tzinfo:
+    """The time zone of the applied site; UTC before the first."""
+    row = await (await conn.execute(_ZONE)).fetchone()
+    return ZoneInfo(row[0]) if row else UTC
 
 
 async def load_rules(conn: AsyncConnection[TupleRow]) -> tuple[Rule, ...]:

@@ -7,6 +7,7 @@ give, so that what is told here is what would happen.
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 from alerts.model import Duty
 from alerts.routing import route
@@ -25,7 +26,7 @@ _NAMED = 5
 def find_warnings(site: Site, rules: Sequence[Rule], now: Micros) -> list[Problem]:
     """What is missing at `now` (µs since the Unix epoch, UTC), in the order of the files."""
     inventory = provisional_inventory(site)
-    plan = make_plan(rules, inventory)
+    plan = make_plan(rules, inventory, ZoneInfo(site.time_zone))
     found = [*_holes(site, plan, inventory, now), *_idle_rules(plan, inventory)]
     found += _floods(plan, inventory)
     return sorted([*found, *_idle_categories(site, rules)])

@@ -1,9 +1,10 @@
-"""Absence rules: true when no qualifying reading was heard for `lasting`.
+"""Absence rules: true when no qualifying reading was heard for `lasting` of active time.
 
-What counts is when a reading was heard by the server's clock, not its own time. An absence is
-never concluded from readings, only from `now`, up to which everything has been heard: readings that
-wait in a queue are not absent. With a `when`, silence of all of the subject's devices is unknown,
-not absence: at least one must have been heard within its silence limit of the deadline, or since.
+Active time adds up: what is missing for two nights is missing for the sum of both. What counts is
+when a reading was heard by the server's clock, not its own time. An absence is never concluded from
+readings, only from `now`, up to which everything has been heard: readings that wait in a queue are
+not absent. With a `when`, silence of all of the subject's devices is unknown, not absence: at least
+one must have been heard within its silence limit of the deadline, or since.
 """
 
 from typing import cast
@@ -78,7 +79,10 @@ def tick(turn: Turn, memory: AbsenceMemory, now: Micros) -> None:
     own, condition = turn.own, cast("Absence", turn.own.rule.condition)
     waiting = ~memory.firing & ~own.away
     slot: Slots = np.flatnonzero(waiting & (memory.last <= now - condition.lasting))
-    at = memory.last + condition.lasting
+    at = bound = memory.last + condition.lasting
+    if own.rule.active is not None:
+        at[slot] = own.calendar.elapse(memory.last[slot], condition.lasting)
+        slot = slot[at[slot] <= now]
     if len(slot) and condition.when is not None:
         alive = np.maximum.reduceat(turn.silence.alive_until(own.devices), own.starts[:-1])
         slot = slot[alive[slot] >= at[slot]]
@@ -89,13 +93,14 @@ def tick(turn: Turn, memory: AbsenceMemory, now: Micros) -> None:
     turn.tell(Change.FIRED, Cause.NOTHING_HEARD, slot, since=since, at=at)
     memory.firing[slot] = True
     waiting[slot] = False
-    oldest = int(memory.last[waiting].min(initial=FOREVER - condition.lasting))
-    memory.earliest = oldest + condition.lasting
+    memory.earliest = int(bound[waiting].min(initial=FOREVER))
 
 
 def _with_gateways(turn: Turn, last: I64, lasting: Micros) -> I64:
     """When each slot's absence is due; FOREVER where none of its devices could be heard so long."""
     own = turn.own
     heard = np.repeat(last, np.diff(own.starts))
-    due = turn.silence.absent_from(own.devices, heard, lasting)
+    due = turn.silence.absent_from(
+        own.devices, heard, lambda since: own.calendar.elapse(since, lasting)
+    )
     return np.minimum.reduceat(due, own.starts[:-1])

@@ -2,14 +2,16 @@
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from devices.instant import FOREVER, Micros
 from devices.reading import I32, I64, Bool
+from rules.held import Held, HeldBack
 from rules.memory import (
     FORGOTTEN,
+    NO_RANK,
     AbsenceMemory,
     Memory,
     ThresholdMemory,
@@ -20,7 +22,7 @@ from rules.memory import (
     since_of,
     tables_of,
 )
-from rules.model import Rule, SubjectKind
+from rules.model import GRAVEST_FIRST, Rule, Severity, SubjectKind
 from rules.plan import Plan, RulePlan, per_of
 from rules.sparse import Column, Sparse
 from rules.transition import Cause, Change, Subject, Transition
@@ -33,7 +35,8 @@ class Remembered:
     """One rule's memory with whom it is about.
 
     subject_ids: ascending, int32 (n,) · away: bool (n,) · devices: ids by slot, int32 (m,): what
-    the memory's columns by device are about.
+    the memory's columns by device are about · held: by subject's id, what is not told because
+    another rule is firing.
     """
 
     rule: Rule
@@ -41,14 +44,36 @@ class Remembered:
     away: Bool
     devices: I32
     memory: Memory
+    held: Mapping[int, Held] = field(default_factory=dict)
 
 
-def remembered(plan: Plan, memories: Sequence[Memory]) -> list[Remembered]:
+def remembered(
+    plan: Plan, memories: Sequence[Memory], held: Mapping[str, Mapping[int, Held]]
+) -> list[Remembered]:
     """The memories of a plan's rules, each with whom it is about."""
     return [
-        Remembered(own.rule, own.subject_ids, own.away, own.devices, memory)
+        Remembered(
+            own.rule,
+            own.subject_ids,
+            own.away,
+            own.devices,
+            memory,
+            held.get(own.rule.code, {}),
+        )
         for own, memory in zip(plan.rules, memories, strict=True)
     ]
+
+
+def carry_held(old: Iterable[Remembered], plan: Plan) -> HeldBack:
+    """What unchanged rules hold back of the subjects that they keep."""
+    carried: HeldBack = {}
+    for past in old:
+        own = plan.number.get(past.rule.code)
+        rule = None if own is None else plan.rules[own]
+        if rule is not None and rule.rule.fingerprint == past.rule.fingerprint and past.held:
+            here = set(rule.subject_ids.tolist())
+            carried[past.rule.code] = {i: h for i, h in past.held.items() if i in here}
+    return carried
 
 
 def carry(
@@ -100,7 +125,7 @@ def _moved(past: Remembered, own: RulePlan, now: Micros) -> Memory:
     _restart_timers(memory, turned, own.away, now)
     memory.earliest = FORGOTTEN
     if isinstance(memory, ThresholdMemory):
-        memory.quiet = FORGOTTEN
+        memory.quiet = memory.soonest = FORGOTTEN
     return memory
 
 
@@ -134,7 +159,7 @@ def _restart_timers(memory: Memory, turned: object, away: Bool, now: Micros) -> 
     """Nobody's timer runs while they are away: it begins anew when they are back."""
     slots = np.asarray(turned, np.intp)
     if isinstance(memory, ThresholdMemory):
-        memory.pending[slots] = FOREVER
+        memory.pending[slots] = memory.ending[slots] = FOREVER
     elif isinstance(memory, AbsenceMemory):
         back = slots[~away[slots] & ~memory.firing[slots]]
         memory.last[back] = np.maximum(memory.last[back], now)
@@ -148,12 +173,30 @@ def _withdraw(
     told = []
     for slot in np.flatnonzero(firing).tolist():
         subject = Subject(kind, int(past.subject_ids[slot]))
+        if subject.id in past.held:
+            continue
         devices = (subject.id,) if kind is SubjectKind.DEVICE else ()
         begun, value = int(since_of(past.memory, slot)), _value(past.memory, slot)
         told.append(
-            Transition(past.rule, subject, Change.WITHDRAWN, cause, begun, now, devices, value)
+            Transition(
+                past.rule,
+                subject,
+                Change.WITHDRAWN,
+                cause,
+                begun,
+                now,
+                devices,
+                value,
+                _severity(past, slot),
+            )
         )
     return told
+
+
+def _severity(past: Remembered, slot: int) -> Severity:
+    if not isinstance(past.memory, ThresholdMemory) or past.memory.rank[slot] == NO_RANK:
+        return past.rule.severity
+    return GRAVEST_FIRST[int(past.memory.rank[slot])]
 
 
 def _value(memory: Memory, slot: int) -> float | None:

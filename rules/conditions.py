@@ -49,16 +49,17 @@ def _threshold(entry: Entry, watch: Watch | None) -> Threshold | None:
     when = _required_when(entry, metric)
     clear = over_value(entry, "clear", metric)
     lasting = entry.duration("for", least=0)
+    keep = entry.duration("keep_for", least=0)
     if metric and metric.occurs:
         _refuse_of_momentary(entry, metric)
     elif metric and when and clear and (example := contradiction(metric, when, clear)):
         what = f"contradicts 'when': {example} would both raise and clear the alert"
         entry.complain("clear", what, "leave a distance between the two")
-    return Threshold(when, clear, lasting) if when else None
+    return Threshold(when, clear, lasting, keep) if when else None
 
 
 def _refuse_of_momentary(entry: Entry, metric: Metric) -> None:
-    for key in ("clear", "for"):
+    for key in ("clear", "for", "keep_for"):
         if key in entry.data:
             what = f"'{metric.name}' is momentary: each is an alert of its own, which a person ends"
             entry.complain(key, what, "leave it out")
@@ -109,7 +110,7 @@ def _least_count(expression: Expression) -> int | None:
     return int(count) if count == int(count) and 1 <= count <= MAX_COUNT else None
 
 
-_THRESHOLD = Reader("", "a threshold", frozenset({"when", "clear", "for"}), _threshold)
+_THRESHOLD = Reader("", "a threshold", frozenset({"when", "clear", "for", "keep_for"}), _threshold)
 READERS = (
     Reader("absent", "an absence ('absent')", frozenset({"absent", "when", "per"}), _absence),
     Reader(

@@ -16,6 +16,7 @@ from devices.instant import Micros
 from devices.reading import Batch
 from rules import absence, threshold, window
 from rules.hearing import HEARTBEAT, Hearing, listen, of_heartbeats, remember
+from rules.inhibition import inhibit
 from rules.memory import AbsenceMemory, Memory, ThresholdMemory, WindowMemory
 from rules.model import Rule
 from rules.plan import Plan
@@ -61,6 +62,7 @@ def advance(plan: Plan, batch: Batch, state: State, now: Micros) -> Evaluation:
     failures = _each(taken, partial(_fold, rows=rows), {})
     remember(hearing, state.silence)
     failures = _each(taken, partial(_tick, now=now), failures)
+    inhibit(turns, state, now, frozenset(failures))
     said = [t for turn in turns if turn.own.rule.code not in failures for t in turn.said]
     said.sort(key=lambda transition: transition.at)
     return Evaluation(state, said, tuple(failures.values()))

@@ -12,38 +12,61 @@ from dataclasses import replace
 
 from devices.document import Data, Lines, scan
 from devices.errors import Problem
-from devices.metric import BY_NAME
 from rules.conditions import CONDITION_KEYS, reader_of
 from rules.entry import Entry
 from rules.errors import RulesError
-from rules.model import Absence, Condition, CountInWindow, NoData, Rule, Severity, Watch
+from rules.keys import CODE, read_active, read_colours, read_no_data, read_texts, read_unless
+from rules.model import Rule
+from rules.references import problems_of_references
 from rules.watching import read_watch
 from rules.written import fingerprint
 
 MAX_CHARACTERS = 4_000_000
 
-_CODE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
 _CATEGORY = re.compile(r"[a-z][a-z0-9_]*")
-_KEYS = frozenset({"id", "category", "watch", "no_data", "unless", "severity", "title", "advice"})
-_SILENCE_NEVER_CLEARS = (
-    "silence never clears an alert: nobody knows whether the danger is over; "
-    "write 'hold' to keep the alert, or 'alert' to be told of the silence"
+_KEYS = frozenset(
+    {
+        "id",
+        "category",
+        "watch",
+        "severity",
+        "active",
+        "no_data",
+        "unless",
+        "title",
+        "advice",
+        "tuning",
+        "source",
+    }
 )
 
 
-def load(files: Mapping[str, str]) -> tuple[Rule, ...]:
-    """All rules of these texts by path, in order; RulesError with every problem in any of them."""
+def load(files: Mapping[str, str], *, whole: bool = False) -> tuple[Rule, ...]:
+    """All rules of these texts by path, in order; RulesError with every problem in any of them.
+
+    whole: these are all the rules that there are, so that those named in `unless` must be among
+    them; without it a rule that is not there keeps none quiet.
+    """
     problems: list[Problem] = []
     rules: list[Rule] = []
-    seen: dict[str, str] = {}
+    seen, unless = dict[str, str](), dict[str, int]()
     for source, text in files.items():
-        rules += _load_file(source, text, seen, problems)
+        rules += _load_file(source, text, seen, unless, problems)
+    if whole:
+        problems += problems_of_references(rules, unless, seen)
     if problems:
         raise RulesError(problems)
     return tuple(rules)
 
 
-def _load_file(source: str, text: str, seen: dict[str, str], problems: list[Problem]) -> list[Rule]:
+def _load_file(
+    source: str,
+    text: str,
+    seen: dict[str, str],
+    unless: dict[str, int],
+    problems: list[Problem],
+) -> list[Rule]:
+    """Its rules. seen: where each code was first read · unless: line of each code's `unless`."""
     if len(text) > MAX_CHARACTERS:
         what = f"the file has {len(text)} characters, more than {MAX_CHARACTERS}"
         problems.append(Problem(source, 1, what, "split it into several files"))
@@ -61,7 +84,10 @@ def _load_file(source: str, text: str, seen: dict[str, str], problems: list[Prob
         _load_rule(_entry(source, i, item, lines, problems), texts[i], seen)
         for i, item in enumerate(data)
     ]
-    return [rule for rule in rules if rule is not None]
+    sound = [(rule, i) for i, rule in enumerate(rules) if rule is not None]
+    for rule, i in sound:
+        unless[rule.code] = lines.parts.get(i, lines).at("unless")
+    return [rule for rule, _ in sound]
 
 
 def _called(data: Data) -> str:
@@ -92,33 +118,41 @@ def _load_rule(entry: Entry, text: str, seen: dict[str, str]) -> Rule | None:
     reader = reader_of(entry)
     watch = read_watch(entry, None if reader.metrics is None else reader.metrics(entry))
     condition = reader.read(entry, watch)
-    severity = entry.choice("severity", Severity, None)
-    no_data = _no_data(entry, watch, condition)
-    title = entry.languages("title", required=True)
-    advice = entry.languages("advice", required=False)
-    unless_away = _unless_away(entry)
-    if len(entry.problems) > before or not (watch and condition and severity):
+    colours = read_colours(entry, watch, condition)
+    no_data = read_no_data(entry, watch, condition)
+    active = read_active(entry)
+    title = read_texts(entry, "title", required=True)
+    advice = read_texts(entry, "advice", required=False)
+    tuning = entry.languages("tuning", required=False)
+    origin = entry.text("source") if "source" in entry.data else None
+    unless = read_unless(entry)
+    if len(entry.problems) > before or not (watch and condition and colours):
         return None
     rule = Rule(
         code,
         category,
         watch,
         condition,
-        severity,
+        colours.severity,
         no_data,
-        unless_away,
+        unless.away,
         title,
         advice,
         "",
         entry.source,
         entry.lines.line,
         text,
+        colours.grades,
+        active,
+        tuning,
+        origin or "",
+        unless.rules,
     )
     return replace(rule, fingerprint=fingerprint(rule))
 
 
 def _code(entry: Entry, seen: dict[str, str]) -> str:
-    code = _matching(entry, "id", _CODE, "write e.g. care.spo2_low")
+    code = _matching(entry, "id", CODE, "write e.g. care.spo2_low")
     place = f"{entry.source}:{entry.lines.at('id')}"
     if code and code in seen:
         entry.complain("id", f"{code!r} is already used", f"the first is at {seen[code]}")
@@ -131,25 +165,6 @@ def _matching(entry: Entry, key: str, pattern: re.Pattern[str], hint: str) -> st
     if word is not None and not pattern.fullmatch(word):
         entry.complain(key, f"{word!r} is not a code: small letters, digits and '_'", hint)
     return word or ""
-
-
-def _no_data(entry: Entry, watch: Watch | None, condition: Condition | None) -> NoData:
-    if entry.data.get("no_data") == "clear":
-        entry.complain("no_data", "'clear' is refused", _SILENCE_NEVER_CLEARS)
-        return NoData.HOLD
-    choice = entry.choice("no_data", NoData, NoData.HOLD) or NoData.HOLD
-    momentary = watch is not None and any(BY_NAME[name].occurs for name in watch.metrics)
-    if choice is NoData.ALERT and (momentary or isinstance(condition, Absence | CountInWindow)):
-        hint = "write a rule of its own: absent: …, without 'when'"
-        entry.complain("no_data", "'alert' is for thresholds on what is measured or lasts", hint)
-    return choice
-
-
-def _unless_away(entry: Entry) -> bool:
-    value = entry.data.get("unless")
-    if value is not None and value != "household.away":
-        entry.complain("unless", f"{value!r} is not known", "the one exception is 'household.away'")
-    return value is not None
 
 
 def _item_texts(text: str, lines: Lines, count: int) -> list[str]:

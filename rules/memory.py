@@ -20,6 +20,9 @@ from rules.table import ByDevice, Table
 FORGOTTEN: Micros = NEVER
 
 _NEVER, _FOREVER = np.int64(NEVER), np.int64(FOREVER)
+NO_RANK = np.int32(-1)
+"""In `ThresholdMemory.rank`: the alert has the rule's own colour."""
+
 _UNKNOWN, _NOBODY = np.float64(np.nan), np.int32(-1)
 
 
@@ -29,7 +32,10 @@ class ThresholdMemory:
 
     judged: time of the last reading judged, NEVER before the first · value: its number, NaN before
     pending: since when `when` holds without a break, FOREVER where it does not · firing · since:
-    when the firing span began · silent: WENT_SILENT was said · by_silence: fired for silence alone.
+    when the firing span began · silent: WENT_SILENT was said · by_silence: fired for silence alone
+    rank: of the alert's colour, NO_RANK where it is the rule's · ending: since when what ends the
+    alert holds without a break, FOREVER where it does not · lapsed: it does not outlive a silence
+    that was · earliest, quiet, soonest: bounds for pending, silence and ending.
     """
 
     judged: Sparse[np.int64]
@@ -39,8 +45,12 @@ class ThresholdMemory:
     since: Sparse[np.int64]
     silent: Bool
     by_silence: Bool
+    rank: Sparse[np.int32]
+    ending: Sparse[np.int64]
+    lapsed: Bool
     earliest: Micros = FORGOTTEN
     quiet: Micros = FORGOTTEN
+    soonest: Micros = FORGOTTEN
 
 
 @dataclass(slots=True, eq=False)
@@ -82,6 +92,9 @@ def fresh_memory(rule: Rule, n: int, m: int, now: Micros) -> Memory:  # noqa: AR
                 since=Sparse(n, _NEVER),
                 silent=np.zeros(n, np.bool_),
                 by_silence=np.zeros(n, np.bool_),
+                rank=Sparse(n, NO_RANK),
+                ending=Sparse(n, _FOREVER),
+                lapsed=np.zeros(n, np.bool_),
             )
         case Absence():
             return AbsenceMemory(last=np.full(n, now, np.int64), firing=np.zeros(n, np.bool_))

@@ -4,11 +4,12 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar, TypeAlias
 
 from devices.instant import Micros
+from rules.calendar import Active
 from rules.expression import Expression
 
 
@@ -21,11 +22,20 @@ class Severity(StrEnum):
     BLUE = "blue"
 
 
+GRAVEST_FIRST = tuple(Severity)
+"""The colours by gravity: the place of each here is its rank, 0 for red."""
+
+
 class NoData(StrEnum):
-    """What a rule does when its sensor falls silent. Nothing here ever clears an alert."""
+    """What a rule does when its sensor falls silent. Silence itself never clears an alert.
+
+    CLEAR: an alert does not outlive the silence: the first reading after it ends the alert, unless
+    `when` holds for that reading.
+    """
 
     HOLD = "hold"
     ALERT = "alert"
+    CLEAR = "clear"
 
 
 class SubjectKind(StrEnum):
@@ -83,13 +93,15 @@ class Judging:
 class Threshold:
     """True while `when` holds without a break for `lasting` µs; cleared when `clear` holds.
 
-    `clear` None means: when `when` no longer holds. On a momentary metric each reading for which
+    `clear` None means: when `when` no longer holds. keep: for how long, µs, that must have been so
+    without a break. On a momentary metric each reading for which
     `when` holds is an occurrence of its own and nothing clears it but a person.
     """
 
     when: Expression
     clear: Expression | None
     lasting: Micros
+    keep: Micros = 0
     states_metrics: ClassVar[bool] = False
 
     @property
@@ -145,10 +157,22 @@ Condition: TypeAlias = Threshold | Absence | CountInWindow
 
 
 @dataclass(frozen=True, slots=True)
+class Grade:
+    """A colour, and the condition on the value for which an alert has it."""
+
+    severity: Severity
+    when: Expression
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One rule. `title` maps 'zh' and 'en' to text; `text` is its YAML as written at source:line.
 
-    fingerprint: changes when the meaning may have changed, so that old state is not reused.
+    severity: the colour of its alerts; with `grades`, the least grave of them, which counts where
+    no grade holds · fingerprint: changes when the meaning may have changed, so that old state is
+    not reused · grades: the gravest first · active: when it may raise alerts, None for always
+    tuning: how to set it for a place, by language · origin: where its threshold comes from
+    unless: codes of rules that keep it from being told while they fire around.
     """
 
     code: str
@@ -164,3 +188,13 @@ class Rule:
     source: str
     line: int
     text: str
+    grades: tuple[Grade, ...] = ()
+    active: Active | None = None
+    tuning: Mapping[str, str] = field(default_factory=dict)
+    origin: str = ""
+    unless: tuple[str, ...] = ()
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """All that it is written with: of its condition, and of its colours."""
+        return (*self.condition.expressions, *(grade.when for grade in self.grades))

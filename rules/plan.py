@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -13,6 +14,8 @@ from devices.inventory import Inventory
 from devices.kind import SILENT_AFTER_INTERVALS
 from devices.metric import BY_NAME
 from devices.reading import F64, I32, I64, Bool
+from rules.calendar import Calendar, calendar_of
+from rules.inhibitors import Whereabouts, in_order
 from rules.model import Per, Rule, SubjectKind
 from rules.sparse import Sparse
 from rules.transition import Subject
@@ -48,6 +51,7 @@ class RulePlan:
     slot: int32, by device id, NOBODY where not judged · devices: int32 (m,), ids by slot and then
     by id · starts: int32 (n + 1,), slot k has devices[starts[k]:starts[k + 1]] · away: bool (n,),
     True where the rule does not look for now. Rules with the same subjects share these arrays.
+    calendar: when it may raise alerts.
     """
 
     rule: Rule
@@ -59,6 +63,7 @@ class RulePlan:
     away: Bool
     attributes: frozenset[str]
     lacking: Lacking
+    calendar: Calendar
 
     @property
     def metric(self) -> int:
@@ -94,7 +99,9 @@ class Plan:
     size: device ids are below it · silent_after: int64 µs by device id, 0 where there is no such
     device · attributes: by name, float64 by device id, NaN where the device lacks it
     gateway: int32 by device id, the gateway that it is behind, NOBODY where none · gateways: int32,
-    those that any device is behind, ascending.
+    those that any device is behind, ascending · number: of each rule, by its code · inhibited:
+    numbers of rules that others may keep quiet, in the order in which to ask · whereabouts: of all
+    subjects.
     """
 
     rules: tuple[RulePlan, ...]
@@ -103,10 +110,13 @@ class Plan:
     attributes: Mapping[str, F64]
     gateway: I32
     gateways: I32
+    number: Mapping[str, int]
+    inhibited: tuple[int, ...]
+    whereabouts: Whereabouts
 
 
-def make_plan(rules: Sequence[Rule], inventory: Inventory) -> Plan:
-    """These rules over this inventory.
+def make_plan(rules: Sequence[Rule], inventory: Inventory, zone: tzinfo = UTC) -> Plan:
+    """These rules over this inventory; hours and dates in them are in this time zone.
 
     A rule looks at the devices that declare its metric, pass its filters and have every attribute
     that it uses; those without are told of in `RulePlan.inapplicable`.
@@ -115,12 +125,23 @@ def make_plan(rules: Sequence[Rule], inventory: Inventory) -> Plan:
     ids = watched.ids
     size = int(ids.max(initial=-1)) + 1
     shared = _Shared(size)
-    plans = tuple(_bind(rule, watched, shared) for rule in rules)
+    plans = tuple(_bind(rule, watched, shared, zone) for rule in rules)
     names = frozenset[str]().union(*(plan.attributes for plan in plans))
     attributes = {name: _spread(watched.attribute(name), ids, size) for name in sorted(names)}
     gateway = _gateways(inventory, size)
     gateways = np.unique(gateway[gateway != NOBODY])
-    return Plan(plans, size, _silent_after(inventory, size), attributes, gateway, gateways)
+    kinds, subjects = [per_of(rule).subject for rule in rules], [p.subject_ids for p in plans]
+    return Plan(
+        plans,
+        size,
+        _silent_after(inventory, size),
+        attributes,
+        gateway,
+        gateways,
+        number={rule.code: number for number, rule in enumerate(rules)},
+        inhibited=in_order(rules),
+        whereabouts=Whereabouts(inventory, kinds, subjects),
+    )
 
 
 def _silent_after(inventory: Inventory, size: int) -> I64:
@@ -170,8 +191,8 @@ class _Shared:
         return self._slots[key]
 
 
-def _bind(rule: Rule, watched: Watched, shared: _Shared) -> RulePlan:
-    names = frozenset[str]().union(*(e.attributes for e in rule.condition.expressions))
+def _bind(rule: Rule, watched: Watched, shared: _Shared, zone: tzinfo) -> RulePlan:
+    names = frozenset[str]().union(*(e.attributes for e in rule.expressions))
     rows = watched.rows(rule.watch)
     rows, lacking = _with_attributes(rows, tuple(sorted(names)), watched)
     per = per_of(rule)
@@ -193,6 +214,7 @@ def _bind(rule: Rule, watched: Watched, shared: _Shared) -> RulePlan:
         away=shared.array(_away(rule, per, ids, rows, watched)),
         attributes=names,
         lacking=lacking,
+        calendar=calendar_of(rule.active, zone),
     )
 
 

@@ -75,7 +75,8 @@ def _joined(parts: Sequence[Remembered]) -> Remembered:
         tables = [tables_of(part.memory)[name] for part in parts]
         setattr(memory, name, joined_tables(tables, offsets))
     away = np.concatenate([part.away for part in parts])
-    whole = Remembered(first.rule, ids, away, devices, memory)
+    held = {i: h for part in parts for i, h in part.held.items()}
+    whole = Remembered(first.rule, ids, away, devices, memory, held)
     rows = np.unique(ids, return_index=True)[1]
     return _rows(whole, rows, np.unique(devices, return_index=True)[1])
 
@@ -92,7 +93,9 @@ def _rows(past: Remembered, rows: Numbers, devices: Numbers) -> Remembered:
     for name, table in tables_of(past.memory).items():
         setattr(memory, name, table.moved(slots))
     ids, away, ours = past.subject_ids[rows], past.away[rows], past.devices[devices]
-    return Remembered(past.rule, ids, away, ours, memory)
+    here = set(ids.tolist()) if past.held else set()
+    held = {i: h for i, h in past.held.items() if i in here}
+    return Remembered(past.rule, ids, away, ours, memory, held)
 
 
 def _memory(like: Remembered, n: int, m: int) -> Memory:

@@ -6,13 +6,13 @@ gateway is back before. Only the device's own silence is its own fault: what a g
 raises no alert of the device, whose time begins anew when the gateway is back.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from devices.instant import FOREVER, NEVER, Micros
+from devices.instant import FOREVER, NEVER
 from devices.reading import I32, I64, Bool
 from rules.sparse import Column, Sparse
 
@@ -175,14 +175,15 @@ class Silence:
         again = np.where(known & (again <= self._gone(devices)), again, FOREVER)
         return np.where(own <= self.lost_at(devices), own, again)
 
-    def absent_from(self, devices: I32, last: I64, lasting: Micros) -> I64:
+    def absent_from(self, devices: I32, last: I64, elapse: Callable[[I64], I64]) -> I64:
         """From when, last heard at `last`, each has been absent for so long; in the server's time.
 
-        Its gateway was there all that time; FOREVER where it was not.
+        elapse: when so long has gone by since each of some instants. Its gateway was there all
+        that time; FOREVER where it was not.
         """
         back, gone = self._back(devices), self._gone(devices)
         lag, alive = self.lag[devices], self.said(devices)
-        due = np.maximum(last, np.where(back == NEVER, NEVER, back + lag)) + lasting
+        due = elapse(np.maximum(last, np.where(back == NEVER, NEVER, back + lag)))
         there = (gone < alive) | (due - lag <= gone)
         return np.where(there, due, FOREVER)
 

@@ -24,6 +24,8 @@ from devices.reading import I32, I64, Bool
 from rules import older
 from rules.carry import Remembered
 from rules.errors import RuleError
+from rules.held import read as read_held
+from rules.held import saved as saved_held
 from rules.loader import load
 from rules.memory import (
     Memory,
@@ -41,6 +43,8 @@ from rules.written import write
 MARK = b"gridwarden-rules-5\n"
 _WITHOUT_TABLES = b"gridwarden-rules-4\n"
 """Version 4: columns by subject only; otherwise as now."""
+_NEWER = frozenset({"rank", "ending", "lapsed"})
+"""Columns that states have which name their columns; others have none of them."""
 _FASTEST = 1
 _PORTION = 65_536
 _USUAL, _TOLD = b"\0", b"\1"
@@ -68,7 +72,9 @@ def _parts(saved: Snapshot) -> Iterator[bytes]:
     description = orjson.dumps(
         {
             "devices": len(heard),
-            "rules": [_rule_fields(past.rule) | _sizes(past) for past in saved.memories],
+            "rules": [
+                _rule_fields(past.rule) | _sizes(past) | _parts_of(past) for past in saved.memories
+            ],
         }
     )
     yield len(description).to_bytes(8, "little")
@@ -100,6 +106,14 @@ def _sizes(past: Remembered) -> dict[str, object]:
     tables = {name: len(table) for name, table in tables_of(past.memory).items()}
     devices = len(past.devices) if by_device(past.memory) else 0
     return {"subjects": len(past.subject_ids), "devices": devices, "tables": tables}
+
+
+def _parts_of(past: Remembered) -> dict[str, object]:
+    return {
+        "subjects": len(past.subject_ids),
+        "columns": list(columns_of(past.memory)),
+        "held": saved_held(past.held),
+    }
 
 
 def _written(column: Column, near: "I64 | _Of | None" = None) -> Iterator[bytes]:
@@ -263,10 +277,12 @@ def _read_rule(reader: _Reader, fields: Mapping[str, Any], heard: I64) -> Rememb
     reader.fill(ids)
     reader.fill(away)
     memory = fresh_memory(rule, n, m, 0)
-    for name, column in columns_of(memory).items():
-        reader.fill(column, _near(name, memory, ids, heard))
+    columns = columns_of(memory)
+    for name in fields.get("columns", [name for name in columns if name not in _NEWER]):
+        reader.fill(columns[name], _near(name, memory, ids, heard))
     devices = _read_further(reader, memory, m, fields.get("tables", {}))
-    return Remembered(rule, ids, away, devices, memory)
+    held = read_held(fields.get("held", []))
+    return Remembered(rule, ids, away, devices, memory, held)
 
 
 def _read_further(reader: _Reader, memory: Memory, m: int, sizes: Mapping[str, Any]) -> I32:
@@ -294,7 +310,8 @@ def _of_arrays(arrays: older.Arrays) -> Snapshot:
         away = older.checked(arrays, f"{i}.away", np.empty(len(ids), np.bool_), like_length=True)
         memory = fresh_memory(rule, len(ids), 0, 0)
         for name, column in columns_of(memory).items():
-            older.take(column, older.checked(arrays, f"{i}.{name}", column, like_length=True))
+            if name not in _NEWER:
+                older.take(column, older.checked(arrays, f"{i}.{name}", column, like_length=True))
         memories.append(Remembered(rule, ids, away, np.empty(0, np.int32), memory))
     return Snapshot(older.silence_of(arrays), memories)
 

@@ -1,13 +1,15 @@
 """Everything the rules remember between two batches, and how it outlives changes and restarts."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from devices.instant import NEVER, Micros
 from devices.reading import I64, Bool
 from rules import snapshot
-from rules.carry import carry, remembered
+from rules.carry import Remembered, carry, carry_held, remembered
+from rules.held import HeldBack
 from rules.memory import Memory, copy_of, fresh_memory
 from rules.model import Rule
 from rules.plan import Plan
@@ -23,15 +25,21 @@ _HEARD = ("heard", "alive")
 class State:
     """What the rules of one plan remember.
 
-    silence: when each device was last heard · memories: one for each of the plan's rules, in order.
+    silence: when each device was last heard · memories: one for each of the plan's rules, in order
+    held: what is not told because another rule is firing.
     """
 
     silence: Silence
     memories: tuple[Memory, ...]
+    held: HeldBack = field(default_factory=dict)
 
     def copy(self) -> "State":
         """The same state in columns of its own."""
-        return State(self.silence.copy(), tuple(copy_of(memory) for memory in self.memories))
+        return State(
+            self.silence.copy(),
+            tuple(copy_of(memory) for memory in self.memories),
+            {code: dict(held) for code, held in self.held.items()},
+        )
 
 
 def fresh(plan: Plan, now: Micros) -> State:
@@ -52,13 +60,22 @@ def carry_over(
     else begins fresh at `now`. The state given is not changed, but shares what stays the same with
     the new one: once one of them is given to `advance`, the other is void.
     """
-    memories, withdrawn = carry(remembered(old_plan, state.memories), new_plan, now)
-    return State(_widened(state.silence, new_plan, now), memories), withdrawn
+    old = remembered(old_plan, state.memories, state.held)
+    return _carried(old, state.silence, new_plan, now)
+
+
+def _carried(
+    old: Sequence[Remembered], silence: Silence, plan: Plan, now: Micros
+) -> tuple[State, list[Transition]]:
+    memories, withdrawn = carry(old, plan, now)
+    return State(_widened(silence, plan, now), memories, carry_held(old, plan)), withdrawn
 
 
 def dump(state: State, plan: Plan) -> bytes:
     """The state as bytes, with the rules and subjects that it is about."""
-    return snapshot.encode(snapshot.Snapshot(state.silence, remembered(plan, state.memories)))
+    return snapshot.encode(
+        snapshot.Snapshot(state.silence, remembered(plan, state.memories, state.held))
+    )
 
 
 def saved_rules(data: bytes) -> tuple[Rule, ...]:
@@ -72,8 +89,7 @@ def restore(data: bytes, plan: Plan, now: Micros) -> tuple[State, list[Transitio
     RuleError where the bytes are damaged, or from a version that is not understood.
     """
     saved = snapshot.decode(data)
-    memories, withdrawn = carry(saved.memories, plan, now)
-    return State(_widened(saved.silence, plan, now), memories), withdrawn
+    return _carried(saved.memories, saved.silence, plan, now)
 
 
 def _widened(silence: Silence, plan: Plan, now: Micros) -> Silence:

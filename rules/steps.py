@@ -94,12 +94,17 @@ def judge(turn: Turn, memory: ThresholdMemory, rows: Rows) -> Judged:
 
 
 def steps_of(turn: Turn, judged: Judged, rows: Rows) -> Steps:
-    """The readings, and before each row that ends a silence a step for it; those that matter."""
+    """The readings, and before each row that ends a silence a step for it; those that matter.
+
+    With grades, or where an end must last, every reading may.
+    """
     steps = Steps(judged.slot, judged.time, judged.time, judged.value, judged.verdict, judged.time)
     if len(rows):
         place = np.concatenate([rows * 2, judged.row * 2 + 1])
         steps = _joined(_silences(turn, rows), steps).take(np.argsort(place))
-    return steps.take(_matters(steps))
+    rule = turn.own.rule
+    every = bool(rule.grades) or cast("Threshold", rule.condition).keep > 0
+    return steps if every else steps.take(_matters(steps))
 
 
 def ends_of_silence(turn: Turn, memory: ThresholdMemory) -> Rows:

@@ -5,6 +5,9 @@ Before a reading is applied, its subject's timer is advanced to it, so that what
 fired, whatever the reading says. A device's silence is a step of its own: it ends what was pending
 (after firing what was due before the device counted as silent) and never ends what is firing.
 
+Where the rule is active at some times only, a timer runs from the begin of its active time at the
+earliest; an alert may end at any time. With grades, each reading tells a firing alert's colour.
+
 A reading not later than the last one judged of the same device is late and ignored. On a momentary
 metric that is so among those only for which `when` holds: a press is not undone by another report
 of its device that overtook it.
@@ -12,6 +15,7 @@ of its device that overtook it.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -19,8 +23,9 @@ import numpy as np
 from devices.instant import FOREVER, Micros
 from devices.metric import BY_ID
 from devices.reading import F64, I32, I64, Bool
+from rules.grading import Ranks, rank_of
 from rules.hearing import rounds
-from rules.memory import FORGOTTEN, ThresholdMemory
+from rules.memory import FORGOTTEN, NO_RANK, ThresholdMemory
 from rules.model import NoData, Threshold
 from rules.silence import Rows
 from rules.steps import (
@@ -45,7 +50,7 @@ def fold(turn: Turn, memory: ThresholdMemory, rows: Rows) -> None:
     away = turn.own.away
     here = judged.take(~away[judged.slot]) if away.any() else judged
     if momentary:
-        _tell_occurrences(turn, here)
+        _tell_occurrences(turn, here.take(turn.own.calendar.is_active(here.time)))
     else:
         _Fold(turn, memory, here).run()
     memory.judged[judged.slot] = judged.time
@@ -56,9 +61,11 @@ def tick(turn: Turn, memory: ThresholdMemory, now: Micros) -> None:
     """Fire what is due by `now` and say who has fallen silent before it; `memory` in place."""
     if BY_ID[turn.own.metric].occurs:
         return
-    lasting = cast("Threshold", turn.own.rule.condition).lasting
-    if memory.earliest + lasting <= now:
-        _tick_pending(turn, memory, now, lasting)
+    condition = cast("Threshold", turn.own.rule.condition)
+    if memory.earliest + condition.lasting <= now:
+        _tick_pending(turn, memory, now, condition.lasting)
+    if condition.keep and memory.soonest + condition.keep <= now:
+        _tick_ending(turn, memory, now, condition.keep)
     if memory.quiet < now or turn.hearing.unsettled:
         _tick_silence(turn, memory, now)
 
@@ -72,7 +79,10 @@ def _occurring(turn: Turn, rows: Rows) -> Rows:
 
 def _tell_occurrences(turn: Turn, judged: Judged) -> None:
     time, value = judged.time, judged.value
-    turn.tell(Change.FIRED, Cause.OCCURRED, judged.slot, since=time, at=time, value=value)
+    ranks = turn.ranks(turn.own.devices[judged.slot], value)
+    turn.tell(
+        Change.FIRED, Cause.OCCURRED, judged.slot, since=time, at=time, value=value, ranks=ranks
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,8 +94,8 @@ class _Fold:
     judged: Judged
 
     @property
-    def lasting(self) -> Micros:
-        return cast("Threshold", self.turn.own.rule.condition).lasting
+    def condition(self) -> Threshold:
+        return cast("Threshold", self.turn.own.rule.condition)
 
     def run(self) -> None:
         ends = ends_of_silence(self.turn, self.memory)
@@ -97,6 +107,8 @@ class _Fold:
             self._apply(steps.take(rows))
         true = steps.time[steps.verdict == TRUE]
         self.memory.earliest = min(self.memory.earliest, int(true.min(initial=FOREVER)))
+        clear = steps.time[steps.verdict == CLEAR]
+        self.memory.soonest = min(self.memory.soonest, int(clear.min(initial=FOREVER)))
         if len(self.turn.said) > before:
             self.memory.quiet = FORGOTTEN
 
@@ -110,6 +122,7 @@ class _Fold:
     def _apply(self, steps: Steps) -> None:
         """One step of each of these slots, which are all different."""
         self._fire_due(steps)
+        self._end_due(steps)
         silence = steps.verdict >= SILENCE
         if silence.any():
             self._apply_silence(steps.take(silence))
@@ -122,11 +135,19 @@ class _Fold:
 
     def _fire_due(self, steps: Steps) -> None:
         memory, slot = self.memory, steps.slot
-        due = (memory.pending[slot] <= steps.until - self.lasting) & ~memory.firing[slot]
+        at = self.turn.own.calendar.due(memory.pending[slot], self.condition.lasting)
+        due = (at <= steps.until) & ~memory.firing[slot]
         if due.any():
-            slot = slot[due]
-            at = memory.pending[slot] + self.lasting
+            slot, at = slot[due], at[due]
             _fire(self.turn, memory, slot, at, self._value_before(slot, at))
+
+    def _end_due(self, steps: Steps) -> None:
+        memory, slot, keep = self.memory, steps.slot, self.condition.keep
+        due = memory.firing[slot] & (memory.ending[slot] <= steps.until - keep)
+        if keep and due.any():
+            slot = slot[due]
+            at = memory.ending[slot] + keep
+            _end(self.turn, memory, slot, at, self._value_before(slot, at))
 
     def _apply_true(self, steps: Steps) -> None:
         memory, slot = self.memory, steps.slot
@@ -134,25 +155,55 @@ class _Fold:
             memory.by_silence[slot] = False
             memory.quiet = FORGOTTEN
         memory.pending[slot] = np.minimum(memory.pending[slot], steps.time)
-        if self.lasting == 0:
-            at_once = steps.take(~memory.firing[slot])
-            _fire(self.turn, memory, at_once.slot, at_once.time, at_once.value)
+        self._goes_on(steps)
+        at = self.turn.own.calendar.due(memory.pending[slot], self.condition.lasting)
+        at_once = ~memory.firing[slot] & (at <= steps.time)
+        now = steps.take(at_once)
+        _fire(self.turn, memory, now.slot, at[at_once], now.value)
+
+    def _goes_on(self, steps: Steps) -> None:
+        """The alerts of these are not about to end; their colours are those of the readings."""
+        memory, slot = self.memory, steps.slot
+        memory.ending.put(slot, FOREVER)
+        memory.lapsed[slot] = False
+        self._grade(steps)
+
+    def _grade(self, steps: Steps) -> None:
+        graded = steps.take(self.memory.firing[steps.slot])
+        ranks = self.turn.ranks(self.turn.own.devices[graded.slot], graded.value)
+        if ranks is not None:
+            changed = ranks != _ranks(self.turn, self.memory, graded.slot)
+            self._tell_graded(graded.take(changed), ranks[changed])
+
+    def _tell_graded(self, steps: Steps, ranks: Ranks) -> None:
+        memory, slot = self.memory, steps.slot
+        memory.rank.put(slot, ranks)
+        self.turn.tell(
+            Change.GRADED,
+            Cause.VALUE_CHANGED,
+            slot,
+            since=memory.since[slot],
+            at=steps.time,
+            value=steps.value,
+            ranks=ranks,
+        )
 
     def _apply_other(self, steps: Steps) -> None:
         memory, slot = self.memory, steps.slot
         memory.pending.put(slot, FOREVER)
-        by_silence = memory.by_silence[slot]
-        cleared = memory.firing[slot] & ((steps.verdict == CLEAR) | by_silence)
-        self._tell_cleared(steps.take(cleared & by_silence), Cause.HEARD)
-        self._tell_cleared(steps.take(cleared & ~by_silence), Cause.CONDITION_ENDED)
-        for flags in (memory.firing, memory.silent, memory.by_silence):
-            flags[slot[cleared]] = False
+        firing = memory.firing[slot]
+        unheard = firing & (memory.by_silence[slot] | memory.lapsed[slot])
+        self._end_at(steps.take(unheard), Cause.HEARD)
+        ends = firing & ~unheard & (steps.verdict == CLEAR)
+        if self.condition.keep:
+            memory.ending.put(slot[ends], np.minimum(memory.ending[slot[ends]], steps.time[ends]))
+            self._grade(steps.take(ends))
+        else:
+            self._end_at(steps.take(ends), Cause.CONDITION_ENDED)
+        self._goes_on(steps.take(firing & (steps.verdict != CLEAR)))
 
-    def _tell_cleared(self, steps: Steps, cause: Cause) -> None:
-        since = self.memory.since[steps.slot]
-        self.turn.tell(
-            Change.CLEARED, cause, steps.slot, since=since, at=steps.time, value=steps.value
-        )
+    def _end_at(self, steps: Steps, cause: Cause) -> None:
+        _end(self.turn, self.memory, steps.slot, steps.time, steps.value, cause)
 
     def _apply_silence(self, steps: Steps) -> None:
         memory = self.memory
@@ -160,12 +211,16 @@ class _Fold:
         last = self._value_before(gone.slot, gone.until + 1)
         _say_silent(self.turn, memory, gone.slot, gone.until, last)
         if self.turn.own.rule.no_data is NoData.ALERT:
-            own = (gone.verdict == SILENCE) & ~memory.firing[gone.slot]
+            at = self.turn.own.calendar.due(gone.until, 0)
+            own = (gone.verdict == SILENCE) & ~memory.firing[gone.slot] & (at < gone.time)
             raised = gone.take(own)
             _fire_for_silence(
-                self.turn, memory, raised.slot, raised.until, since=raised.before, value=last[own]
+                self.turn, memory, raised.slot, at[own], since=raised.before, value=last[own]
             )
         memory.pending.put(gone.slot, FOREVER)
+        memory.ending.put(gone.slot, FOREVER)
+        if self.turn.own.rule.no_data is NoData.CLEAR:
+            memory.lapsed[gone.slot] = memory.firing[gone.slot]
         back = steps.take(memory.silent[steps.slot])
         memory.silent[back.slot] = False
         self.turn.tell(
@@ -175,6 +230,7 @@ class _Fold:
             since=memory.since[back.slot],
             at=back.time,
             value=self._value_before(back.slot, back.time),
+            ranks=_ranks(self.turn, memory, back.slot),
         )
 
     def _value_before(self, slots: I32, times: I64) -> F64:
@@ -184,17 +240,32 @@ class _Fold:
 def _tick_pending(turn: Turn, memory: ThresholdMemory, now: Micros, lasting: Micros) -> None:
     """Fire what has been pending for long enough, where the device was not silent before."""
     waiting = np.flatnonzero(memory.pending.unusual() & ~memory.firing).astype(np.int32)
-    pending = memory.pending[waiting]
-    theirs = now - turn.silence.lag[turn.own.devices[waiting]]
-    due = (pending <= theirs - lasting) & ~turn.own.away[waiting]
-    slot = waiting[due]
-    at = pending[due] + lasting
-    alive = at <= turn.silence.silent_at(turn.own.devices[slot])
-    if alive.any():
-        slot = slot[alive]
-        _fire(turn, memory, slot, at[alive], memory.value[slot])
+    at = turn.own.calendar.due(memory.pending[waiting], lasting)
+    slot, moments = _heard_to(turn, waiting, at, now)
+    if len(slot):
+        _fire(turn, memory, slot, moments, memory.value[slot])
         memory.quiet = FORGOTTEN
-    memory.earliest = int(pending[~memory.firing[waiting]].min(initial=FOREVER))
+    memory.earliest = int(at[~memory.firing[waiting]].min(initial=FOREVER)) - lasting
+
+
+def _tick_ending(turn: Turn, memory: ThresholdMemory, now: Micros, keep: Micros) -> None:
+    """End what has been about to end for long enough, where the device was not silent before."""
+    waiting = np.flatnonzero(memory.ending.unusual() & memory.firing).astype(np.int32)
+    at = memory.ending[waiting] + keep
+    slot, moments = _heard_to(turn, waiting, at, now)
+    if len(slot):
+        _end(turn, memory, slot, moments, memory.value[slot])
+        memory.quiet = FORGOTTEN
+    memory.soonest = int(at[memory.firing[waiting]].min(initial=FOREVER)) - keep
+
+
+def _heard_to(turn: Turn, slot: I32, at: I64, now: Micros) -> tuple[I32, I64]:
+    """Those of these slots whose moment has come by `now`, their devices heard until then."""
+    devices = turn.own.devices[slot]
+    due = (at <= now - turn.silence.lag[devices]) & ~turn.own.away[slot]
+    slot, at = slot[due], at[due]
+    alive = at <= turn.silence.silent_at(devices[due])
+    return slot[alive], at[alive]
 
 
 def _tick_silence(turn: Turn, memory: ThresholdMemory, now: Micros) -> None:
@@ -204,10 +275,25 @@ def _tick_silence(turn: Turn, memory: ThresholdMemory, now: Micros) -> None:
     _say_silent(turn, memory, slot, at, memory.value[slot])
     if turn.own.rule.no_data is NoData.ALERT:
         waiting = ~(memory.firing | turn.own.away)
-        slot, at, soonest = _due(turn, waiting, now, turn.silence.missed_at)
-        memory.quiet = min(memory.quiet, soonest)
+        slot, at, soonest = _due(turn, waiting, now, partial(_raised_at, turn))
+        memory.quiet = min(memory.quiet, soonest, _next_silence(turn, waiting, now))
         since = turn.silence.said(turn.own.devices[slot])
         _fire_for_silence(turn, memory, slot, at, since=since, value=memory.value[slot])
+
+
+def _next_silence(turn: Turn, which: Bool, now: Micros) -> Micros:
+    """When the next of these falls silent, also where it is its gateway's fault.
+
+    Both may be heard before then, and what each is late by may change whose fault it will be.
+    """
+    devices = turn.own.devices[which]
+    at = turn.silence.silent_at(devices)
+    return int(at[at >= now - turn.silence.lag[devices]].min(initial=FOREVER))
+
+
+def _raised_at(turn: Turn, devices: I32) -> I64:
+    """When each device's silence is told of, unless it is heard before."""
+    return turn.own.calendar.due(turn.silence.missed_at(devices), 0)
 
 
 def _due(
@@ -228,7 +314,36 @@ def _fire(turn: Turn, memory: ThresholdMemory, slot: I32, at: I64, value: F64) -
     since = memory.pending[slot]
     memory.firing[slot] = True
     memory.since[slot] = since
-    turn.tell(Change.FIRED, Cause.CONDITION_HELD, slot, since=since, at=at, value=value)
+    ranks = turn.ranks(turn.own.devices[slot], value)
+    if ranks is not None:
+        memory.rank.put(slot, ranks)
+    turn.tell(
+        Change.FIRED, Cause.CONDITION_HELD, slot, since=since, at=at, value=value, ranks=ranks
+    )
+
+
+def _end(  # noqa: PLR0917 - whose alert, when, by what, why
+    turn: Turn,
+    memory: ThresholdMemory,
+    slot: I32,
+    at: I64,
+    value: F64,
+    cause: Cause = Cause.CONDITION_ENDED,
+) -> None:
+    """These alerts are over."""
+    since, ranks = memory.since[slot], _ranks(turn, memory, slot)
+    turn.tell(Change.CLEARED, cause, slot, since=since, at=at, value=value, ranks=ranks)
+    for flags in (memory.firing, memory.silent, memory.by_silence, memory.lapsed):
+        flags[slot] = False
+    memory.ending.put(slot, FOREVER)
+
+
+def _ranks(turn: Turn, memory: ThresholdMemory, slot: I32) -> Ranks | None:
+    """Of the colours that these alerts have."""
+    if not turn.own.rule.grades:
+        return None
+    ranks = memory.rank[slot]
+    return np.where(ranks == NO_RANK, rank_of(turn.own.rule), ranks).astype(np.int8)
 
 
 def _say_silent(turn: Turn, memory: ThresholdMemory, slot: I32, at: I64, value: F64) -> None:
@@ -243,6 +358,7 @@ def _say_silent(turn: Turn, memory: ThresholdMemory, slot: I32, at: I64, value: 
         since=memory.since[went],
         at=at[held],
         value=value[held],
+        ranks=_ranks(turn, memory, went),
     )
 
 
@@ -252,4 +368,5 @@ def _fire_for_silence(
     memory.firing[slot] = True
     memory.by_silence[slot] = True
     memory.since[slot] = since
+    memory.rank.put(slot, NO_RANK)
     turn.tell(Change.FIRED, Cause.SENSOR_SILENT, slot, since=since, at=at, value=value)

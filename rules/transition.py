@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from devices.instant import Micros
-from rules.model import Rule, SubjectKind
+from rules.model import Rule, Severity, SubjectKind
 
 
 class Change(StrEnum):
@@ -14,6 +14,7 @@ class Change(StrEnum):
     CLEARED = "cleared"
     WENT_SILENT = "went_silent"
     HEARD_AGAIN = "heard_again"
+    GRADED = "graded"
     WITHDRAWN = "withdrawn"
 
 
@@ -25,6 +26,7 @@ class Cause(StrEnum):
     NOTHING_HEARD = "nothing_heard"
     COUNT_REACHED = "count_reached"
     SENSOR_SILENT = "sensor_silent"
+    VALUE_CHANGED = "value_changed"
     CONDITION_ENDED = "condition_ended"
     HEARD = "heard"
     COUNT_FELL = "count_fell"
@@ -48,7 +50,8 @@ class Transition:
     since: when the span began (with rule and subject: the alert's identity) · at: when the change
     took effect; both µs since epoch, UTC, and computed from the readings, so that the same readings
     give the same numbers again after a crash · devices: ids whose readings caused it · value: the
-    last value seen, in the metric's unit (a count for windows), None where nothing was heard.
+    last value seen, in the metric's unit (a count for windows), None where nothing was heard
+    severity: the colour from then on.
     """
 
     rule: Rule
@@ -59,3 +62,4 @@ class Transition:
     at: Micros
     devices: tuple[int, ...]
     value: float | None
+    severity: Severity

@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from devices.reading import F64, I32, I64
+from rules.grading import Ranks, rank_of, ranks_of
 from rules.hearing import Hearing
+from rules.model import GRAVEST_FIRST
 from rules.plan import Plan, RulePlan
 from rules.silence import Silence
 from rules.transition import Cause, Change, Transition
@@ -52,6 +54,11 @@ class Turn:
         reduced: I64 = how.reduceat(values, self.own.starts[:-1])
         return reduced[slots]
 
+    def ranks(self, devices: I32, values: F64) -> Ranks | None:
+        """The ranks of the colours at these values of these devices; None where all are alike."""
+        rule = self.own.rule
+        return ranks_of(rule, values, self.attributes(devices)) if rule.grades else None
+
     def tell(
         self,
         change: Change,
@@ -62,23 +69,26 @@ class Turn:
         at: I64,
         value: F64 | None = None,
         devices: Iterable[tuple[int, ...]] | None = None,
+        ranks: Ranks | None = None,
     ) -> None:
         """Note this change of these slots, all (k,); NaN values are told as None.
 
-        devices: those that caused it; by default all of the subject.
+        devices: those that caused it; by default all of the subject · ranks: of their colours; by
+        default the rule's.
         """
         if not len(slots):
             return
         values = np.full(len(slots), np.nan) if value is None else value
         causes = self._all_devices(slots) if devices is None else devices
-        columns = zip(
-            slots.tolist(), since.tolist(), at.tolist(), values.tolist(), causes, strict=True
-        )
-        for slot, begun, when, number, ids in columns:
+        rule = self.own.rule
+        grades = [rank_of(rule)] * len(slots) if ranks is None else ranks.tolist()
+        numbers = (column.tolist() for column in (slots, since, at, values))
+        columns = zip(*numbers, causes, grades, strict=True)
+        for slot, begun, when, number, ids, rank in columns:
             told = None if np.isnan(number) else number
-            subject = self.own.subject(slot)
+            subject, severity = self.own.subject(slot), GRAVEST_FIRST[rank]
             self.said.append(
-                Transition(self.own.rule, subject, change, cause, begun, when, ids, told)
+                Transition(rule, subject, change, cause, begun, when, ids, told, severity)
             )
 
     def _all_devices(self, slots: Slots) -> list[tuple[int, ...]]:

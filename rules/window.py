@@ -59,6 +59,8 @@ def _counted(turn: Turn, rows: Rows) -> _Counted:
         mine &= where.evaluate(hearing.value[rows], turn.attributes(device))
     time, device = hearing.time[rows[mine]], device[mine]
     slot = own.slot[device]
+    active = own.calendar.is_active(time)
+    time, device, slot = time[active], device[active], slot[active]
     order = np.lexsort((device, time, slot))
     counted = _Counted(slot[order], time[order], device[order])
     new = np.ones(len(order), np.bool_)

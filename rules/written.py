@@ -8,6 +8,8 @@ from typing import Any
 import orjson
 
 from devices.instant import format_duration
+from rules.calendar import Active, MonthDay
+from rules.keys import AWAY, WEEKDAYS
 from rules.model import Absence, CountInWindow, Rule, Threshold, Watch
 from rules.writing import Fields, Render, per_text, texts
 
@@ -20,13 +22,17 @@ def write(rule: Rule) -> str:
     fields["title"] = dict(rule.title)
     if rule.advice:
         fields["advice"] = dict(rule.advice)
+    if rule.tuning:
+        fields["tuning"] = dict(rule.tuning)
+    if rule.origin:
+        fields["source"] = rule.origin
     return orjson.dumps([fields]).decode()
 
 
 def fingerprint(rule: Rule) -> str:
     """Hex digits that stay the same while the rule means the same.
 
-    Titles, advice, comments, order and spaces do not count; category and severity do.
+    Texts, sources, comments, order and spaces do not count; category and severity do.
     """
     meaning = _meaning(rule, lambda expression: repr(expression.root))
     text = orjson.dumps(meaning, option=orjson.OPT_SORT_KEYS)
@@ -38,12 +44,40 @@ def _meaning(rule: Rule, render: Render) -> Fields:
         "id": rule.code,
         "category": rule.category,
         "watch": _watch(rule.watch, stated=rule.condition.states_metrics),
-        "severity": str(rule.severity),
+        "severity": _severity(rule, render),
         "no_data": str(rule.no_data),
     }
-    if rule.unless_away:
-        fields["unless"] = "household.away"
+    if rule.active is not None:
+        fields["active"] = _active(rule.active)
+    if rule.unless:
+        fields["unless"] = [*([AWAY] if rule.unless_away else []), *sorted(rule.unless)]
+    elif rule.unless_away:
+        fields["unless"] = AWAY
     return fields | WRITERS[type(rule.condition)](rule.condition, render)
+
+
+def _severity(rule: Rule, render: Render) -> object:
+    if not rule.grades:
+        return str(rule.severity)
+    return {str(grade.severity): render(grade.when) for grade in rule.grades}
+
+
+def _active(active: Active) -> Mapping[str, object]:
+    fields = {
+        "hours": [f"{_clock(begin)}-{_clock(end)}" for begin, end in active.hours],
+        "weekdays": [WEEKDAYS[day] for day in sorted(active.weekdays)],
+        "dates": [f"{_date(begin)}..{_date(end)}" for begin, end in active.dates],
+    }
+    return {key: texts for key, texts in fields.items() if texts}
+
+
+def _clock(minutes: int) -> str:
+    return f"{minutes // 60:02}:{minutes % 60:02}"
+
+
+def _date(date: MonthDay) -> str:
+    year = f"{date.year:04}-" if date.year else ""
+    return f"{year}{date.month:02}-{date.day:02}"
 
 
 def _watch(watch: Watch, *, stated: bool) -> Mapping[str, object]:
@@ -55,8 +89,8 @@ def _watch(watch: Watch, *, stated: bool) -> Mapping[str, object]:
 
 
 def _threshold(condition: Threshold, render: Render) -> Fields:
-    lasting = condition.lasting
-    fields: Fields = {"for": format_duration(lasting)} if lasting else {}
+    spans = {"for": condition.lasting, "keep_for": condition.keep}
+    fields: Fields = {key: format_duration(span) for key, span in spans.items() if span}
     return fields | texts(render, when=condition.when, clear=condition.clear)
 
 

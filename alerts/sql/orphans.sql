@@ -1,6 +1,7 @@
 -- Standing alerts that nobody in service has or was told to act on, and those that their holder left.
 -- What another process is just dealing with is left to it. community: '' where it lies in none.
-SELECT a.id, a.state, a.rule_code, a.severity, a.category, a.title, a.subject_kind, a.subject_id,
+SELECT a.id, a.state, a.rule_code, a.severity, a.category, a.title,
+       coalesce(a.plain_title, a.title) AS plain_title, a.subject_kind, a.subject_id,
        a.since, a.value, told.members, lies_in.community
 FROM alerts a
 LEFT JOIN members holder ON holder.id = a.acknowledged_by

@@ -105,8 +105,14 @@ async def _story(conn: AsyncConnection, alert: AlertRow) -> Story:
         alert,
         told=await queries.told(conn, alert.id),
         history=await queries.history(conn, alert.id),
-        advice=advice_of(await queries.rule_text(conn, alert)),
+        advice=await _advice(conn, alert),
     )
+
+
+async def _advice(conn: AsyncConnection, alert: AlertRow) -> Mapping[str, str]:
+    if alert.advice is not None:
+        return alert.advice
+    return advice_of(await queries.rule_text(conn, alert))
 
 
 async def _page(

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from alerts.measure import find
 from alerts.web.chart import Chart, Series, draw
-from alerts.web.measure import find
 from alerts.web.rows import DeviceRow, ReadingRow
 from devices.kind import SILENT_AFTER_INTERVALS
 from devices.metric import Metric, MetricKind

@@ -10,7 +10,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from alerts.web import measure
+from alerts import measure
 from alerts.web.language import LANGUAGES, Speaker
 from alerts.web.viewer import LANGUAGE_COOKIE, Desk, Viewer, chosen_language, teller
 

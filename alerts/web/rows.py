@@ -26,7 +26,11 @@ class MemberRow:
 
 @dataclass(frozen=True, slots=True)
 class AlertRow:
-    """An alert as one member sees it. place: {'kind', 'name'} of each area, the widest first."""
+    """An alert as one member sees it.
+
+    advice: None where its rule must be asked · place: {'kind', 'name'} of each area, the widest
+    first.
+    """
 
     id: int
     rule_code: str
@@ -35,6 +39,7 @@ class AlertRow:
     category: str
     severity: str
     title: Names
+    advice: Names | None
     since: datetime
     fired_at: datetime
     opened_at: datetime

@@ -1,4 +1,4 @@
-SELECT alerts.rule_code, alerts.title ->> %(language)s AS title,
+SELECT alerts.rule_code, coalesce(alerts.plain_title, alerts.title) ->> %(language)s AS title,
        COALESCE(members.name ->> %(language)s, '') AS member, count(*) AS n
 FROM alerts
 LEFT JOIN alert_recipients ON alert_recipients.alert_id = alerts.id

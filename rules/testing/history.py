@@ -79,7 +79,7 @@ def _raised(transition: Transition, at: Micros) -> Alert:
         since=transition.since,
         begin=transition.at,
         told=at,
-        colours=((transition.at, rule.severity),),
+        colours=((transition.at, transition.severity),),
         value=transition.value,
         devices=transition.devices,
         cause=transition.cause,
@@ -96,6 +96,9 @@ def _changed(alert: Alert, transition: Transition) -> Alert:
         case Change.CLEARED | Change.WITHDRAWN:
             ended = _heard(alert.unknown, transition.at)
             return replace(alert, until=transition.at, ended=transition.cause, unknown=ended)
+        case Change.GRADED:
+            graded = (*alert.colours, (transition.at, transition.severity))
+            return replace(alert, colours=graded)
         case Change.FIRED:
             return alert
 

@@ -26,7 +26,7 @@ class Scene:
     @cached_property
     def plan(self) -> Plan:
         """The rules over the inventory."""
-        return make_plan(tuple(self.rules.values()), self.inventory)
+        return make_plan(tuple(self.rules.values()), self.inventory, self.zone)
 
     def narrowed(self, devices: Collection[int]) -> "Scene":
         """The same with these devices alone: of the others nothing is expected, not even a word."""

@@ -97,6 +97,7 @@ def transition(
     at: Micros | None = None,
     cause: Cause = Cause.CONDITION_HELD,
     value: float | None = 1.0,
+    severity: Severity | None = None,
 ) -> Transition:
     """What the engine says about one device."""
     return Transition(
@@ -108,6 +109,7 @@ def transition(
         at=since if at is None else at,
         devices=(device,),
         value=value,
+        severity=severity or of.severity,
     )
 
 

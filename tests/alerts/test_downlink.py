@@ -10,6 +10,7 @@ from alerts.fold import Condition, Folded, Key, Picture, fold, key_of
 from alerts.model import AlertState
 from alerts.relevance import Dropped, reason_not_to_answer
 from devices.instant import DAY, HOUR, SECOND, to_datetime
+from rules.model import Severity
 from rules.transition import Cause, Change, Transition
 from tests.alerts.estate import BUTTON, NOW, SOS_RULE, press, transition
 
@@ -28,7 +29,7 @@ def folded(state: AlertState, *transitions: Transition) -> Folded:
     """These transitions onto alert 17, which the button's first press opened."""
     key: Key = key_of(press())
     told = fold([press()], Picture({}, {}, {})).numbered({-1: 17}).told
-    return fold(transitions, Picture({key: 17}, {17: Condition(state)}, told))
+    return fold(transitions, Picture({key: 17}, {17: Condition(state, Severity.RED)}, told))
 
 
 @pytest.mark.parametrize("state", [AlertState.OPEN, AlertState.ACKNOWLEDGED])

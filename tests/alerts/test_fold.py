@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from alerts.fold import Folded, Key, Mark, Picture, fold, key_of, mark_of
 from alerts.lifecycle import Reason
 from alerts.model import AlertState
+from rules.model import Severity
 from rules.transition import Cause, Change, Transition
 from tests.alerts.estate import BAY, NOW, PARKING_RULE, SMOKE, press, transition
 
@@ -101,9 +103,49 @@ def test_what_a_withdrawn_rule_was_told_is_told_anew_when_it_is_back(together: b
     assert folded.conditions[opened[-1]].state is AlertState.OPEN
 
 
+def graded(severity: Severity, at: int, **more: Any) -> Transition:
+    return transition(Change.GRADED, at=at, cause=Cause.VALUE_CHANGED, severity=severity, **more)
+
+
+def test_a_colour_rises_and_falls_and_only_rising_is_told() -> None:
+    steps = [
+        transition(severity=Severity.YELLOW),
+        graded(Severity.RED, NOW + 1),
+        graded(Severity.ORANGE, NOW + 2),
+        graded(Severity.ORANGE, NOW + 3),
+    ]
+    folded = fold(steps, EMPTY)
+    assert [e.decision.reason for e in folded.effects] == [
+        Reason.OPENED,
+        Reason.SEVERITY_CHANGED,
+        Reason.SEVERITY_CHANGED,
+    ]
+    assert [e.telling for e in folded.effects] == [True, True, False]
+    assert [(e.before, e.severity) for e in folded.effects] == [
+        (None, Severity.YELLOW),
+        (Severity.YELLOW, Severity.RED),
+        (Severity.RED, Severity.ORANGE),
+    ]
+    assert folded.conditions[-1].severity is Severity.ORANGE
+    picture = picture_after(folded, EMPTY)
+    assert fold(steps, picture).effects == (), "a replay"
+
+
+def test_another_press_does_not_make_the_first_less_grave() -> None:
+    first, lesser, graver = (
+        replace(press(NOW + i), severity=severity)
+        for i, severity in enumerate([Severity.ORANGE, Severity.BLUE, Severity.RED])
+    )
+    folded = fold([first, lesser, graver], EMPTY)
+    assert [e.severity for e in folded.effects] == [Severity.ORANGE, Severity.ORANGE, Severity.RED]
+
+
 def test_what_ends_nothing_has_no_effect() -> None:
     ends = [transition(change) for change in Change if change is not Change.FIRED]
     assert reasons(ends) == []
+
+
+COLOURS = st.sampled_from(Severity)
 
 
 @st.composite
@@ -118,19 +160,19 @@ def histories(draw: st.DrawFn) -> list[Transition]:
             history.append(press(at))
         elif since is None:
             begun[device] = at
-            history.append(_of(device, Change.FIRED, at, at))
+            history.append(_of(device, Change.FIRED, at, at, draw(COLOURS)))
         else:
             change = draw(st.sampled_from([c for c in Change if c is not Change.FIRED]))
-            history.append(_of(device, change, since, at))
+            history.append(_of(device, change, since, at, draw(COLOURS)))
             if change in {Change.CLEARED, Change.WITHDRAWN}:
                 begun[device] = None
     return history
 
 
-def _of(device: int, change: Change, since: int, at: int) -> Transition:
+def _of(device: int, change: Change, since: int, at: int, severity: Severity) -> Transition:
     if device == SMOKE:
-        return transition(change, since=since, at=at)
-    return transition(change, of=PARKING_RULE, device=BAY, since=since, at=at)
+        return transition(change, since=since, at=at, severity=severity)
+    return transition(change, of=PARKING_RULE, device=BAY, since=since, at=at, severity=severity)
 
 
 def closed_by_hand(picture: Picture) -> Picture:
@@ -163,6 +205,19 @@ def test_any_crash_repeats_work_and_never_effects(
     assert len(told) == len(set(told))
     spans = {mark_of(t) for t in history if t.change is Change.FIRED}
     assert spans <= set(told), "every span that began was told"
+
+
+@given(histories())
+def test_an_alert_that_stands_has_the_colour_that_was_said_last(history: list[Transition]) -> None:
+    folded = fold(history, EMPTY)
+    standing = picture_after(folded, EMPTY).standing
+    for key, alert in standing.items():
+        said = [
+            t.severity
+            for t in history
+            if key_of(t) == key and t.change in {Change.FIRED, Change.GRADED}
+        ]
+        assert folded.conditions[-alert].severity is said[-1]
 
 
 @given(histories(), st.integers(0, 12))

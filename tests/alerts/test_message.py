@@ -1,5 +1,6 @@
 """What a notification says, what it keeps to itself, and when it is tried again."""
 
+from datetime import UTC
 from uuid import UUID
 
 import pytest
@@ -7,16 +8,21 @@ import pytest
 from alerts.backoff import LONGEST, next_attempt
 from alerts.message import MQTT, WEB, Telling, body, message_id, occasion_of
 from alerts.place import locate
+from alerts.texts import Texts, texts_of
 from devices.instant import SECOND
 from devices.reading import Json
-from rules.model import SubjectKind
+from rules.model import Severity, SubjectKind
 from rules.transition import Subject, Transition
 from tests.alerts.estate import CITY, EAST, FLAT, INVENTORY, NOW, press, transition
 
 
+def texts(of: Transition) -> Texts:
+    return texts_of(of, locate(of.subject, INVENTORY), [], UTC)
+
+
 def said(of: Transition, channel: str) -> dict[str, Json]:
     place = locate(of.subject, INVENTORY)
-    telling, message = Telling.of(of), UUID(int=1)
+    telling, message = Telling.of(of, of.severity, texts(of)), UUID(int=1)
     return body(telling, place, alert=17, message=message, channel=channel, occasion="opened")
 
 
@@ -61,9 +67,9 @@ def test_other_categories_by_mqtt_do_say_the_value() -> None:
 
 
 def test_the_message_id_is_the_same_for_the_same_telling_only() -> None:
-    opened = occasion_of(transition(), opens=True)
-    again = occasion_of(transition(since=NOW + 1), opens=False)
-    telling = Telling.of(transition())
+    opened = occasion_of(transition(), opens=True, again=False)
+    again = occasion_of(transition(since=NOW + 1), opens=False, again=True)
+    telling = Telling.of(transition(), Severity.RED, texts(transition()))
     ids = {
         message_id(telling, 1, opened, "wang", WEB),
         message_id(telling, 1, opened, "wang", MQTT),
@@ -72,7 +78,8 @@ def test_the_message_id_is_the_same_for_the_same_telling_only() -> None:
         message_id(telling, 2, opened, "wang", WEB),
     }
     assert len(ids) == 5
-    assert message_id(Telling.of(transition(at=NOW + 9)), 1, opened, "wang", WEB) in ids
+    later = Telling.of(transition(at=NOW + 9), Severity.RED, texts(transition()))
+    assert message_id(later, 1, opened, "wang", WEB) in ids
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,13 @@ from alerts import store
 from alerts.model import Duty, Outcome, Roster
 from devices.instant import DAY, SECOND
 from devices.inventory import Inventory
+from rules.model import Severity
 from rules.transition import Cause, Change, Transition
 from tests.alerts.conftest import Estate
 from tests.alerts.estate import (
     AREAS,
+    BUTTON,
+    COMMUNITY,
     EAST,
     HOUSE_1,
     INVENTORY,
@@ -27,6 +30,9 @@ from tests.alerts.estate import (
     MEMBERS,
     NOW,
     ROSTER,
+    SMOKE,
+    SMOKE_RULE,
+    SOS_RULE,
     WANG,
     ZHAO,
     blocked,
@@ -36,6 +42,8 @@ from tests.alerts.estate import (
 )
 
 CLEARED = transition(Change.CLEARED, at=NOW + SECOND, cause=Cause.CONDITION_ENDED, value=0.0)
+
+LI_FOR_ALL = Duty(LI, COMMUNITY, "leader", None, NOW - DAY, None)
 
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
 
@@ -111,6 +119,64 @@ async def test_pressed_again_is_told_again(estate: Estate) -> None:
         "SELECT occasion FROM notifications WHERE channel = 'web' ORDER BY id"
     )
     assert occasions == ["opened", f"again:{NOW + 5}"]
+
+
+async def test_placeholders_are_filled_in_but_not_for_those_who_may_not_know(
+    estate: Estate,
+) -> None:
+    title = {"zh": "{household}求助", "en": "Help needed at {household}: {value} {unit}"}
+    called = replace(SOS_RULE, title=title, advice={"zh": "去{place}", "en": "Go to {place}"})
+    await estate.apply(replace(press(), rule=called))
+    [alert] = await estate.rows("SELECT title, plain_title, advice, state FROM alerts")
+    assert alert["title"] == {"zh": "301室求助", "en": "Help needed at Flat 301: 1"}
+    assert alert["plain_title"] == {"zh": "求助", "en": "Help needed at"}
+    assert alert["advice"]["en"] == "Go to Sunshine · East grid · Building 1 · Flat 301"
+    said = "SELECT body->'title'->>'en' FROM notifications WHERE channel = %s"
+    assert await estate.column(said, ["web"]) == ["Help needed at Flat 301: 1"]
+    assert await estate.column(said, ["mqtt"]) == ["Help needed at"]
+    await estate.conn.execute("UPDATE members SET retired_at = now() WHERE id = %s", [WANG])
+    later = Roster({m.id: m for m in MEMBERS if m.id != WANG}, (LI_FOR_ALL,))
+    await store.hand_on(estate.conn, INVENTORY, later, now=NOW + SECOND)
+    assert await estate.column(f"{said} AND member_id = {LI}", ["mqtt"]) == ["Help needed at"]
+    assert await estate.column("SELECT title FROM dashboard.standing_alerts") == [None]
+
+
+@pytest.mark.parametrize(
+    ("device", "shown"), [(BUTTON, "Smoke"), (SMOKE, "Smoke: Smoke detector")], ids=["home", "hall"]
+)
+async def test_the_wall_names_no_sensor_in_a_home(estate: Estate, device: int, shown: str) -> None:
+    title = {"zh": "烟雾：{device}", "en": "Smoke: {device}"}
+    await estate.apply(transition(of=replace(SMOKE_RULE, title=title), device=device))
+    [told] = await estate.column("SELECT title FROM dashboard.standing_alerts")
+    assert told["en"] == shown
+
+
+async def test_a_graver_colour_is_told_once_and_a_lesser_one_to_nobody(estate: Estate) -> None:
+    yellow = transition(severity=Severity.YELLOW)
+    red, orange = (
+        transition(Change.GRADED, at=NOW + i, cause=Cause.VALUE_CHANGED, severity=severity)
+        for i, severity in ((1, Severity.RED), (2, Severity.ORANGE))
+    )
+    await estate.apply(yellow)
+    await estate.apply(red)
+    await estate.apply(orange)
+    before = await estate.everything()
+    await estate.apply(yellow, red, orange)
+    assert await estate.everything() == before
+    [alert] = await estate.rows("SELECT severity, state FROM alerts")
+    assert tuple(alert.values()) == ("orange", "open")
+    told = await estate.rows(
+        "SELECT occasion, body->>'severity' AS severity FROM notifications"
+        " WHERE channel = 'web' ORDER BY id"
+    )
+    assert [tuple(t.values()) for t in told] == [("opened", "yellow"), (f"graver:{NOW + 1}", "red")]
+    events = await estate.rows(
+        "SELECT detail->>'from' AS before, detail->>'to' AS severity FROM alert_events"
+        " WHERE kind = 'severity_changed' ORDER BY id"
+    )
+    assert [tuple(e.values()) for e in events] == [("yellow", "red"), ("red", "orange")]
+    [shown] = await estate.rows("SELECT severity FROM dashboard.standing_alerts")
+    assert shown["severity"] == "orange"
 
 
 async def test_a_batch_may_end_one_alert_and_open_the_next(estate: Estate) -> None:

@@ -1,7 +1,7 @@
 """docs/mqtt.md: every example goes through the decoder, and the tables are the vocabulary's."""
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -11,6 +11,7 @@ from alerts.downlink import worth_until
 from alerts.message import MQTT, Telling, body
 from alerts.model import AlertState
 from alerts.place import Place
+from alerts.texts import texts_of
 from devices import formats
 from devices.calling import CALLS
 from devices.errors import FormatError, RejectReason
@@ -62,8 +63,9 @@ def test_the_alert_has_the_keys_that_members_are_sent() -> None:
     rules = load({str(i): e.text for i, e in enumerate(examples("docs/rules.md"))})
     rule = next(rule for rule in rules if rule.code == "access.denied_repeatedly")
     subject = Subject(SubjectKind.DEVICE, 1)
-    change = Transition(rule, subject, Change.FIRED, Cause.COUNT_REACHED, 0, 0, (1,), 5.0)
-    telling, message = Telling.of(change), UUID(int=0)
+    severity = rule.severity
+    change = Transition(rule, subject, Change.FIRED, Cause.COUNT_REACHED, 0, 0, (1,), 5.0, severity)
+    telling, message = Telling.of(change, severity, texts_of(change, PLACE, [], UTC)), UUID(int=0)
     sent = body(telling, PLACE, alert=17, message=message, channel=MQTT, occasion="opened")
     sent["state"] = AlertState.OPEN.value
     assert [list(alert) for alert in ALERTS] == [list(sent)]

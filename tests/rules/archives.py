@@ -20,7 +20,7 @@ def archive(mark: bytes, plan: Plan, state: State, heard: Mapping[str, Column]) 
     """The bytes of a state of the version with this mark; `heard` are the silence's columns."""
     arrays: dict[str, Any] = {name: column[:] for name, column in heard.items()}
     rules = []
-    for i, past in enumerate(remembered(plan, state.memories)):
+    for i, past in enumerate(remembered(plan, state.memories, {})):
         arrays |= {f"{i}.{name}": column[:] for name, column in columns_of(past.memory).items()}
         arrays |= {f"{i}.subject_ids": past.subject_ids, f"{i}.away": past.away}
         told = {

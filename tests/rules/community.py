@@ -90,6 +90,8 @@ def rule(code: str, body: str) -> Rule:
     """The one rule with this id and these YAML lines."""
     lines = "\n".join(f"  {line.strip()}" for line in body.strip().splitlines())
     text = f"- id: {code}\n  category: care\n  severity: red\n  title: {{zh: 名, en: t}}\n{lines}\n"
+    if "severity:" in body:
+        text = text.replace("  severity: red\n", "", 1)
     (loaded,) = load({"test.yaml": text})
     return replace(loaded, source="test.yaml")
 
@@ -137,6 +139,60 @@ RULES = (
         "watch: {metric: pulse}\n when: count >= 2\n within: 20s\n where: pulse > 120",
     ),
 )
+
+AT_TIMES = 'active: {hours: ["00:00-00:01", "00:02-00:03", "00:05-24:00"]}'
+"""Minutes of the day at whose begin the tests' time begins, in UTC."""
+
+KEY_RULES = (
+    rule(
+        "k.graded",
+        "watch: {metric: spo2}\n when: spo2 <= 92\n clear: spo2 >= 94\n for: 5s\n no_data: alert\n"
+        "severity: {blue: spo2 <= 93, red: spo2 <= 91, orange: spo2 <= 92}",
+    ),
+    rule(
+        "k.sos", "watch: {metric: sos}\n when: sos >= 0\n severity: {red: sos == 1, blue: sos == 0}"
+    ),
+    rule(
+        "k.kept",
+        "watch: {metric: spo2}\n when: spo2 <= 91\n clear: spo2 >= 93\n keep_for: 7s\n"
+        "severity: {yellow: spo2 <= 92, orange: spo2 <= 90}",
+    ),
+    rule("k.kept_off", "watch: {metric: heartbeat}\n when: heartbeat < 1\n keep_for: 20s"),
+    rule(
+        "k.lapses",
+        "watch: {metric: spo2}\n when: spo2 <= 91\n clear: spo2 >= 96\n no_data: clear\n"
+        "keep_for: 3s",
+    ),
+    rule("k.hours", f"watch: {{metric: spo2}}\n when: spo2 <= 91\n for: 5s\n {AT_TIMES}"),
+    rule("k.now", f"watch: {{metric: spo2}}\n when: spo2 <= 92\n no_data: alert\n {AT_TIMES}"),
+    rule("k.sos_hours", f"watch: {{metric: sos}}\n when: sos >= 1\n {AT_TIMES}"),
+    rule("k.silent", f"watch: {{metric: heartbeat, kind: door}}\n absent: 40s\n {AT_TIMES}"),
+    rule("k.still", f"watch: {{metric: motion}}\n when: motion >= 1\n absent: 50s\n {AT_TIMES}"),
+    rule(
+        "k.denied",
+        f"watch: {{metric: access_denied}}\n when: count >= 2\n within: 20s\n {AT_TIMES}",
+    ),
+    rule("u.low", "watch: {metric: spo2}\n when: spo2 <= 92\n unless: [k.kept, k.graded, u.none]"),
+    rule(
+        "u.chain",
+        "watch: {metric: spo2}\n when: spo2 <= 93\n for: 5s\n unless: u.low\n"
+        "severity: {blue: spo2 <= 93, red: spo2 <= 91}",
+    ),
+    rule("u.sos", "watch: {metric: sos}\n when: sos >= 0\n unless: [household.away, k.now]"),
+    rule("u.home", "watch: {metric: motion}\n absent: 15s\n per: household\n unless: k.hours"),
+    rule("u.at_home", "watch: {metric: pulse}\n when: pulse > 70\n unless: u.home"),
+    rule("u.door", "watch: {metric: heartbeat}\n when: heartbeat >= 0\n unless: u.area"),
+    rule(
+        "u.building",
+        "watch: {metric: access_denied}\n when: count >= 2\n within: 30s\n per: building\n"
+        "unless: [u.area, k.denied]",
+    ),
+    rule(
+        "u.area",
+        "watch: {metric: access_denied}\n when: count >= 3\n within: 20s\n per: building",
+    ),
+)
+"""With the keys that every rule may have; some keep others quiet."""
 
 
 def seconds(count: float) -> int:

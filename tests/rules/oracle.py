@@ -9,6 +9,7 @@ known before what others say in it is judged.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from itertools import groupby
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ from devices.instant import FOREVER, Micros
 from devices.metric import BY_ID, BY_NAME
 from devices.reading import Reading
 from rules.expression import Expression
-from rules.model import Absence, CountInWindow, NoData, Rule, SubjectKind, Threshold
+from rules.model import Absence, CountInWindow, NoData, Rule, Severity, SubjectKind, Threshold
 from rules.plan import Plan, RulePlan
 from rules.transition import Cause, Change, Subject, Transition
 
@@ -84,6 +85,7 @@ class Oracle:
         self.ended: dict[int, list[Micros]] = defaultdict(list)
         self.gone: dict[int, Micros] = {}
         self.tracks = [track_of(self, own, now) for own in plan.rules]
+        self.quiet = Quiet(plan)
 
     def limit(self, device: int) -> Micros:
         return int(self.plan.silent_after[device])
@@ -148,7 +150,7 @@ class Oracle:
             self.gone[gateway] = self.own_at(gateway) + self.lag[gateway]
         for track in self.tracks:
             track.tick(now)
-        said = [t for track in self.tracks for t in track.take_said()]
+        said = self.quiet.told([track.take_said() for track in self.tracks], now)
         return sorted(said, key=lambda t: t.at)
 
     def _lags(self, rows: Sequence[Row]) -> dict[int, Micros]:
@@ -279,9 +281,17 @@ class Track:
         *,
         value: float | None,
         devices: Iterable[int] | None = None,
+        severity: Severity | None = None,
     ) -> None:
         ids = tuple(sorted(self.devices[subject] if devices is None else devices))
-        self.said.append(Transition(self.rule, subject, change, cause, *span, ids, value))
+        colour = severity or self.rule.severity
+        self.said.append(Transition(self.rule, subject, change, cause, *span, ids, value, colour))
+
+    def due(self, pending: Micros, lasting: Micros) -> Micros:
+        return int(self.own.calendar.due(np.array([pending]), lasting)[0])
+
+    def is_active(self, time: Micros) -> bool:
+        return bool(self.own.calendar.is_active(np.array([time]))[0])
 
 
 class Spell:
@@ -294,6 +304,9 @@ class Spell:
         self.since: Micros | None = None
         self.silent = False
         self.by_silence = False
+        self.colour: Severity | None = None
+        self.ending: Micros | None = None
+        self.lapsed = False
 
 
 class ThresholdTrack(Track):
@@ -313,12 +326,51 @@ class ThresholdTrack(Track):
         spell = self.spells[subject]
         if spell.pending is None or spell.since is not None:
             return
-        due = spell.pending + self.condition.lasting
+        due = self.due(spell.pending, self.condition.lasting)
         if due <= time and due <= self.silent_at(subject.id):
-            spell.since = spell.pending
-            self.say(
-                Change.FIRED, Cause.CONDITION_HELD, subject, (spell.since, due), value=spell.value
-            )
+            self._fire(subject, due, spell.value)
+
+    def _fire(self, subject: Subject, at: Micros, value: float | None) -> None:
+        spell = self.spells[subject]
+        assert spell.pending is not None
+        assert value is not None
+        spell.since, spell.colour = spell.pending, self._colour(subject, value)
+        span = (spell.since, at)
+        self._tell(Change.FIRED, Cause.CONDITION_HELD, subject, span, value)
+
+    def _colour(self, subject: Subject, value: float) -> Severity:
+        row = Row(0, 0, 0, subject.id, 0, value)
+        for grade in self.rule.grades:
+            if self.holds(grade.when, row):
+                return grade.severity
+        return self.rule.severity
+
+    def _tell(
+        self,
+        change: Change,
+        cause: Cause,
+        subject: Subject,
+        span: tuple[Micros, Micros],
+        value: float | None,
+    ) -> None:
+        colour = self.spells[subject].colour
+        self.say(change, cause, subject, span, value=value, severity=colour)
+
+    def _finish(self, subject: Subject, time: Micros) -> None:
+        """End what was to be kept until some time up to this one."""
+        spell = self.spells[subject]
+        if spell.ending is None or spell.since is None:
+            return
+        due = spell.ending + self.condition.keep
+        if due <= time and due <= self.silent_at(subject.id):
+            self._end(subject, due, spell.value, Cause.CONDITION_ENDED)
+
+    def _end(self, subject: Subject, at: Micros, value: float | None, cause: Cause) -> None:
+        spell = self.spells[subject]
+        assert spell.since is not None
+        self._tell(Change.CLEARED, cause, subject, (spell.since, at), value)
+        spell.since = spell.ending = spell.colour = None
+        spell.silent = spell.by_silence = spell.lapsed = False
 
     def _fall_silent(self, subject: Subject, at: Micros) -> None:
         spell = self.spells[subject]
@@ -326,14 +378,15 @@ class ThresholdTrack(Track):
             return
         spell.silent = True
         span = (spell.since, at)
-        self.say(Change.WENT_SILENT, Cause.SENSOR_SILENT, subject, span, value=spell.value)
+        self._tell(Change.WENT_SILENT, Cause.SENSOR_SILENT, subject, span, spell.value)
 
-    def _raise(self, subject: Subject, at: Micros) -> None:
-        spell = self.spells[subject]
-        if spell.since is None and self.rule.no_data is NoData.ALERT:
+    def _raise(self, subject: Subject, silent_at: Micros, before: Micros) -> None:
+        """Tell of the silence, where its device was not heard `before` that is due."""
+        spell, at = self.spells[subject], self.due(silent_at, 0)
+        if spell.since is None and self.rule.no_data is NoData.ALERT and at < before:
             spell.since, spell.by_silence = self.oracle.said(subject.id, beats=self.beats), True
             span = (spell.since, at)
-            self.say(Change.FIRED, Cause.SENSOR_SILENT, subject, span, value=spell.value)
+            self._tell(Change.FIRED, Cause.SENSOR_SILENT, subject, span, spell.value)
 
     def returned(self, device: int, time: Micros) -> None:
         subject = self.subject.get(device)
@@ -342,16 +395,16 @@ class ThresholdTrack(Track):
         spell, at = self.spells[subject], self.silent_at(device)
         if time > at:
             self._advance(subject, time)
+            self._finish(subject, time)
             self._fall_silent(subject, at)
             if at == self.oracle.own_at(device, beats=self.beats):
-                self._raise(subject, at)
-            spell.pending = None
+                self._raise(subject, at, time)
+            spell.pending = spell.ending = None
+            spell.lapsed = spell.since is not None and self.rule.no_data is NoData.CLEAR
         if spell.silent:
             spell.silent = False
             assert spell.since is not None
-            self.say(
-                Change.HEARD_AGAIN, Cause.HEARD, subject, (spell.since, time), value=spell.value
-            )
+            self._tell(Change.HEARD_AGAIN, Cause.HEARD, subject, (spell.since, time), spell.value)
 
     def judge(self, row: Row) -> None:
         subject = self.subject.get(row.device)
@@ -362,52 +415,72 @@ class ThresholdTrack(Track):
             return
         if self.momentary and not self.holds(self.condition.when, row):
             return
-        if self.momentary and subject not in self.away:
-            self.say(Change.FIRED, Cause.OCCURRED, subject, (row.time, row.time), value=row.value)
+        if self.momentary:
+            if subject not in self.away and self.is_active(row.time):
+                self._occur(subject, row)
         elif self._watches(subject):
             self._apply(subject, row)
         spell.judged, spell.value = row.time, row.value
 
+    def _occur(self, subject: Subject, row: Row) -> None:
+        span, colour = (row.time, row.time), self._colour(subject, row.value)
+        self.say(Change.FIRED, Cause.OCCURRED, subject, span, value=row.value, severity=colour)
+
     def _apply(self, subject: Subject, row: Row) -> None:
         spell = self.spells[subject]
         self._advance(subject, row.time)
+        self._finish(subject, row.time)
         if self.holds(self.condition.when, row):
             self._apply_true(subject, row)
-            return
-        spell.pending = None
-        clear = self.condition.clear
-        ends = self.holds(clear, row) if clear else self.fails(self.condition.when, row)
-        if spell.since is not None and (ends or spell.by_silence):
-            cause = Cause.HEARD if spell.by_silence else Cause.CONDITION_ENDED
-            self.say(Change.CLEARED, cause, subject, (spell.since, row.time), value=row.value)
-            spell.since, spell.silent, spell.by_silence = None, False, False
+        else:
+            spell.pending = None
+            clear = self.condition.clear
+            ends = self.holds(clear, row) if clear else self.fails(self.condition.when, row)
+            self._apply_other(subject, row, ends=ends)
+        self._grade(subject, row)
 
     def _apply_true(self, subject: Subject, row: Row) -> None:
         spell = self.spells[subject]
-        spell.by_silence = False
+        spell.by_silence = spell.lapsed = False
+        spell.ending = None
         if spell.pending is None:
             spell.pending = row.time
-        if self.condition.lasting == 0 and spell.since is None:
-            spell.since = spell.pending
-            self.say(
-                Change.FIRED,
-                Cause.CONDITION_HELD,
-                subject,
-                (spell.since, row.time),
-                value=row.value,
-            )
+        due = self.due(spell.pending, self.condition.lasting)
+        if due == row.time and spell.since is None:
+            self._fire(subject, row.time, row.value)
+
+    def _apply_other(self, subject: Subject, row: Row, *, ends: bool) -> None:
+        spell = self.spells[subject]
+        if spell.since is None:
+            return
+        if spell.by_silence or spell.lapsed:
+            self._end(subject, row.time, row.value, Cause.HEARD)
+        elif not ends:
+            spell.ending = None
+        elif self.condition.keep:
+            spell.ending = row.time if spell.ending is None else spell.ending
+        else:
+            self._end(subject, row.time, row.value, Cause.CONDITION_ENDED)
+
+    def _grade(self, subject: Subject, row: Row) -> None:
+        spell, colour = self.spells[subject], self._colour(subject, row.value)
+        if spell.since is not None and colour is not (spell.colour or self.rule.severity):
+            spell.colour = colour
+            span = (spell.since, row.time)
+            self._tell(Change.GRADED, Cause.VALUE_CHANGED, subject, span, row.value)
 
     def tick(self, now: Micros) -> None:
         for subject in self.own.subjects:
             if self._watches(subject):
                 theirs = now - self.oracle.lag[subject.id]
                 self._advance(subject, theirs)
+                self._finish(subject, theirs)
                 silent_at = self.silent_at(subject.id)
                 missed_at = self.oracle.missed_at(subject.id, beats=self.beats)
                 if theirs > silent_at:
                     self._fall_silent(subject, silent_at)
                 if theirs > missed_at:
-                    self._raise(subject, missed_at)
+                    self._raise(subject, missed_at, theirs)
 
 
 class AbsenceTrack(Track):
@@ -449,7 +522,7 @@ class AbsenceTrack(Track):
                 self.say(Change.FIRED, Cause.NOTHING_HEARD, subject, (since, due), value=None)
 
     def _due(self, subject: Subject) -> Micros:
-        oracle, due = self.oracle, self.last[subject] + self.condition.lasting
+        oracle, due = self.oracle, self._elapse(self.last[subject])
         if self.condition.when is None:
             return min(self._due_of(device, subject) for device in self.devices[subject])
         heard = [d for d in self.devices[subject] if oracle.known(d, beats=self.beats)]
@@ -461,11 +534,14 @@ class AbsenceTrack(Track):
         oracle, last = self.oracle, self.last[subject]
         gateway = oracle.gateway(device)
         if gateway is None:
-            return last + self.condition.lasting
-        due = max(last, oracle.back.get(gateway, last)) + self.condition.lasting
+            return self._elapse(last)
+        due = self._elapse(max(last, oracle.back.get(gateway, last)))
         gone = oracle.gone_at(device)
         spoke_after = gone < oracle.said(device, beats=self.beats)
         return due if spoke_after or due - oracle.lag[device] <= gone else FOREVER
+
+    def _elapse(self, last: Micros) -> Micros:
+        return int(self.own.calendar.elapse(np.array([last]), self.condition.lasting)[0])
 
 
 class WindowTrack(Track):
@@ -481,7 +557,7 @@ class WindowTrack(Track):
         subject = self.subject.get(row.device)
         if subject is None or subject in self.away or not self.holds(self.condition.when, row):
             return
-        if (row.time, row.device) in self.kept[subject]:
+        if (row.time, row.device) in self.kept[subject] or not self.is_active(row.time):
             return
         self._expire(subject, row.time)
         if subject in self.spent and row.time <= self.spent[subject]:
@@ -533,6 +609,114 @@ def track_of(oracle: Oracle, own: RulePlan, now: Micros) -> Track:
         CountInWindow: WindowTrack,
     }
     return kinds[type(own.rule.condition)](oracle, own, now)
+
+
+class Quiet:
+    """What is not told because another rule stands: all that happens, one thing after another."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.rules = [own.rule for own in plan.rules]
+        self.inventory = plan.whereabouts.inventory
+        self.standing: set[tuple[str, Subject]] = set()
+        self.held: dict[tuple[str, Subject], Transition] = {}
+        self.silent: dict[tuple[str, Subject], Micros | None] = {}
+
+    def told(self, said: list[list[Transition]], now: Micros) -> list[Transition]:
+        codes = [rule.code for rule in self.rules]
+        told: dict[str, list[Transition]] = {}
+        while len(told) < len(codes):
+            for rule, own in zip(self.rules, said, strict=True):
+                waits = [c for c in rule.unless if c in codes and c not in told]
+                if rule.code not in told and not waits:
+                    told[rule.code] = self._of(rule, own, told, now)
+        self.standing = self._after(self.standing, [t for own in told.values() for t in own])
+        return [t for code in codes for t in told[code]]
+
+    def _after(
+        self, standing: set[tuple[str, Subject]], said: Iterable[Transition]
+    ) -> set[tuple[str, Subject]]:
+        standing = set(standing)
+        for t in said:
+            if t.change is Change.FIRED and t.cause is not Cause.OCCURRED:
+                standing.add((t.rule.code, t.subject))
+            elif t.change is Change.CLEARED:
+                standing.discard((t.rule.code, t.subject))
+        return standing
+
+    def _of(
+        self, rule: Rule, own: list[Transition], told: Mapping[str, list[Transition]], now: Micros
+    ) -> list[Transition]:
+        if not rule.unless:
+            return own
+        others = [t for code in rule.unless for t in told.get(code, [])]
+        events = [(t.at + (t.cause is Cause.SENSOR_SILENT), 0, t) for t in others]
+        fired = {(t.at, t.subject) for t in own if t.change is Change.FIRED}
+        events += [(t.at, 2 if (t.at, t.subject) in fired else -1, t) for t in own]
+        standing, out = set(self.standing), list[Transition]()
+        for time, ours, t in sorted(events, key=lambda e: e[:2]):
+            if ours != 0:
+                out += self._own(t, rule, standing)
+            else:
+                standing = self._after(standing, [t])
+                if t.change is Change.CLEARED:
+                    out += self._release(rule, standing, time)
+        return out + self._release(rule, standing, now)
+
+    def _own(
+        self, t: Transition, rule: Rule, standing: set[tuple[str, Subject]]
+    ) -> list[Transition]:
+        key = (rule.code, t.subject)
+        if t.change is Change.FIRED and self._quiet(rule, t.subject, standing):
+            if t.cause is not Cause.OCCURRED:
+                self.held[key], self.silent[key] = t, None
+            return []
+        if key not in self.held:
+            return [t]
+        if t.change is Change.CLEARED:
+            del self.held[key]
+        elif t.change is Change.GRADED:
+            self.held[key] = replace(self.held[key], severity=t.severity, value=t.value)
+        else:
+            self.silent[key] = t.at if t.change is Change.WENT_SILENT else None
+        return []
+
+    def _release(
+        self, rule: Rule, standing: set[tuple[str, Subject]], time: Micros
+    ) -> list[Transition]:
+        out = []
+        for key, t in list(self.held.items()):
+            if key[0] == rule.code and not self._quiet(rule, key[1], standing):
+                del self.held[key]
+                fired = replace(t, at=max(time, t.at))
+                out.append(fired)
+                if (silent := self.silent[key]) is not None:
+                    at = max(fired.at, silent)
+                    why = Cause.SENSOR_SILENT
+                    out.append(replace(fired, change=Change.WENT_SILENT, cause=why, at=at))
+        return out
+
+    def _quiet(self, rule: Rule, subject: Subject, standing: set[tuple[str, Subject]]) -> bool:
+        return any(code in rule.unless and self._around(other, subject) for code, other in standing)
+
+    def _around(self, other: Subject, subject: Subject) -> bool:
+        kinds, home = (other.kind, subject.kind), self._home(other)
+        if other.kind is SubjectKind.AREA:
+            return other.id in self.inventory.path(self._area(subject))
+        if kinds == (SubjectKind.DEVICE, SubjectKind.DEVICE):
+            return other == subject
+        return SubjectKind.AREA not in kinds and home is not None and home == self._home(subject)
+
+    def _home(self, subject: Subject) -> int | None:
+        if subject.kind is SubjectKind.DEVICE:
+            return self.inventory.devices[subject.id].household
+        return subject.id
+
+    def _area(self, subject: Subject) -> int:
+        if subject.kind is SubjectKind.DEVICE:
+            return self.inventory.devices[subject.id].area
+        if subject.kind is SubjectKind.HOUSEHOLD:
+            return self.inventory.households[subject.id].area
+        return subject.id
 
 
 def by_subject(

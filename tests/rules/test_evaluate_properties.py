@@ -133,6 +133,23 @@ def test_of_two_moved_to_one_time_the_later_said_tells_how_far_behind_a_device_i
         assert by_subject(done.transitions) == by_subject(expected)
 
 
+def test_a_device_is_missed_also_where_its_gateway_would_have_been_missed_before() -> None:
+    """Heard late, it would be silent after its gateway; heard again in time, before it."""
+    spo2, heartbeat = metric("spo2").id, metric("heartbeat").id
+    first = [Reading(seconds(0), seconds(1), WEARABLE, spo2, 95.0)]
+    second = [
+        Reading(seconds(1), seconds(1), WEARABLE, spo2, 95.0),
+        Reading(seconds(1), seconds(1), GATEWAY, heartbeat, 1.0),
+    ]
+    state, oracle = fresh(PLAN, 0), Oracle(PLAN, 0)
+    for rows, now in ((first, 1), (second, 32)):
+        done = evaluate(PLAN, Batch.of(rows), state, seconds(now))
+        expected = oracle.evaluate(rows, seconds(now))
+        assert by_subject(done.transitions) == by_subject(expected)
+        state = done.state
+    assert "t.alert" in {t.rule.code for t in done.transitions}
+
+
 def run(rows: list[Reading], cuts: set[int], end: int) -> list[Transition]:
     """Deliver the rows in batches that end at these places, then a tick at `end`."""
     state = fresh(WITHOUT_ABSENCE, 0)

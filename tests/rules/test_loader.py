@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from devices.instant import HOUR, MINUTE
+from rules.calendar import Active, MonthDay
 from rules.errors import RulesError
 from rules.loader import MAX_CHARACTERS, load
 from rules.model import Absence, CountInWindow, NoData, Per, Rule, Severity, SubjectKind, Threshold
 from rules.written import write
-from tests.rules.community import RULES
+from tests.rules.community import KEY_RULES, RULES
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "site" / "rules"
 
@@ -88,11 +89,13 @@ def test_the_examples_have_no_mistakes() -> None:
     assert all(rule.advice for rule in rules)
 
 
-@pytest.mark.parametrize("rule", [*RULES, *load(example_files())], ids=lambda r: r.code)
+@pytest.mark.parametrize("rule", [*RULES, *KEY_RULES, *load(example_files())], ids=lambda r: r.code)
 def test_a_rule_written_out_reads_back_as_the_same(rule: Rule) -> None:
     (again,) = load({"w": write(rule)})
     assert again.fingerprint == rule.fingerprint
     assert (again.condition, again.watch, again.title) == (rule.condition, rule.watch, rule.title)
+    assert (again.grades, again.active, again.severity) == (rule.grades, rule.active, rule.severity)
+    assert (again.unless_away, set(again.unless)) == (rule.unless_away, set(rule.unless))
 
 
 def test_the_fingerprint_is_of_the_meaning_alone() -> None:
@@ -203,10 +206,10 @@ def test_the_fingerprint_is_of_the_meaning_alone() -> None:
             ),
         ),
         (
-            "watch: {metric: motion}\nabsent: 3h\nunless: away",
+            "watch: {metric: motion}\nabsent: 3h\nunless: [household.away, Away]",
             (
-                "r.yaml:7: 'unless' of rule a.b: 'away' is not known"
-                " (the one exception is 'household.away')"
+                "r.yaml:7: 'unless' of rule a.b: 'Away' is not known"
+                " (write 'household.away', the id of another rule, or a list of them)"
             ),
         ),
     ],
@@ -215,10 +218,167 @@ def test_says_the_mistake_its_place_and_what_was_meant(body: str, expected: str)
     assert problems_of(rule_text(body)) == [expected]
 
 
-def test_silence_is_refused_as_a_reason_to_clear_and_says_why() -> None:
-    body = "watch: {metric: spo2}\nwhen: spo2 <= 91\nno_data: clear"
+def graded(severity: str, body: str = "watch: {metric: spo2}\nwhen: spo2 <= 92") -> str:
+    return rule_text(body, head=f"category: c\n  severity: {severity}")
+
+
+def test_reads_the_keys_of_a_threshold_in_full() -> None:
+    severity = "{yellow: spo2 <= 92, red: spo2 < 0.9 * device.usual}"
+    body = (
+        "watch: {metric: spo2}\nwhen: spo2 <= 92\nclear: spo2 >= 94\nno_data: clear\nkeep_for: 5m"
+    )
+    (rule,) = load({"r.yaml": graded(severity, body)})
+    assert isinstance(rule.condition, Threshold)
+    assert (rule.condition.keep, rule.no_data) == (5 * MINUTE, NoData.CLEAR)
+    assert rule.severity is Severity.YELLOW
+    assert [(g.severity, g.when.text) for g in rule.grades] == [
+        (Severity.RED, "spo2 < 0.9 * device.usual"),
+        (Severity.YELLOW, "spo2 <= 92"),
+    ]
+
+
+def test_reads_when_a_rule_is_active() -> None:
+    rule = one(
+        "watch: {metric: spo2}\nwhen: spo2 <= 92\n"
+        'active: {hours: ["06:00-12:30", "22:00-06:00"], weekdays: [mon, fri-sun],'
+        ' dates: ["05-01..05-03", "12-24..01-06", "2026-12-24"]}'
+    )
+    days = ((0, 5, 1), (0, 5, 3)), ((0, 12, 24), (0, 1, 6)), ((2026, 12, 24), (2026, 12, 24))
+    assert rule.active == Active(
+        hours=((360, 750), (1320, 360)),
+        weekdays=frozenset({0, 4, 5, 6}),
+        dates=tuple((MonthDay(*begin), MonthDay(*end)) for begin, end in days),
+    )
+    assert one('watch: {metric: sos}\nwhen: sos == 1\nactive: {hours: "18:00-24:00"}').active == (
+        Active(hours=((1080, 1440),))
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("{hours: 06:00}", "r.yaml:7: 'active.hours' of rule a.b: '06:00' is not a span of a day"),
+        ('{hours: "06:00-25:00"}', "'06:00-25:00' is not a span of a day"),
+        ('{hours: "06:60-07:00"}', "'06:60-07:00' is not a span of a day"),
+        ('{hours: "06:00-06:00"}', "'06:00-06:00' begins when it ends"),
+        ("{hours: []}", "the list is empty, so nothing would be active (leave it out)"),
+        ("{weekdays: [mno]}", "'mno' is no day of the week or span of them (did you mean 'mon'?)"),
+        ("{weekdays: 3}", "3 is not a text or a list of texts"),
+        ('{dates: "02-30"}', "'02-30' is no date or span of dates"),
+        ('{dates: "05-01..2026-05-03"}', "has a year on one side only"),
+        ('{dates: "2026-05-03..2026-05-01"}', "ends before it begins"),
+        ("{hour: 3}", "unknown key (did you mean 'hours'?)"),
+        ("{}", "'active' of rule a.b: says nothing"),
+    ],
+)
+def test_says_what_is_wrong_with_active_times(written: str, expected: str) -> None:
+    body = f"watch: {{metric: spo2}}\nwhen: spo2 <= 91\nactive: {written}"
     (problem,) = problems_of(rule_text(body))
-    assert "silence never clears an alert" in problem
+    assert expected in problem
+
+
+@pytest.mark.parametrize(
+    ("severity", "expected"),
+    [
+        ("{rde: spo2 <= 91}", "'severity.rde' of rule a.b: unknown key (did you mean 'red'?)"),
+        ("{red: spo3 <= 91}", "'severity.red' of rule a.b: unknown name 'spo3'"),
+        ("{red: spo2 <= 40}", "'spo2 <= 40' can never be true (spo2 lies between 50 and 100 %)"),
+        ("{red: 91}", "91 is not a condition (write e.g. 'spo2 <= 91')"),
+        ("{}", "'severity' of rule a.b: has no colour (write e.g. {orange: spo2 <= 91})"),
+    ],
+)
+def test_says_what_is_wrong_with_colours(severity: str, expected: str) -> None:
+    assert any(expected in problem for problem in problems_of(graded(severity)))
+
+
+def test_texts_may_hold_placeholders_that_are_known() -> None:
+    body = "watch: {metric: spo2}\nwhen: spo2 <= 91\n"
+    advice = 'advice: {zh: "看 {valeu}", en: "See {place} at {since}"}'
+    (problem,) = problems_of(rule_text(body + advice))
+    expected = "'advice' of rule a.b: unknown placeholder '{valeu}' (did you mean 'value'?)"
+    assert problem.endswith(expected)
+    (problem,) = problems_of(rule_text(body + 'advice: {zh: "看", en: "{place}, {since}"}'))
+    assert "says nothing but placeholders" in problem
+
+
+def test_a_rule_may_say_how_to_tune_it_and_where_it_is_from() -> None:
+    body = "watch: {metric: spo2}\nwhen: spo2 <= 91\n"
+    more = "source: NEWS2\ntuning: {zh: 按医嘱, en: As the doctor says}"
+    rule = one(body + more)
+    assert (rule.origin, rule.tuning["en"]) == ("NEWS2", "As the doctor says")
+    assert rule.fingerprint == one(body).fingerprint
+    assert load({"w": write(rule)})[0].tuning == rule.tuning
+
+
+def unless(**rules: str) -> str:
+    """Rules a.KEY that are kept quiet by others."""
+    items = [
+        rule_text(f"watch: {{metric: {'sos' if code == 'sos' else 'spo2'}}}\n{body}").replace(
+            "a.b", f"a.{code}"
+        )
+        for code, body in rules.items()
+    ]
+    return "".join(items)
+
+
+LOW = "when: spo2 <= 91"
+
+
+def references(**rules: str) -> list[str]:
+    with pytest.raises(RulesError) as caught:
+        load({"r.yaml": unless(**rules)}, whole=True)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_a_rule_may_be_kept_quiet_by_others_wherever_they_stand() -> None:
+    files = {
+        "one.yaml": unless(low=f"{LOW}\nunless: [household.away, a.lower]"),
+        "two.yaml": unless(lower=LOW),
+    }
+    low, _ = load(files, whole=True)
+    assert (low.unless_away, low.unless) == (True, ("a.lower",))
+    assert load({"one.yaml": files["one.yaml"]})[0].unless == ("a.lower",), "one by one"
+
+
+def test_a_rule_that_is_not_there_keeps_none_quiet() -> None:
+    assert references(low=f"{LOW}\nunless: a.lowr", lower=LOW) == [
+        "r.yaml:7: 'unless' of rule a.low: there is no rule 'a.lowr' (did you mean 'a.lower'?)"
+    ]
+
+
+def test_what_is_momentary_keeps_none_quiet() -> None:
+    (problem,) = references(low=f"{LOW}\nunless: a.sos", sos="when: sos == 1")
+    assert "each alert of 'a.sos' is of a moment: it never stands" in problem
+
+
+def test_a_circle_is_named() -> None:
+    (problem,) = references(
+        one=f"{LOW}\nunless: a.two", two=f"{LOW}\nunless: a.three", three=f"{LOW}\nunless: a.one"
+    )
+    circles = [
+        "a.one unless a.two unless a.three unless a.one",
+        "a.two unless a.three unless a.one unless a.two",
+        "a.three unless a.one unless a.two unless a.three",
+    ]
+    assert any(
+        f"rules keep each other quiet: {c} (take one of them out)" in problem for c in circles
+    )
+    (problem,) = references(one=f"{LOW}\nunless: a.one")
+    assert "a.one unless a.one" in problem
+
+
+def test_a_colour_by_value_needs_a_value() -> None:
+    (problem,) = problems_of(graded("{red: motion == 1}", "watch: {metric: motion}\nabsent: 3h"))
+    assert problem.endswith("is by value, but this rule judges none (write one colour)")
+
+
+@pytest.mark.parametrize(
+    ("body", "hint"),
+    [("absent: 3h", "leave it out"), ("within: 3h\nwhen: count >= 3", "leave it out")],
+)
+def test_what_is_not_measured_does_not_lapse_with_silence(body: str, hint: str) -> None:
+    (problem,) = problems_of(rule_text(f"watch: {{metric: motion}}\n{body}\nno_data: clear"))
+    assert problem.endswith(f"'clear' is for thresholds on what is measured or lasts ({hint})")
 
 
 def test_two_hundred_mistakes_are_two_hundred_problems() -> None:

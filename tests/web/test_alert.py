@@ -5,6 +5,7 @@ from datetime import timedelta
 from html import unescape
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from alerts.channels.base import NOBODY_SUBSCRIBED
 from alerts.web.advice import advice_of
@@ -266,6 +267,30 @@ async def test_the_rules_advice_is_shown_while_it_stands(town: Town, li: Browser
     assert "先打电话给家属" in (await li.get(f"/alerts/{alert}")).text
     await li.submit(f"/alerts/{alert}", f"/alerts/{alert}/close", outcome="handled")
     assert "先打电话给家属" not in (await li.get(f"/alerts/{alert}")).text
+
+
+async def test_the_advice_is_that_of_when_it_was_opened(town: Town, li: Browser) -> None:
+    alert = await town.alert("li")
+    advice = Jsonb({"zh": "去301室", "en": "Go to flat 301"})
+    await town.conn.execute("UPDATE alerts SET advice = %s WHERE id = %s", [advice, alert])
+    await town.conn.commit()
+    assert "去301室" in (await li.get(f"/alerts/{alert}")).text
+
+
+async def test_the_history_tells_how_the_colour_changed(town: Town, li: Browser) -> None:
+    alert = await town.alert("li")
+    await town.insert(
+        "alert_events",
+        alert_id=alert,
+        at=NOW,
+        kind="severity_changed",
+        reason="value_changed",
+        detail=Jsonb({"from": "yellow", "to": "red"}),
+    )
+    await town.conn.commit()
+    text = (await li.get(f"/alerts/{alert}")).text
+    assert "预警级别变化" in text
+    assert "黄色 → 红色" in text
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "id: a", "advice: none", "- 7"])

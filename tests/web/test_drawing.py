@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.web import measure
+from alerts import measure
 from alerts.web.chart import BOTTOM, LEFT, RIGHT, TOP, Series, draw, nice_ticks, time_ticks
 from alerts.web.evidence import Span, window
 from alerts.web.language import Speaker

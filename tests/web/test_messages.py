@@ -23,7 +23,7 @@ NAMED = re.compile(r"""["']((?:time|sign_in)\.(?!html)[a-z_]+)["']""")
 TOPIC = re.compile(r'_say\(request, \d+, "([a-z_]+)"\)')
 
 ROLES = {"grid_member", "grid_leader", "duty_officer", "police", "fire", "medical", "property"}
-NO_HISTORY = {"repeated", "nothing_standing", "already_silent", "not_silent"}
+NO_HISTORY = {"repeated", "nothing_standing", "already_silent", "not_silent", "same_severity"}
 REFUSED = {Reason.ALREADY_YOURS, Reason.TAKEN_BY_ANOTHER, Reason.STAYS_CLEARED, Reason.STAYS_CLOSED}
 DONE = {Reason.ACKNOWLEDGED, Reason.CLOSED}
 
@@ -37,6 +37,7 @@ ANSWERED = REFUSED | DONE | {Reason.ALREADY_CLOSED}
 ENDED_BY_RULES = {"rule_changed", "rule_removed", "subject_removed"}
 HISTORY = {
     *("opened", "fired_again", "cleared", "withdrawn", "went_silent", "heard_again"),
+    "severity_changed",
     *("routed", "handed_on", "acknowledged", "closed", "answered"),
 }
 
@@ -57,7 +58,7 @@ FAMILIES = {
     "reply": {reason.value for reason in ANSWERED},
     "role": ROLES | example_roles(),
     "channel": {"web", "mqtt"},
-    "occasion": {"opened", "again", "handed_on"},
+    "occasion": {"opened", "again", "graver", "handed_on"},
     "dropped": values(Dropped),
     "answer": values(AlertState) - {AlertState.OPEN.value},
     "app.language": set(LANGUAGES),

@@ -45,7 +45,8 @@ WITH RECURSIVE answers_for AS (
                   AND (f.categories IS NULL OR j.category = ANY (f.categories)))
 )
 SELECT s.id, s.rule_code, s.rule_fingerprint, s.subject_kind, s.category, s.severity, s.title,
-       s.since, s.fired_at, s.opened_at, s.state, s.silent_since, s.acknowledged_at, s.cleared_at,
+       s.advice, s.since, s.fired_at, s.opened_at, s.state, s.silent_since, s.acknowledged_at,
+       s.cleared_at,
        s.closed_at, s.ended_at, s.outcome, s.note, s.devices, s.metrics, s.value, s.route_reason,
        s.mine, s.unrouted, household.name AS household, device.name AS device,
        acknowledger.name AS acknowledged_by, closer.name AS closed_by,

@@ -23,6 +23,12 @@ def number(value: float) -> str:
     return f"{value:.3f}".rstrip("0").rstrip(".")
 
 
+def rounded(value: float) -> str:
+    """A value with about four digits, and at most three decimals; whole numbers as they are."""
+    whole = len(f"{abs(value):.0f}") if abs(value) >= 1 else 0
+    return number(round(value, max(0, min(3, 4 - whole))))
+
+
 def is_switch(metric: Metric) -> bool:
     """True for a metric that says yes or no."""
     return metric.unit == "1" and metric.kind in {MetricKind.STATE, MetricKind.EVENT}

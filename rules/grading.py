@@ -1,0 +1,29 @@
+"""The colour of an alert by its value: the gravest whose condition holds."""
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from devices.reading import F64
+from rules.model import GRAVEST_FIRST, Rule
+from rules.tree import Attributes
+
+Ranks: TypeAlias = npt.NDArray[np.int8]
+
+
+def rank_of(rule: Rule) -> int:
+    """The rank of the rule's own colour."""
+    return GRAVEST_FIRST.index(rule.severity)
+
+
+def ranks_of(rule: Rule, values: F64, attributes: Attributes) -> Ranks:
+    """The rank of the rule's colour at each of these values, int8 (n,) for float64 (n,).
+
+    While no grade holds, or the value is not known, it is the rule's own.
+    """
+    ranks = np.full(len(values), rank_of(rule), np.int8)
+    for grade in reversed(rule.grades):
+        holds = grade.when.evaluate(values, attributes)
+        ranks[holds] = GRAVEST_FIRST.index(grade.severity)
+    return ranks

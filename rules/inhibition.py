@@ -1,0 +1,195 @@
+"""What is not told because another rule is firing there: applied to what the rules have said.
+
+A rule with `unless` is judged like any other, and here what it says is held back while the other
+fires: by their own times, whatever order they were judged in. It is told when the other has ended,
+if it is still true then; what is momentary is dropped. What was told before is not taken back.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from devices.instant import Micros
+from rules.held import Held
+from rules.inhibitors import Whereabouts
+from rules.plan import per_of
+from rules.state import State
+from rules.transition import Cause, Change, Subject, Transition
+from rules.turn import Turn
+
+_ENDS = frozenset({Change.CLEARED, Change.WITHDRAWN})
+
+
+def inhibit(turns: Sequence[Turn], state: State, now: Micros, failed: frozenset[str]) -> None:
+    """Take back from the turns, in place, what is not to be told; add what is to be told now.
+
+    now: as of `evaluate` · failed: codes of rules that are left out. `state` is changed in place.
+    """
+    if not turns or not turns[0].plan.inhibited:
+        return
+    plan = turns[0].plan
+    scene = _Scene(turns, state, plan.whereabouts, failed)
+    for number in plan.inhibited:
+        turn = turns[number]
+        code = turn.own.rule.code
+        held = state.held.setdefault(code, {})
+        if code not in failed and (turn.said or held):
+            turn.said[:] = _Inhibited(scene, turn, held).told(now)
+        scene.forget(number)
+
+
+def _moment(transition: Transition) -> Micros:
+    """From when it counts: a sensor is silent after the moment up to which it might be heard."""
+    return transition.at + (transition.cause is Cause.SENSOR_SILENT)
+
+
+@dataclass(slots=True, eq=False)
+class _Scene:
+    """What is firing at some time, as told."""
+
+    turns: Sequence[Turn]
+    state: State
+    whereabouts: Whereabouts
+    failed: frozenset[str]
+    _changes: dict[int, dict[int, list[Transition]]] = field(default_factory=dict)
+
+    def forget(self, number: int) -> None:
+        """What this rule says has changed."""
+        self._changes.pop(number, None)
+
+    def changes(self, number: int) -> dict[int, list[Transition]]:
+        """What began or ended, by the subject's id, in order."""
+        if number not in self._changes:
+            found: dict[int, list[Transition]] = {}
+            for t in self.turns[number].said:
+                fired = t.change is Change.FIRED and t.cause is not Cause.OCCURRED
+                if fired or t.change in _ENDS:
+                    found.setdefault(t.subject.id, []).append(t)
+            for told in found.values():
+                told.sort(key=_moment)
+            self._changes[number] = found
+        return self._changes[number]
+
+    def firing(self, number: int, slot: int, time: Micros) -> bool:
+        """Whether an alert of this rule stood at this subject then."""
+        own = self.turns[number].own
+        subject = int(own.subject_ids[slot])
+        told = self.changes(number).get(subject)
+        if not told:
+            held = self.state.held.get(own.rule.code, {})
+            return bool(self.state.memories[number].firing[slot]) and subject not in held
+        before = [t for t in told if _moment(t) <= time]
+        if before:
+            return before[-1].change is Change.FIRED
+        return told[0].change is not Change.FIRED
+
+    def inhibitors(self, turn: Turn) -> Iterator[int]:
+        """The numbers of the rules that keep this one quiet."""
+        for code in turn.own.rule.unless:
+            number = turn.plan.number.get(code)
+            if number is not None and code not in self.failed:
+                yield number
+
+
+@dataclass(slots=True, eq=False)
+class _Inhibited:
+    """One rule that others may keep quiet."""
+
+    scene: _Scene
+    turn: Turn
+    held: dict[int, Held]
+
+    def told(self, now: Micros) -> list[Transition]:
+        """What is to be told of what the rule has said; `held` is changed in place."""
+        said: dict[int, list[Transition]] = {subject: [] for subject in self.held}
+        for transition in self.turn.said:
+            said.setdefault(transition.subject.id, []).append(transition)
+        return [t for subject, raw in said.items() for t in self._of(subject, raw, now)]
+
+    def _of(self, subject: int, said: Sequence[Transition], now: Micros) -> Iterator[Transition]:
+        around = self._around(subject)
+        for transition in said:
+            yield from self._released(subject, around, transition.at)
+            if not self._swallowed(subject, around, transition):
+                yield transition
+        yield from self._released(subject, around, now, last=True)
+
+    def _around(self, subject: int) -> list[tuple[int, int]]:
+        """The rules and their slots that count at this subject."""
+        kind = per_of(self.turn.own.rule).subject
+        return [
+            (number, slot)
+            for number in self.scene.inhibitors(self.turn)
+            for slot in self.scene.whereabouts.slots(number, Subject(kind, subject))
+        ]
+
+    def _inhibited(self, around: Sequence[tuple[int, int]], time: Micros) -> bool:
+        return any(self.scene.firing(number, slot, time) for number, slot in around)
+
+    def _swallowed(self, subject: int, around: Sequence[tuple[int, int]], said: Transition) -> bool:
+        """Whether this is not told; what is to be remembered of it is in `held`."""
+        if said.change is Change.FIRED:
+            quiet = self._inhibited(around, said.at)
+            if quiet and said.cause is not Cause.OCCURRED:
+                self.held[subject] = Held.of(said)
+            return quiet
+        held = self.held.get(subject)
+        if held is None:
+            return False
+        if said.change in _ENDS:
+            del self.held[subject]
+        elif said.change is Change.GRADED:
+            self.held[subject] = replace(held, severity=said.severity, value=said.value)
+        else:
+            silent = said.at if said.change is Change.WENT_SILENT else None
+            self.held[subject] = replace(held, silent=silent)
+        return True
+
+    def _released(
+        self,
+        subject: int,
+        around: Sequence[tuple[int, int]],
+        until: Micros,
+        *,
+        last: bool = False,
+    ) -> Iterator[Transition]:
+        """What was held back and is told before then. last: or then, or later: all is known.
+
+        What ends at the moment at which it might be told is not told.
+        """
+        held = self.held.get(subject)
+        if held is None:
+            return
+        ends = sorted(
+            _moment(t)
+            for number, slot in around
+            for t in self.scene.changes(number).get(self._id(number, slot), ())
+            if t.change in _ENDS
+        )
+        moments = [time for time in ends if held.at <= time and (last or time < until)]
+        moments += [max(until, held.at)] if last else []
+        for time in moments:
+            if not self._inhibited(around, time):
+                del self.held[subject]
+                yield from self._late(subject, held, time)
+                return
+
+    def _id(self, number: int, slot: int) -> int:
+        return int(self.scene.turns[number].own.subject_ids[slot])
+
+    def _late(self, subject: int, held: Held, time: Micros) -> Iterator[Transition]:
+        about = Subject(per_of(self.turn.own.rule).subject, subject)
+        fired = Transition(
+            self.turn.own.rule,
+            about,
+            Change.FIRED,
+            held.cause,
+            held.since,
+            time,
+            held.devices,
+            held.value,
+            held.severity,
+        )
+        yield fired
+        if held.silent is not None:
+            at = max(time, held.silent)
+            yield replace(fired, change=Change.WENT_SILENT, cause=Cause.SENSOR_SILENT, at=at)

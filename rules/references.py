@@ -1,0 +1,45 @@
+"""Rules that name other rules: whether these exist, can fire, and form no circle."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from devices.errors import Problem
+from devices.metric import BY_NAME
+from devices.suggest import did_you_mean
+from rules.inhibitors import circle
+from rules.model import Rule, Threshold
+
+
+def problems_of_references(
+    rules: Sequence[Rule], lines: Mapping[str, int], codes: Collection[str]
+) -> list[Problem]:
+    """What is wrong with the `unless` of these, which stands in these lines, by code.
+
+    codes: of all rules, of unsound ones too.
+    """
+    known = {rule.code: rule for rule in rules}
+    return [
+        Problem(rule.source, lines[rule.code], f"'unless' of rule {rule.code}: {what}", hint)
+        for rule, what, hint in (*_each(known, codes), *_circle(known))
+    ]
+
+
+def _each(known: Mapping[str, Rule], codes: Collection[str]) -> Iterator[tuple[Rule, str, str]]:
+    for rule in known.values():
+        for code in rule.unless:
+            if code not in codes:
+                others = [other for other in codes if other != rule.code]
+                yield rule, f"there is no rule {code!r}", did_you_mean(code, others)
+            elif code in known and _momentary(known[code]):
+                what = f"each alert of {code!r} is of a moment: it never stands"
+                yield rule, what, "name a rule that lasts, e.g. a count of the same"
+
+
+def _momentary(rule: Rule) -> bool:
+    return isinstance(rule.condition, Threshold) and BY_NAME[rule.watch.metric].occurs
+
+
+def _circle(known: Mapping[str, Rule]) -> Iterator[tuple[Rule, str, str]]:
+    around = circle({code: rule.unless for code, rule in known.items()})
+    if around:
+        what = f"rules keep each other quiet: {' unless '.join(around)}"
+        yield known[around[0]], what, "take one of them out"
