@@ -47,9 +47,13 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Of one rule: alerts, those still standing at the end, and how long they lasted in all, µs."""
+    """Of one rule: alerts, those still standing at the end, and how long they lasted in all, µs.
+
+    watched: how many devices, households or areas it looks at.
+    """
 
     rule: Rule
+    watched: int
     alerts: int
     standing: int
     lasted: Micros
@@ -60,14 +64,16 @@ def tallies(outcome: Outcome) -> list[Tally]:
     own: defaultdict[str, list[Spell]] = defaultdict(list)
     for spell in outcome.spells:
         own[spell.rule.code].append(spell)
+    run = outcome.played.runs[0]
     found = [
         Tally(
             rule,
+            run.watched[rule.code],
             len(own[rule.code]),
             sum(spell.until is None for spell in own[rule.code]),
             sum(spell.lasted(outcome.end) for spell in own[rule.code]),
         )
-        for rule in outcome.played.runs[0].rules
+        for rule in run.rules
     ]
     return sorted(found, key=lambda one: (-one.alerts, one.rule.code))
 

@@ -82,6 +82,8 @@ def _tell_account(found: Explanation) -> None:
     typer.echo("\njust before it fired, by replay of the readings through this rule alone:")
     before, fired = found.account.before, found.account.fired
     for name, moment in before.moments.items():
+        if moment is None and name != "pending":
+            continue
         typer.echo(f"    {_NAMES.get(name, name)}: {_moment(moment)}")
     if before.value is not None:
         typer.echo(f"    last value: {before.value:g}")

@@ -13,7 +13,9 @@ from psycopg_pool import AsyncConnectionPool
 from typer.testing import CliRunner, Result
 
 from devices.instant import MINUTE, SECOND, to_datetime
+from gridwarden.backtest_ground import ground_of_folder
 from gridwarden.cli import app
+from gridwarden.incident_file import Words, read_incidents
 from tests import small_site
 from tests.gridwarden.test_judge import Bench
 
@@ -103,6 +105,10 @@ def test_a_file_is_judged_and_told_of_by_rule_member_and_day(site: Path, tmp_pat
     ]
     (whole,) = objects(told, "sum")
     assert (whole["readings"], whole["unknown_device"], whole["out_of_range"]) == (7, 1, 1)
+    assert [(t["rule"], t["watches"], t["alerts"]) for t in objects(told, "total")] == [
+        ("care.pulse_high", 20, 1),
+        ("care.spo2_low", 20, 1),
+    ]
     members = [orjson.loads(line) for line in told.stdout.splitlines() if '"member"' in line]
     assert members == [{"member": "wang-fang", "day": "2026-03-01", "alerts": 2}]
     table = run("--site", site, "--readings", file).stdout
@@ -162,6 +168,20 @@ def test_incidents_that_people_noted_are_found_or_missed(site: Path, tmp_path: P
     ]
     assert objects(told, "sum")[0]["outside"] == 1
     assert "missed: another" in run(*words, "--incidents", noted).stdout
+
+
+def test_the_incidents_of_the_documentation_can_be_read(tmp_path: Path) -> None:
+    page = (EXAMPLE.parents[1] / "docs" / "backtests.md").read_text("utf-8")
+    file = tmp_path / "incidents.csv"
+    file.write_text(page.partition("```csv\n")[2].partition("```")[0])
+    ground = ground_of_folder(EXAMPLE)
+    first, second = read_incidents(file, Words(ground.inventory, ground.rules, ground.zone))
+    assert (set(first.rules), first.name) == ({"care.spo2_low"}, "Ms Li unwell")
+    assert second.rules == {"safety.smoke", "safety.gas", "safety.water_leak"}
+    assert first.place is not None
+    assert second.place is not None
+    assert ground.inventory.devices[second.place.id].code == "smoke-1-f1"
+    assert ground.inventory.households[first.place.id].code == "b1-102"
 
 
 def test_every_mistake_in_incidents_is_told_with_its_line(site: Path, tmp_path: Path) -> None:
