@@ -11,10 +11,16 @@ from devices.inventory import Inventory
 from devices.reading import I32, Batch, Bool
 from rules.expression import Expression
 from rules.memory import AbsenceMemory, Memory, ThresholdMemory, WindowMemory, columns_of
-from rules.model import CountInWindow, Rule
-from rules.plan import Plan, make_plan, window_of
+from rules.model import Absence, CountInWindow, Rule, Threshold
+from rules.plan import Plan, make_plan
 from rules.replay import Replay, Step, cut, steps
 from rules.transition import Change, Subject, Transition
+
+_BY_READING = (Threshold, Absence, CountInWindow)
+"""Kinds whose condition is on the value of one reading."""
+
+_KEPT = ("pending", "since", "spent")
+"""Moments that kinds keep of a subject, where they do."""
 
 Moments: TypeAlias = Mapping[str, Micros | None]
 
@@ -105,9 +111,10 @@ def _slot(plan: Plan, subject: Subject) -> int:
 def holds(rule: Rule, plan: Plan, rows: Batch) -> Bool | None:
     """For which of these rows, all of the rule's metric, its condition on a value holds (n,).
 
-    None where the rule has none: any reading counts.
+    None where the rule has none: any reading counts, or none is judged by itself.
     """
-    expression: Expression | None = rule.condition.when
+    judges = type(rule.condition) in _BY_READING
+    expression: Expression | None = getattr(rule.condition, "when", None) if judges else None
     if expression is None:
         return None
     attributes = {name: plan.attributes[name][rows.device] for name in plan.rules[0].attributes}
@@ -157,14 +164,13 @@ def _moments(memory: Memory, slot: int, rule: Rule) -> Moments:
     """Since when it was pending or nothing came, and when that was due; else what is kept."""
     if isinstance(memory, ThresholdMemory):
         pending = _moment(int(memory.pending[slot]))
-        due = None if pending is None else pending + window_of(rule)
+        due = None if pending is None else pending + span_of(rule)
         return {"judged": _moment(int(memory.judged[slot])), "pending": pending, "due": due}
     if isinstance(memory, AbsenceMemory):
         last = int(memory.last[slot])
-        return {"last": last, "due": last + window_of(rule)}
+        return {"last": last, "due": last + span_of(rule)}
     columns = columns_of(memory)
-    kept = (name for name in ("since", "spent") if name in columns)
-    return {name: _moment(int(columns[name][slot])) for name in kept}
+    return {name: _moment(int(columns[name][slot])) for name in _KEPT if name in columns}
 
 
 def _counted(memory: Memory, slot: int) -> Sequence[Micros]:
@@ -182,6 +188,11 @@ def stretch_before(rule: Rule, plan: Plan) -> Micros:
 
     The rule's own span, twice where it counts, and the time after which its devices are silent.
     """
-    own = window_of(rule) * (2 if isinstance(rule.condition, CountInWindow) else 1)
+    own = span_of(rule) * (2 if isinstance(rule.condition, CountInWindow) else 1)
     devices = heard_devices(plan)
     return own + int(plan.silent_after[devices].max(initial=0))
+
+
+def span_of(rule: Rule) -> Micros:
+    """How long its state must last, be absent, or how wide its window is, whichever is longest."""
+    return max(int(getattr(rule.condition, name, 0)) for name in ("lasting", "within"))
