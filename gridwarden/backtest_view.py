@@ -15,10 +15,10 @@ from gridwarden.backtest_report import (
     alert_fields,
     changes,
     longest,
-    place_of,
     score_fields,
     sum_fields,
     tallies,
+    whereabouts,
 )
 from gridwarden.cli_ledger import show
 from rules.detection import Detection, Score
@@ -156,7 +156,7 @@ def _tell_spells(outcome: Outcome, spells: Sequence[Spell], limit: int) -> None:
         still = " and on" if spell.until is None else ""
         table.add_row(
             spell.rule.code,
-            place_of(spell, outcome.ground),
+            whereabouts(spell, outcome.ground.inventory).shown(outcome.ground),
             _local(spell.since, zone),
             _local(spell.fired, zone),
             _span(spell.lasted(outcome.end)) + still,

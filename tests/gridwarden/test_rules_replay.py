@@ -1,7 +1,7 @@
 """`gridwarden rules replay`: from a file, from the database and from the simulator."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from psycopg_pool import AsyncConnectionPool
 from typer.testing import CliRunner, Result
 
 from devices.instant import MINUTE, SECOND, to_datetime
+from devices.reading import Batch, Reading
+from gridwarden.backtest import Recording, play
 from gridwarden.backtest_ground import ground_of_folder
 from gridwarden.cli import app
 from gridwarden.incident_file import Words, read_incidents
@@ -234,6 +236,7 @@ def test_a_column_says_when_readings_arrived(site: Path, tmp_path: Path) -> None
         (("--readings", "x.csv"), "--readings needs --site"),
         (("--site", EXAMPLE, "--from", "2026-03-01"), "--site needs --readings FILE or --hours"),
         (("--city", "10,100", "--site", EXAMPLE), "either --site FOLDER or --city daqing"),
+        (("--city", "10,100", "--scale", "2"), "--scale is for --site with --hours"),
         (("--site", EXAMPLE, "--hours", "1", "--to", "2026"), "neither --readings nor --to"),
         (("--site", EXAMPLE, "--hours", "1", "--batch", "x"), "'x' is not a duration"),
         (("--site", EXAMPLE, "--hours", "1", "--from", "x"), "--from 'x' is not RFC 3339"),
@@ -265,6 +268,24 @@ def test_simulated_hours_are_played_with_their_incidents(tmp_path: Path) -> None
     assert found["found"] + len(found["missed"]) == found["incidents"]
     again = run(*words, "--format", "jsonl", "--batch", "10s")
     assert objects(again, "alert") == objects(told, "alert")
+
+
+def test_what_goes_wrong_while_readings_are_got_ends_the_backtest() -> None:
+    ground = ground_of_folder(EXAMPLE)
+
+    def readings() -> Iterator[Batch]:
+        yield Batch.of([Reading(SECOND, SECOND, 1, 1, 50.0)])
+        raise OSError("gone")
+
+    with pytest.raises(OSError, match="gone"):
+        play(ground, [ground.rules], Recording(readings(), 0, MINUTE), SECOND)
+
+
+def test_in_a_city_the_example_rules_are_tried() -> None:
+    words = ("--city", "1,40", "--hours", "0.5", "--from", "2026-03-02T08:00:00", "--batch", "30s")
+    (whole,) = objects(run(*words, "--format", "jsonl"), "sum")
+    assert whole["devices"] > 100
+    assert whole["readings"] > 100
 
 
 async def test_stored_readings_tell_what_the_service_told(
