@@ -97,7 +97,8 @@ class Plan:
     gateway: int32 by device id, the gateway that it is behind, NOBODY where none · gateways: int32,
     those that any device is behind, ascending · number: of each rule, by its code · inhibited:
     numbers of rules that others may keep quiet, in the order in which to ask · whereabouts: of all
-    subjects.
+    subjects · groups: numbers of the rules by their lateness, 0 always among them · covered: by
+    each other lateness, bool by device id, the devices of its rules, and all gateways.
     """
 
     rules: tuple[RulePlan, ...]
@@ -109,6 +110,8 @@ class Plan:
     number: Mapping[str, int]
     inhibited: tuple[int, ...]
     whereabouts: Whereabouts
+    groups: Mapping[Micros, tuple[int, ...]]
+    covered: Mapping[Micros, Bool]
 
 
 def make_plan(rules: Sequence[Rule], inventory: Inventory, zone: tzinfo = UTC) -> Plan:
@@ -126,6 +129,7 @@ def make_plan(rules: Sequence[Rule], inventory: Inventory, zone: tzinfo = UTC) -
     attributes = {name: _spread(watched.attribute(name), ids, size) for name in sorted(names)}
     gateway = _gateways(inventory, size)
     gateways = np.unique(gateway[gateway != NOBODY])
+    groups = _groups(rules)
     kinds, subjects = [per_of(rule).subject for rule in rules], [p.subject_ids for p in plans]
     return Plan(
         plans,
@@ -137,7 +141,25 @@ def make_plan(rules: Sequence[Rule], inventory: Inventory, zone: tzinfo = UTC) -
         number={rule.code: number for number, rule in enumerate(rules)},
         inhibited=in_order(rules),
         whereabouts=Whereabouts(inventory, kinds, subjects),
+        groups=groups,
+        covered={late: _covered(plans, groups[late], gateways, size) for late in groups if late},
     )
+
+
+def _groups(rules: Sequence[Rule]) -> dict[Micros, tuple[int, ...]]:
+    latenesses = sorted({0, *(rule.lateness for rule in rules)})
+    return {
+        late: tuple(number for number, rule in enumerate(rules) if rule.lateness == late)
+        for late in latenesses
+    }
+
+
+def _covered(plans: Sequence[RulePlan], numbers: Sequence[int], gateways: I32, size: int) -> Bool:
+    covered = np.zeros(size, np.bool_)
+    covered[gateways] = True
+    for number in numbers:
+        covered[plans[number].devices] = True
+    return covered
 
 
 def _silent_after(inventory: Inventory, size: int) -> I64:
