@@ -5,7 +5,7 @@ time; then timers fire up to `now`, the instant up to which everything that the 
 been heard. A rule in which an error shows is left alone and reported: it never stops the others.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -55,27 +55,62 @@ def advance(plan: Plan, batch: Batch, state: State, now: Micros) -> Evaluation:
     For callers that have no use for the state given: nothing is copied, which with many devices and
     small batches is most of the work.
     """
-    hearing = listen(plan, batch, state.silence, now)
-    rows = _by_metric(plan, hearing)
-    turns = _turns(plan, hearing, state.silence)
-    taken = [(t, m) for t, m in zip(turns, state.memories, strict=True) if len(t.own.subject_ids)]
-    failures = _each(taken, partial(_fold, rows=rows), {})
-    remember(hearing, state.silence)
-    failures = _each(taken, partial(_tick, now=now), failures)
-    inhibit(turns, state, now, frozenset(failures))
-    said = [t for turn in turns if turn.own.rule.code not in failures for t in turn.said]
+    turns: dict[int, Turn] = {}
+    failures: dict[str, Failure] = {}
+    for late, numbers in plan.groups.items():
+        stream = _stream(batch, state, late, now)
+        of_group, failures = _judge(plan, stream, numbers, state.memories, failures)
+        turns |= dict(zip(numbers, of_group, strict=True))
+    in_order = [turns[number] for number in range(len(turns))]
+    inhibit(in_order, state, now, frozenset(failures))
+    said = [t for turn in in_order if turn.own.rule.code not in failures for t in turn.said]
     said.sort(key=lambda transition: transition.at)
     return Evaluation(state, said, tuple(failures.values()))
 
 
-def _turns(plan: Plan, hearing: Hearing, silence: Silence) -> list[Turn]:
+class _Stream(NamedTuple):
+    """What rules of one lateness hear: rows, what was heard before, up to when all is heard."""
+
+    batch: Batch
+    silence: Silence
+    now: Micros
+
+
+def _stream(batch: Batch, state: State, late: Micros, now: Micros) -> _Stream:
+    if not late:
+        return _Stream(batch, state.silence, now)
+    waiting = state.waiting[late]
+    waiting.put(batch)
+    return _Stream(waiting.release(now - late, late), waiting.silence, now - late)
+
+
+def _judge(
+    plan: Plan,
+    stream: _Stream,
+    numbers: Sequence[int],
+    memories: Sequence[Memory],
+    failures: dict[str, Failure],
+) -> tuple[list[Turn], dict[str, Failure]]:
+    """Let the rules of these numbers hear what is new, and their timers fire."""
+    batch, silence, now = stream
+    hearing = listen(plan, batch, silence, now)
+    rows = _by_metric(plan, hearing)
+    turns = _turns(plan, numbers, hearing, silence)
+    pairs = zip(turns, (memories[number] for number in numbers), strict=True)
+    taken = [(turn, memory) for turn, memory in pairs if len(turn.own.subject_ids)]
+    failures = _each(taken, partial(_fold, rows=rows), failures)
+    remember(hearing, silence)
+    return turns, _each(taken, partial(_tick, now=now), failures)
+
+
+def _turns(plan: Plan, numbers: Sequence[int], hearing: Hearing, silence: Silence) -> list[Turn]:
     beats = silence.of_heartbeats()
     ours = of_heartbeats(hearing, beats)
     return [
         Turn(plan, own, ours, beats)
         if own.metric == HEARTBEAT
         else Turn(plan, own, hearing, silence)
-        for own in plan.rules
+        for own in (plan.rules[number] for number in numbers)
     ]
 
 

@@ -91,7 +91,7 @@ def listen(plan: Plan, batch: Batch, silence: Silence, now: Micros) -> Hearing:
     now: up to which everything had been heard when the batch was. Does not change `silence`.
     """
     batch = batch.take(_known(plan, batch.device))
-    time, device = _not_ahead(batch), batch.device
+    time, device = not_ahead(batch), batch.device
     heard = np.maximum(time, np.minimum(batch.arrival, now))
     offline = (batch.metric == HEARTBEAT) & (batch.value == 0)
     spoken = np.column_stack([time, batch.time, heard, batch.arrival])
@@ -238,7 +238,7 @@ def _begins(numbers: I32 | I64) -> Bool:
     return begins
 
 
-def _not_ahead(batch: Batch) -> I64:
+def not_ahead(batch: Batch) -> I64:
     """The times of the rows, those of one message moved back alike so that none is in the future.
 
     Rows of one device and one arrival came in one message.

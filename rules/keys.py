@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import NamedTuple
 
+from devices.instant import HOUR, Micros, format_duration
 from devices.metric import BY_NAME
 from devices.suggest import did_you_mean, one_of
 from rules.calendar import MIDNIGHT, Active, MonthDay
@@ -24,6 +25,9 @@ from rules.parts import over_value
 from rules.placeholder import PLACEHOLDERS, names, plain
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+LONGEST_LATENESS: Micros = HOUR
+"""Our choice: so long every reading of the devices concerned is kept in memory."""
 
 AWAY = "household.away"
 CODE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
@@ -94,6 +98,17 @@ def read_no_data(entry: Entry, watch: Watch | None, condition: Condition | None)
     what = f"'{choice}' is for thresholds on what is measured or lasts"
     entry.complain("no_data", what, hint)
     return choice
+
+
+def read_lateness(entry: Entry) -> Micros:
+    """How long the rule waits for what comes late, µs; 0 where missing, or wrong and noted."""
+    span = entry.duration("lateness", least=0)
+    if span <= LONGEST_LATENESS:
+        return span
+    longest = format_duration(LONGEST_LATENESS)
+    what = f"{entry.data['lateness']} is longer than {longest}: all that is heard would be kept"
+    entry.complain("lateness", what, "what comes later than that is told at once or not at all")
+    return 0
 
 
 class Unless(NamedTuple):

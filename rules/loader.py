@@ -15,7 +15,15 @@ from devices.errors import Problem
 from rules.conditions import CONDITION_KEYS, reader_of
 from rules.entry import Entry
 from rules.errors import RulesError
-from rules.keys import CODE, read_active, read_colours, read_no_data, read_texts, read_unless
+from rules.keys import (
+    CODE,
+    read_active,
+    read_colours,
+    read_lateness,
+    read_no_data,
+    read_texts,
+    read_unless,
+)
 from rules.model import Rule
 from rules.references import problems_of_references
 from rules.watching import read_watch
@@ -31,6 +39,7 @@ _KEYS = frozenset(
         "watch",
         "severity",
         "active",
+        "lateness",
         "no_data",
         "unless",
         "title",
@@ -126,6 +135,7 @@ def _load_rule(entry: Entry, text: str, seen: dict[str, str]) -> Rule | None:
     tuning = entry.languages("tuning", required=False)
     origin = entry.text("source") if "source" in entry.data else None
     unless = read_unless(entry)
+    lateness = read_lateness(entry)
     if len(entry.problems) > before or not (watch and condition and colours):
         return None
     rule = Rule(
@@ -147,6 +157,7 @@ def _load_rule(entry: Entry, text: str, seen: dict[str, str]) -> Rule | None:
         tuning,
         origin or "",
         unless.rules,
+        lateness,
     )
     return replace(rule, fingerprint=fingerprint(rule))
 

@@ -172,7 +172,8 @@ class Rule:
     no grade holds · fingerprint: changes when the meaning may have changed, so that old state is
     not reused · grades: the gravest first · active: when it may raise alerts, None for always
     tuning: how to set it for a place, by language · origin: where its threshold comes from
-    unless: codes of rules that keep it from being told while they fire around.
+    unless: codes of rules that keep it from being told while they fire around · lateness: how
+    long it waits for readings that come late, µs.
     """
 
     code: str
@@ -193,6 +194,7 @@ class Rule:
     tuning: Mapping[str, str] = field(default_factory=dict)
     origin: str = ""
     unless: tuple[str, ...] = ()
+    lateness: Micros = 0
 
     @property
     def expressions(self) -> tuple[Expression, ...]:

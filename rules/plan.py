@@ -1,15 +1,16 @@
 """Rules bound to an inventory: whose readings each rule judges, as arrays to index by device id."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypedDict, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from devices.columns import NONE
+from devices.instant import Micros
 from devices.inventory import Inventory
 from devices.kind import SILENT_AFTER_INTERVALS
 from devices.metric import BY_NAME
@@ -101,7 +102,8 @@ class Plan:
     gateway: int32 by device id, the gateway that it is behind, NOBODY where none · gateways: int32,
     those that any device is behind, ascending · number: of each rule, by its code · inhibited:
     numbers of rules that others may keep quiet, in the order in which to ask · whereabouts: of all
-    subjects.
+    subjects · groups: numbers of the rules by their lateness, 0 always among them · covered: by
+    each other lateness, bool by device id, the devices of its rules, and all gateways.
     """
 
     rules: tuple[RulePlan, ...]
@@ -113,6 +115,8 @@ class Plan:
     number: Mapping[str, int]
     inhibited: tuple[int, ...]
     whereabouts: Whereabouts
+    groups: Mapping[Micros, tuple[int, ...]]
+    covered: Mapping[Micros, Bool]
 
 
 def make_plan(rules: Sequence[Rule], inventory: Inventory, zone: tzinfo = UTC) -> Plan:
@@ -130,7 +134,6 @@ def make_plan(rules: Sequence[Rule], inventory: Inventory, zone: tzinfo = UTC) -
     attributes = {name: _spread(watched.attribute(name), ids, size) for name in sorted(names)}
     gateway = _gateways(inventory, size)
     gateways = np.unique(gateway[gateway != NOBODY])
-    kinds, subjects = [per_of(rule).subject for rule in rules], [p.subject_ids for p in plans]
     return Plan(
         plans,
         size,
@@ -138,10 +141,56 @@ def make_plan(rules: Sequence[Rule], inventory: Inventory, zone: tzinfo = UTC) -
         attributes,
         gateway,
         gateways,
-        number={rule.code: number for number, rule in enumerate(rules)},
-        inhibited=in_order(rules),
-        whereabouts=Whereabouts(inventory, kinds, subjects),
+        **_together(plans, inventory, gateways, size),
     )
+
+
+def without(plan: Plan, codes: Collection[str]) -> Plan:
+    """The plan without the rules of these codes."""
+    plans = tuple(own for own in plan.rules if own.rule.code not in codes)
+    together = _together(plans, plan.whereabouts.inventory, plan.gateways, plan.size)
+    return replace(plan, rules=plans, **together)
+
+
+class _Together(TypedDict):
+    """What a plan has because of all its rules; as in `Plan`."""
+
+    number: Mapping[str, int]
+    inhibited: tuple[int, ...]
+    whereabouts: Whereabouts
+    groups: Mapping[Micros, tuple[int, ...]]
+    covered: Mapping[Micros, Bool]
+
+
+def _together(
+    plans: Sequence[RulePlan], inventory: Inventory, gateways: I32, size: int
+) -> _Together:
+    rules = [plan.rule for plan in plans]
+    groups = _groups(rules)
+    kinds, subjects = [per_of(rule).subject for rule in rules], [p.subject_ids for p in plans]
+    return {
+        "number": {rule.code: number for number, rule in enumerate(rules)},
+        "inhibited": in_order(rules),
+        "whereabouts": Whereabouts(inventory, kinds, subjects),
+        "groups": groups,
+        "covered": {late: _covered(plans, groups[late], gateways, size) for late in groups if late},
+    }
+
+
+def _groups(rules: Sequence[Rule]) -> dict[Micros, tuple[int, ...]]:
+    latenesses = sorted({0, *(rule.lateness for rule in rules)})
+    return {
+        late: tuple(number for number, rule in enumerate(rules) if rule.lateness == late)
+        for late in latenesses
+    }
+
+
+def _covered(plans: Sequence[RulePlan], numbers: Sequence[int], gateways: I32, size: int) -> Bool:
+    covered = np.zeros(size, np.bool_)
+    covered[gateways] = True
+    for number in numbers:
+        covered[plans[number].devices] = True
+    return covered
 
 
 def _silent_after(inventory: Inventory, size: int) -> I64:

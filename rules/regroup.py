@@ -3,13 +3,13 @@
 No two shards have the same subject or device, so states are put together and taken apart by rows.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from devices.instant import NEVER
-from devices.reading import Bool
+from devices.instant import NEVER, Micros
+from devices.reading import Bool, concatenate
 from rules import snapshot
 from rules.carry import Remembered
 from rules.memory import Memory, by_device, columns_of, fresh_memory, tables_of
@@ -18,6 +18,7 @@ from rules.plan import per_of
 from rules.silence import Silence, nothing_heard
 from rules.table import joined as joined_tables
 from rules.transition import Subject
+from rules.waiting import Waiting
 
 Owner = Callable[[Subject], int]
 """The number of the shard that will have this subject."""
@@ -39,10 +40,31 @@ def regroup(saved: Sequence[bytes], owner: Owner, shards: int) -> list[bytes]:
         for number, own in enumerate(memories):
             rows, mine = np.flatnonzero(goes_to == number), np.flatnonzero(devices == number)
             own.append(_rows(joined, rows, mine))
+    waiting = _waiting([part.waiting for part in parts], owner, shards)
     return [
-        snapshot.encode(snapshot.Snapshot(silence, own))
-        for silence, own in zip(silences, memories, strict=True)
+        snapshot.encode(snapshot.Snapshot(*own))
+        for own in zip(silences, memories, waiting, strict=True)
     ]
+
+
+def _waiting(
+    parts: Sequence[Mapping[Micros, Waiting]], owner: Owner, shards: int
+) -> list[dict[Micros, Waiting]]:
+    """What waits, with whoever has its device."""
+    divided: list[dict[Micros, Waiting]] = [{} for _ in range(shards)]
+    for late in sorted({late for part in parts for late in part}):
+        own = [part[late] for part in parts if late in part]
+        rows = concatenate([batch for waiting in own for batch in waiting.parts])
+        goes_to = _numbers(owner(Subject(SubjectKind.DEVICE, i)) for i in rows.device.tolist())
+        whole = _silence([waiting.silence for waiting in own])
+        covered = np.zeros(len(whole.heard), np.bool_)
+        for waiting in own:
+            covered[: len(waiting.covered)] |= waiting.covered
+        for number, silence in enumerate(_divided(whole, owner, shards)):
+            mine = rows.take(goes_to == number)
+            theirs = covered & (silence.heard != NEVER)
+            divided[number][late] = Waiting(silence, theirs, [mine] if len(mine) else [])
+    return divided
 
 
 def _by_rule(memories: Iterable[Remembered]) -> Iterable[list[Remembered]]:

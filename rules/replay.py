@@ -6,7 +6,7 @@ for every transition dates itself by the readings and the rule.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ import numpy as np
 from devices.instant import MINUTE, SECOND, Micros
 from devices.reading import Batch
 from rules.evaluate import Failure, advance
-from rules.plan import Plan
+from rules.plan import Plan, without
 from rules.state import State, carry_over, fresh
 from rules.transition import Transition
 
@@ -97,8 +97,7 @@ class Replay:
     def _leave_out(self, failures: Iterable[Failure], now: Micros) -> None:
         self.failures += failures
         broken = {failure.rule.code for failure in self.failures}
-        own = tuple(bound for bound in self.plan.rules if bound.rule.code not in broken)
-        plan = replace(self.plan, rules=own)
+        plan = without(self.plan, broken)
         self.state, _ = carry_over(self.state, self.plan, plan, now)
         self.plan = plan
 

@@ -13,14 +13,14 @@ state and its bytes.
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 
-from devices.reading import I32, I64, Bool
+from devices.reading import I32, I64, Batch, Bool
 from rules import older
 from rules.carry import Remembered
 from rules.errors import RuleError
@@ -38,6 +38,7 @@ from rules.memory import (
 from rules.model import Rule
 from rules.silence import Silence, nothing_heard
 from rules.sparse import Column, Sparse
+from rules.waiting import Waiting
 from rules.written import write
 
 MARK = b"gridwarden-rules-5\n"
@@ -58,6 +59,7 @@ class Snapshot:
 
     silence: Silence
     memories: list[Remembered]
+    waiting: Mapping[int, Waiting] = field(default_factory=dict)
 
 
 def encode(saved: Snapshot) -> bytes:
@@ -75,6 +77,10 @@ def _parts(saved: Snapshot) -> Iterator[bytes]:
             "rules": [
                 _rule_fields(past.rule) | _sizes(past) | _parts_of(past) for past in saved.memories
             ],
+            "waiting": [
+                {"lateness": late, "devices": len(w.covered), "rows": len(w.rows)}
+                for late, w in saved.waiting.items()
+            ],
         }
     )
     yield len(description).to_bytes(8, "little")
@@ -87,6 +93,17 @@ def _parts(saved: Snapshot) -> Iterator[bytes]:
         for name, column in columns_of(past.memory).items():
             yield from _written(column, _near(name, past.memory, past.subject_ids, heard))
         yield from _further(past)
+    for waiting in saved.waiting.values():
+        for column in _of_waiting(waiting):
+            yield from _written(column)
+
+
+def _of_waiting(waiting: Waiting) -> Iterator[Column]:
+    """What rules with a lateness have heard, whose rows wait, and these rows, column by column."""
+    rows = waiting.rows
+    yield from waiting.silence.kept().values()
+    yield waiting.covered
+    yield from (getattr(rows, column.name) for column in fields(rows))
 
 
 def _further(past: Remembered) -> Iterator[bytes]:
@@ -259,9 +276,24 @@ def _read(reader: _Reader) -> Snapshot:
     silence = nothing_heard(_count(description["devices"]))
     for column, near in _ears(silence):
         reader.fill(column, near)
-    memories = [_read_rule(reader, fields, silence.alive) for fields in description["rules"]]
+    memories = [_read_rule(reader, rule, silence.alive) for rule in description["rules"]]
+    waiting = {
+        _count(told["lateness"]): _read_waiting(reader, told)
+        for told in description.get("waiting", [])
+    }
     reader.end()
-    return Snapshot(silence, memories)
+    return Snapshot(silence, memories, waiting)
+
+
+def _read_waiting(reader: _Reader, told: Mapping[str, Any]) -> Waiting:
+    devices, rows = _count(told["devices"]), _count(told["rows"])
+    none = Batch.empty()
+    columns = {c.name: np.zeros(rows, getattr(none, c.name).dtype) for c in fields(none)}
+    waiting = Waiting(nothing_heard(devices), np.zeros(devices, np.bool_))
+    waiting.parts += [Batch(**columns)] if rows else []
+    for column in (*waiting.silence.kept().values(), waiting.covered, *columns.values()):
+        reader.fill(column)
+    return waiting
 
 
 def _count(told: object) -> int:
@@ -304,8 +336,8 @@ def _read_further(reader: _Reader, memory: Memory, m: int, sizes: Mapping[str, A
 
 def _of_arrays(arrays: older.Arrays) -> Snapshot:
     memories = []
-    for i, fields in enumerate(older.fields_of(arrays)):
-        rule = _rule(fields)
+    for i, told in enumerate(older.fields_of(arrays)):
+        rule = _rule(told)
         ids = older.checked(arrays, f"{i}.subject_ids", np.empty(0, np.int32))
         away = older.checked(arrays, f"{i}.away", np.empty(len(ids), np.bool_), like_length=True)
         memory = fresh_memory(rule, len(ids), 0, 0)

@@ -1,6 +1,6 @@
 """Everything the rules remember between two batches, and how it outlives changes and restarts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,6 +16,7 @@ from rules.plan import Plan
 from rules.silence import Silence, nothing_heard
 from rules.sparse import Column, Sparse
 from rules.transition import Transition
+from rules.waiting import Waiting
 
 _HEARD = ("heard", "alive")
 """Columns of `Silence` in which NEVER stands for those not heard."""
@@ -26,12 +27,14 @@ class State:
     """What the rules of one plan remember.
 
     silence: when each device was last heard · memories: one for each of the plan's rules, in order
-    held: what is not told because another rule is firing.
+    held: what is not told because another rule is firing · waiting: of rules with a lateness, by
+    that lateness.
     """
 
     silence: Silence
     memories: tuple[Memory, ...]
     held: HeldBack = field(default_factory=dict)
+    waiting: dict[Micros, Waiting] = field(default_factory=dict)
 
     def copy(self) -> "State":
         """The same state in columns of its own."""
@@ -39,16 +42,17 @@ class State:
             self.silence.copy(),
             tuple(copy_of(memory) for memory in self.memories),
             {code: dict(held) for code, held in self.held.items()},
+            {late: waiting.copy() for late, waiting in self.waiting.items()},
         )
 
 
 def fresh(plan: Plan, now: Micros) -> State:
     """The state before any reading. Absence and silence of all devices count from `now` on."""
     silence = _widened(nothing_heard(0), plan, now)
-    return State(
-        silence,
-        tuple(fresh_memory(r.rule, len(r.subject_ids), len(r.devices), now) for r in plan.rules),
+    memories = tuple(
+        fresh_memory(r.rule, len(r.subject_ids), len(r.devices), now) for r in plan.rules
     )
+    return State(silence, memories, {}, _waiting({}, silence, plan, now))
 
 
 def carry_over(
@@ -61,21 +65,46 @@ def carry_over(
     the new one: once one of them is given to `advance`, the other is void.
     """
     old = remembered(old_plan, state.memories, state.held)
-    return _carried(old, state.silence, new_plan, now)
+    return _carried(old, state.silence, state.waiting, new_plan, now)
 
 
 def _carried(
-    old: Sequence[Remembered], silence: Silence, plan: Plan, now: Micros
+    old: Sequence[Remembered],
+    silence: Silence,
+    waiting: Mapping[Micros, Waiting],
+    plan: Plan,
+    now: Micros,
 ) -> tuple[State, list[Transition]]:
     memories, withdrawn = carry(old, plan, now)
-    return State(_widened(silence, plan, now), memories, carry_held(old, plan)), withdrawn
+    wide = _widened(silence, plan, now)
+    waits = _waiting(waiting, wide, plan, now)
+    return State(wide, memories, carry_held(old, plan), waits), withdrawn
+
+
+def _waiting(
+    old: Mapping[Micros, Waiting], silence: Silence, plan: Plan, now: Micros
+) -> dict[Micros, Waiting]:
+    """What waits for the rules of a plan; what is new to a lateness was heard as by all others."""
+    waits = {}
+    for late, covered in plan.covered.items():
+        past = old.get(late)
+        if past is None:
+            waits[late] = Waiting(silence.copy(), covered)
+            continue
+        own, before = _widened(past.silence, plan, now), np.flatnonzero(past.covered)
+        new = np.setdiff1d(np.flatnonzero(covered), before)
+        if len(new):
+            own, known = own.copy(), silence.kept()
+            for name, column in own.kept().items():
+                column[new] = known[name][new]
+        waits[late] = Waiting(own, covered, list(past.parts))
+    return waits
 
 
 def dump(state: State, plan: Plan) -> bytes:
     """The state as bytes, with the rules and subjects that it is about."""
-    return snapshot.encode(
-        snapshot.Snapshot(state.silence, remembered(plan, state.memories, state.held))
-    )
+    memories = remembered(plan, state.memories, state.held)
+    return snapshot.encode(snapshot.Snapshot(state.silence, memories, state.waiting))
 
 
 def saved_rules(data: bytes) -> tuple[Rule, ...]:
@@ -89,7 +118,7 @@ def restore(data: bytes, plan: Plan, now: Micros) -> tuple[State, list[Transitio
     RuleError where the bytes are damaged, or from a version that is not understood.
     """
     saved = snapshot.decode(data)
-    return _carried(saved.memories, saved.silence, plan, now)
+    return _carried(saved.memories, saved.silence, saved.waiting, plan, now)
 
 
 def _widened(silence: Silence, plan: Plan, now: Micros) -> Silence:

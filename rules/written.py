@@ -47,6 +47,8 @@ def _meaning(rule: Rule, render: Render) -> Fields:
         "severity": _severity(rule, render),
         "no_data": str(rule.no_data),
     }
+    if rule.lateness:
+        fields["lateness"] = format_duration(rule.lateness)
     if rule.active is not None:
         fields["active"] = _active(rule.active)
     if rule.unless:
