@@ -10,7 +10,7 @@ is stored or refused already, and the memory has gone on since.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import orjson
@@ -21,7 +21,8 @@ from devices.formats.memory import NOTHING, Memory, Notes
 from devices.instant import SECOND, Micros, to_datetime
 from devices.inventory import Device, Inventory
 from devices.metric import BY_ID, BY_NAME, UnknownMetricError, metric
-from devices.reading import F64, I32, Batch, Json, Observation, concatenate
+from devices.reading import F64, I32, I64, Batch, Json, Observation, concatenate
+from devices.token import NOBODY, token_of
 from devices.topic import UpTopic, parse
 from ingest import flat
 from ingest.columns import digests, distinct, highest, momentary, possible
@@ -85,6 +86,7 @@ class _Rows:
         self._device: dict[int, int] = {}
         self._rows: list[tuple[Micros, Micros, int, int, float, int, int]] = []
         self._attributes = [_NOTHING]
+        self._tokens = [NOBODY]
         self._problems: dict[int, list[FormatError]] = {}
 
     def add(self, index: int, message: RawMessage) -> None:
@@ -104,6 +106,9 @@ class _Rows:
             np.array(number, np.int16),
             np.array(value, np.float64),
         )
+        named: I64 = np.array(self._tokens, np.int64)[np.array(attributes, np.intp)]
+        # A state or a measurement is kept without attributes, so it names nobody after a restart.
+        batch = replace(batch, token=np.where(momentary(batch), named, NOBODY))
         owner: I32 = np.array(message, np.int32)
         facts: I32 = np.array(attributes, np.int32)
         if len(read.rows):
@@ -182,6 +187,7 @@ class _Rows:
         if seen.attributes:
             attributes = len(self._attributes)
             self._attributes.append(_canonical(seen.attributes))
+            self._tokens.append(token_of(seen.attributes))
         for name, value in seen.values.items():
             number = _IDS.get(name)
             if number is None:
