@@ -13,6 +13,9 @@ from alerts.model import AlertState
 from devices.instant import Micros
 from rules.transition import Cause, Change, Subject, Transition
 
+_OCCURRENCES = frozenset((Cause.OCCURRED, Cause.NOT_FOLLOWED))
+"""Causes of which each is news, also of an alert that stands."""
+
 
 class Key(NamedTuple):
     """One rule at one subject: at most one alert stands for it."""
@@ -72,7 +75,7 @@ class Effect:
     def telling(self) -> bool:
         """True where people must be told: a new alert, or a new occurrence (SOS pressed again)."""
         again = self.decision.reason is Reason.FIRED_AGAIN
-        return self.opens or (again and self.transition.cause is Cause.OCCURRED)
+        return self.opens or (again and self.transition.cause in _OCCURRENCES)
 
 
 @dataclass(frozen=True, slots=True)

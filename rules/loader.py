@@ -13,10 +13,10 @@ from dataclasses import replace
 from devices.document import Data, Lines, scan
 from devices.errors import Problem
 from devices.metric import BY_NAME
-from rules.conditions import CONDITION_KEYS, reader_of
+from rules.conditions import CONDITION_KEYS, Reader, reader_of
 from rules.entry import Entry
 from rules.errors import RulesError
-from rules.model import Absence, Condition, CountInWindow, NoData, Rule, Severity, Watch
+from rules.model import Condition, NoData, Rule, Severity, Threshold, Watch
 from rules.watching import read_watch
 from rules.written import fingerprint
 
@@ -90,7 +90,7 @@ def _load_rule(entry: Entry, text: str, seen: dict[str, str]) -> Rule | None:
     code = _code(entry, seen)
     category = _matching(entry, "category", _CATEGORY, "e.g. parking, access, care or safety")
     reader = reader_of(entry)
-    watch = read_watch(entry, None if reader.metrics is None else reader.metrics(entry))
+    watch = _watch(entry, reader)
     condition = reader.read(entry, watch)
     severity = entry.choice("severity", Severity, None)
     no_data = _no_data(entry, watch, condition)
@@ -117,6 +117,13 @@ def _load_rule(entry: Entry, text: str, seen: dict[str, str]) -> Rule | None:
     return replace(rule, fingerprint=fingerprint(rule))
 
 
+def _watch(entry: Entry, reader: Reader) -> Watch | None:
+    watch = read_watch(entry, None if reader.metrics is None else reader.metrics(entry))
+    if watch is None or reader.further is None:
+        return watch
+    return replace(watch, metrics=tuple(dict.fromkeys((*watch.metrics, *reader.further(entry)))))
+
+
 def _code(entry: Entry, seen: dict[str, str]) -> str:
     code = _matching(entry, "id", _CODE, "write e.g. care.spo2_low")
     place = f"{entry.source}:{entry.lines.at('id')}"
@@ -139,7 +146,7 @@ def _no_data(entry: Entry, watch: Watch | None, condition: Condition | None) -> 
         return NoData.HOLD
     choice = entry.choice("no_data", NoData, NoData.HOLD) or NoData.HOLD
     momentary = watch is not None and any(BY_NAME[name].occurs for name in watch.metrics)
-    if choice is NoData.ALERT and (momentary or isinstance(condition, Absence | CountInWindow)):
+    if choice is NoData.ALERT and (momentary or not isinstance(condition, Threshold | None)):
         hint = "write a rule of its own: absent: …, without 'when'"
         entry.complain("no_data", "'alert' is for thresholds on what is measured or lasts", hint)
     return choice

@@ -13,7 +13,15 @@ import numpy as np
 
 from devices.instant import FOREVER, NEVER, Micros
 from devices.reading import I64, Bool
-from rules.model import Absence, CountInWindow, Rule, Threshold
+from rules.model import Absence, CountInWindow, Missing, Rule, Succession, Threshold, Without
+from rules.sequence_memory import (
+    MissingMemory,
+    SequenceMemory,
+    WithoutMemory,
+    fresh_missing,
+    fresh_sequence,
+    fresh_without,
+)
 from rules.sparse import Column, Rows, Sparse
 from rules.table import ByDevice, Table
 
@@ -67,10 +75,12 @@ class WindowMemory:
     earliest: Micros = FORGOTTEN
 
 
-Memory: TypeAlias = ThresholdMemory | AbsenceMemory | WindowMemory
+Memory: TypeAlias = (
+    ThresholdMemory | AbsenceMemory | WindowMemory | SequenceMemory | MissingMemory | WithoutMemory
+)
 
 
-def fresh_memory(rule: Rule, n: int, m: int, now: Micros) -> Memory:  # noqa: ARG001
+def fresh_memory(rule: Rule, n: int, m: int, now: Micros) -> Memory:
     """What is remembered of n subjects with m devices that become known now: nothing was heard."""
     match rule.condition:
         case Threshold():
@@ -93,6 +103,12 @@ def fresh_memory(rule: Rule, n: int, m: int, now: Micros) -> Memory:  # noqa: AR
                 since=Sparse(n, _NEVER),
                 spent=Sparse(n, _NEVER),
             )
+        case Succession():
+            return fresh_sequence(n, m)
+        case Missing():
+            return fresh_missing(n, m)
+        case Without():
+            return fresh_without(n, m, now)
 
 
 def columns_of(memory: Memory) -> Mapping[str, Column]:

@@ -8,7 +8,17 @@ from typing import Any
 import orjson
 
 from devices.instant import format_duration
-from rules.model import Absence, CountInWindow, Rule, Threshold, Watch
+from rules.model import (
+    Absence,
+    CountInWindow,
+    Missing,
+    Rule,
+    Succession,
+    Threshold,
+    Watch,
+    Without,
+)
+from rules.sequence_reading import write_joined, write_without
 from rules.writing import Fields, Render, per_text, texts
 
 FINGERPRINT_BYTES = 16
@@ -72,6 +82,13 @@ def _count(condition: CountInWindow, render: Render) -> Fields:
 
 
 WRITERS: Mapping[type[Any], Callable[[Any, Render], Fields]] = MappingProxyType(
-    {Threshold: _threshold, Absence: _absence, CountInWindow: _count}
+    {
+        Threshold: _threshold,
+        Absence: _absence,
+        CountInWindow: _count,
+        Succession: write_joined,
+        Missing: write_joined,
+        Without: write_without,
+    }
 )
 """By the class of the condition: its fields in a rule file."""
