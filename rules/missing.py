@@ -107,7 +107,7 @@ class _Fold:
     def __init__(self, turn: Turn, memory: MissingMemory, found: list[Moment]) -> None:
         self.turn, self.memory, self.found = turn, memory, found
         self.within = _condition(turn).within
-        self.touched = touched(memory.keys, found)
+        self.touched = touched(turn, memory.keys, found)
         self.waits = self._remembered()
 
     def run(self) -> None:

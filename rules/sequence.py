@@ -14,10 +14,11 @@ from typing import TypeAlias, cast
 import numpy as np
 
 from devices.instant import SECOND, Micros
-from rules.joining import BOTH, Moment, moments, raise_floor, touched
+from rules.joining import BOTH, Moment, gather, moments, raise_floor, touched
 from rules.model import SubjectKind, Succession
 from rules.sequence_memory import LATE, SequenceMemory
 from rules.silence import Rows
+from rules.table import Table
 from rules.transition import Cause, Change, Subject, Transition
 from rules.turn import Turn
 
@@ -29,12 +30,13 @@ _Key: TypeAlias = tuple[int, int]
 
 @dataclass(slots=True)
 class _Seen:
-    """A remembered reading with a part."""
+    """A reading with a part. row: where it is remembered, counted through both tables; -1: new."""
 
     time: Micros
     role: int
     device: int
     used: int = 0
+    row: int = -1
 
     @property
     def place(self) -> tuple[Micros, int, int]:
@@ -44,7 +46,9 @@ class _Seen:
 def fold(turn: Turn, memory: SequenceMemory, rows: Rows) -> None:
     """Join these rows of the rule's metrics; `memory` is changed in place."""
     found = moments(turn, memory, rows, silences=False)
-    found = [moment for moment in found if moment.time >= memory.floor[moment.slot]]
+    if found:
+        floors = memory.floor[np.array([moment.slot for moment in found])].tolist()
+        found = [m for m, floor in zip(found, floors, strict=True) if m.time >= floor]
     if found:
         _Fold(turn, memory, found).run()
 
@@ -59,7 +63,6 @@ class _Fold:
     def __init__(self, turn: Turn, memory: SequenceMemory, found: list[Moment]) -> None:
         self.turn, self.memory, self.found = turn, memory, found
         self.condition = cast("Succession", turn.own.rule.condition)
-        self.touched = touched(memory.seen, found)
         self.seen = self._remembered()
         self.changed = False
 
@@ -70,13 +73,23 @@ class _Fold:
             self._write()
 
     def _remembered(self) -> defaultdict[_Key, list[_Seen]]:
-        table, rows = self.memory.seen, self.touched
-        seen: defaultdict[_Key, list[_Seen]] = defaultdict(list)
-        names = ("token", "time", "role", "device", "used")
-        columns = (table.slot[rows], *(table[name][rows] for name in names))
-        for slot, token, *what in zip(*(c.tolist() for c in columns), strict=True):
-            seen[slot, token].append(_Seen(*what))
-        return seen
+        """What may matter to these moments: of their keys, and neither too old nor before them."""
+        begin = min(moment.time for moment in self.found) - self.condition.within
+        known: defaultdict[_Key, list[_Seen]] = defaultdict(list)
+        names, before = ("token", "time", "role", "device", "used"), 0
+        for table in self._tables:
+            rows = np.flatnonzero(touched(self.turn, table, self.found))
+            floor = np.maximum(self.memory.floor[table.slot[rows]], begin)
+            rows = rows[table["time"][rows] >= floor]
+            columns = (table.slot[rows], *(table[name][rows] for name in names), rows + before)
+            for slot, token, *what in zip(*(c.tolist() for c in columns), strict=True):
+                known[slot, token].append(_Seen(*what))
+            before += len(table)
+        return known
+
+    @property
+    def _tables(self) -> tuple[Table, Table]:
+        return self.memory.seen, self.memory.lately
 
     def _take(self, moment: Moment) -> None:
         seen = self.seen[moment.key]
@@ -153,17 +166,22 @@ class _Fold:
         )
 
     def _write(self) -> None:
-        """Put back what the keys remember now, without what is too old."""
-        table = self.memory.seen
+        """Note what is used now, and put in what is new."""
         raise_floor(self.memory, self.found, self.condition.within + LATE)
-        table.keep(~self.touched)
-        rows = [(*key, s) for key, seen in self.seen.items() for s in seen]
-        table.add(
-            [slot for slot, _, _ in rows],
-            token=[token for _, token, _ in rows],
-            time=[s.time for _, _, s in rows],
-            device=[s.device for _, _, s in rows],
-            role=[s.role for _, _, s in rows],
-            used=[s.used for _, _, s in rows],
+        before = 0
+        for table in self._tables:
+            end = before + len(table)
+            mine = [s for seen in self.seen.values() for s in seen if before <= s.row < end]
+            table["used"][[s.row - before for s in mine]] = [s.used for s in mine]
+            before = end
+        new = [(*key, s) for key, seen in self.seen.items() for s in seen if s.row < 0]
+        seen, lately = self._tables
+        lately.add(
+            [slot for slot, _, _ in new],
+            token=[token for _, token, _ in new],
+            time=[s.time for _, _, s in new],
+            device=[s.device for _, _, s in new],
+            role=[s.role for _, _, s in new],
+            used=[s.used for _, _, s in new],
         )
-        table.keep(table["time"] >= self.memory.floor[table.slot])
+        gather(seen, lately, lambda: seen["time"] >= self.memory.floor[seen.slot])

@@ -26,7 +26,10 @@ _NEVER, _UNKNOWN = np.int64(NEVER), np.int8(0)
 
 @dataclass(slots=True, eq=False)
 class SequenceMemory:
-    """seen: readings with a part: token, time (µs), device, role, used (`FIRST_USED`, …)."""
+    """seen, lately: readings with a part: token, time (µs), device, role, used (`FIRST_USED`, …).
+
+    The newest are in `lately`, and now and then go to the others.
+    """
 
     held: ByDevice
     judged: ByDevice
@@ -34,6 +37,7 @@ class SequenceMemory:
     firing: Bool
     since: Sparse[np.int64]
     seen: Table
+    lately: Table
     earliest: Micros = NEVER
 
 
@@ -58,7 +62,7 @@ class MissingMemory:
 
 @dataclass(slots=True, eq=False)
 class WithoutMemory:
-    """seen: readings that excuse: token, time (µs), device, role.
+    """seen, lately: readings that excuse: token, time (µs), device, role; the newest in `lately`.
 
     asked: those that need an excuse and have none yet: the same, value, and decided, true where
     nothing more will be said of it · unsure: (n,) since when everything has been heard, µs.
@@ -71,19 +75,22 @@ class WithoutMemory:
     since: Sparse[np.int64]
     unsure: I64
     seen: Table
+    lately: Table
     asked: Table
     earliest: Micros = NEVER
 
 
 def fresh_sequence(n: int, m: int) -> SequenceMemory:
     """Of n subjects with m devices nothing was heard."""
+    kinds = {"token": np.int64, "time": np.int64, "device": np.int32, "role": np.int8}
     return SequenceMemory(
         held=ByDevice(m, _UNKNOWN, PARTS),
         judged=ByDevice(m, _NEVER, PARTS),
         floor=Sparse(n, _NEVER),
         firing=np.zeros(n, np.bool_),
         since=Sparse(n, _NEVER),
-        seen=Table(token=np.int64, time=np.int64, device=np.int32, role=np.int8, used=np.int8),
+        seen=Table(**kinds, used=np.int8),
+        lately=Table(**kinds, used=np.int8),
     )
 
 
@@ -113,6 +120,7 @@ def fresh_without(n: int, m: int, now: Micros) -> WithoutMemory:
         since=Sparse(n, _NEVER),
         unsure=np.full(n, now, np.int64),
         seen=Table(**kinds),
+        lately=Table(**kinds),
         asked=Table(**kinds, value=np.float64, decided=np.bool_),
     )
 

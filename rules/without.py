@@ -18,6 +18,7 @@ from rules.joining import (
     SILENCE,
     Moment,
     behind,
+    gather,
     heard_until,
     moments,
     raise_floor,
@@ -95,7 +96,9 @@ class _Fold:
     def __init__(self, turn: Turn, memory: WithoutMemory, found: list[Moment]) -> None:
         self.memory, self.found = memory, found
         self.within = cast("Without", turn.own.rule.condition).within
-        self.touched = touched(memory.seen, found), touched(memory.asked, found)
+        self.turn = turn
+        self.touched = touched(turn, memory.asked, found)
+        self.new: list[Moment] = []
         self.known = self._remembered()
 
     def run(self) -> None:
@@ -110,10 +113,13 @@ class _Fold:
 
     def _remembered(self) -> _Keys:
         known: _Keys = defaultdict(_Known)
-        seen, asked = self.memory.seen, self.memory.asked
-        for key, place in _rows(seen, self.touched[0], ()):
-            known[key].seen[place[:3]] = None
-        for key, what in _rows(asked, self.touched[1], ("value", "decided")):
+        begin = min(moment.time for moment in self.found) - self.within
+        for seen in (self.memory.seen, self.memory.lately):
+            rows = np.flatnonzero(touched(self.turn, seen, self.found))
+            floor = np.maximum(self.memory.floor[seen.slot[rows]], begin)
+            for key, place in _rows(seen, rows[seen["time"][rows] >= floor]):
+                known[key].seen[place[:3]] = None
+        for key, what in _rows(self.memory.asked, self.touched, "value", "decided"):
             known[key].asked[what[:3]] = _Asked(*what[3:])
         return known
 
@@ -135,7 +141,10 @@ class _Fold:
         if moment.time < self.memory.floor[moment.slot]:
             return
         known = self.known[moment.key]
+        if moment.place in known.seen:
+            return
         known.seen[moment.place] = None
+        self.new.append(moment)
         end = moment.time + self.within
         for place, asked in list(known.asked.items()):
             if not asked.decided and moment.place < place and place[0] <= end:
@@ -154,28 +163,32 @@ class _Fold:
         """Put back what the slots remember now, without what is too old."""
         memory = self.memory
         raise_floor(memory, self.found, self.within + LATE)
-        if {k: v for k, v in self.known.items() if v != _Known()} != self._remembered():
-            self._replace()
-        memory.seen.keep(memory.seen["time"] >= memory.floor[memory.seen.slot])
+        _add(memory.lately, [(*moment.key, *moment.place) for moment in self.new])
+        gather(memory.seen, memory.lately, self._still_excuse)
+        asked = {
+            (*key, *place): one
+            for key, known in self.known.items()
+            for place, one in known.asked.items()
+        }
+        if asked != self._asked_before:
+            memory.asked.keep(~self.touched)
+            _add(memory.asked, [(*key, one.value, one.decided) for key, one in asked.items()])
         floor = memory.floor[memory.asked.slot] + self.within
         memory.asked.keep(~memory.asked["decided"] | (memory.asked["time"] >= floor))
 
-    def _replace(self) -> None:
-        memory = self.memory
-        seen = [(*key, *place) for key, known in self.known.items() for place in known.seen]
-        asked = [
-            (*key, *place, one.value, one.decided)
-            for key, known in self.known.items()
-            for place, one in known.asked.items()
-        ]
-        memory.seen.keep(~self.touched[0])
-        _add(memory.seen, seen)
-        memory.asked.keep(~self.touched[1])
-        _add(memory.asked, asked)
+    def _still_excuse(self) -> Bool:
+        seen = self.memory.seen
+        still: Bool = seen["time"] >= self.memory.floor[seen.slot]
+        return still
+
+    @property
+    def _asked_before(self) -> dict[tuple[int, ...], _Asked]:
+        rows = _rows(self.memory.asked, self.touched, "value", "decided")
+        return {(*key, *what[:3]): _Asked(*what[3:]) for key, what in rows}
 
 
 def _rows(
-    table: Table, which: Bool, further: tuple[str, ...]
+    table: Table, which: Rows | Bool, *further: str
 ) -> Iterator[tuple[tuple[int, int], tuple[Any, ...]]]:
     """These rows: slot and token, and time, role, device and what further is named."""
     names = ("token", "time", "role", "device", *further)
