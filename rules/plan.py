@@ -225,6 +225,13 @@ def per_of(rule: Rule) -> Per:
     return rule.condition.per
 
 
+def about(rule: Rule) -> SubjectKind:
+    """What its alerts are about: whom it judges, or where that is a name, the device."""
+    condition = rule.condition
+    named = isinstance(condition, Joined) and condition.same.named
+    return SubjectKind.DEVICE if named else condition.per.subject
+
+
 def _attributes(rule: Rule) -> frozenset[str]:
     """The attributes of devices that the rule cannot do without."""
     condition = rule.condition

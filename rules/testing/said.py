@@ -10,6 +10,7 @@ from devices.inventory import Device
 from devices.metric import BY_NAME, Metric
 from devices.reading import Reading
 from devices.suggest import did_you_mean, one_of
+from devices.token import NOBODY, token_of
 from rules.entry import LONGEST, Entry
 from rules.testing.fields import listed, required_instant
 from rules.testing.moment import Scale
@@ -34,7 +35,9 @@ class Said(NamedTuple):
 
     def reading(self) -> Reading:
         """The same as the evaluator takes it."""
-        return Reading(self.time, self.arrival, self.device, BY_NAME[self.metric].id, self.value)
+        metric = BY_NAME[self.metric]
+        token = token_of(self.attributes) if metric.momentary else NOBODY
+        return Reading(self.time, self.arrival, self.device, metric.id, self.value, token)
 
 
 def read_said(
