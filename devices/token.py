@@ -16,7 +16,11 @@ NAMING = ("credential", "plate")
 NOBODY = 0
 """The token of a reading that names nobody."""
 
+NO_ISSUE = 0
+"""The issue of a reading that names none."""
+
 _BYTES = 8
+_HIGHEST = 2**31 - 1
 
 
 def token_of(attributes: Mapping[str, Json]) -> int:
@@ -32,6 +36,22 @@ def token_of(attributes: Mapping[str, Json]) -> int:
             # One number means 'nobody': what happens to hash to it is moved aside.
             return int.from_bytes(hashed, "little", signed=True) or 1
     return NOBODY
+
+
+def issue_of(attributes: Mapping[str, Json]) -> int:
+    """The attribute `issue`, from 1 to 2^31-1: which card of its number it is.
+
+    NO_ISSUE where it is missing, something else, or nobody is named beside it.
+
+    A card that is lost is replaced by one with the same number and the next issue, so that the two
+    can be told apart (the issue level of access control).
+    """
+    issue = attributes.get("issue")
+    if isinstance(issue, bool) or not isinstance(issue, int | float):
+        return NO_ISSUE
+    whole = isinstance(issue, int) or issue.is_integer()
+    known = whole and 0 < issue <= _HIGHEST and token_of(attributes) != NOBODY
+    return int(issue) if known else NO_ISSUE
 
 
 def _said(value: Json) -> bytes:

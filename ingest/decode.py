@@ -21,8 +21,8 @@ from devices.formats.memory import NOTHING, Memory, Notes
 from devices.instant import SECOND, Micros, to_datetime
 from devices.inventory import Device, Inventory
 from devices.metric import BY_ID, BY_NAME, UnknownMetricError, metric
-from devices.reading import F64, I32, I64, Batch, Json, Observation, concatenate
-from devices.token import NOBODY, token_of
+from devices.reading import F64, I32, Batch, Json, Observation, concatenate
+from devices.token import NO_ISSUE, NOBODY, issue_of, token_of
 from devices.topic import UpTopic, parse
 from ingest import flat
 from ingest.columns import digests, distinct, highest, momentary, possible
@@ -87,6 +87,7 @@ class _Rows:
         self._rows: list[tuple[Micros, Micros, int, int, float, int, int]] = []
         self._attributes = [_NOTHING]
         self._tokens = [NOBODY]
+        self._issues = [NO_ISSUE]
         self._problems: dict[int, list[FormatError]] = {}
 
     def add(self, index: int, message: RawMessage) -> None:
@@ -106,11 +107,13 @@ class _Rows:
             np.array(number, np.int16),
             np.array(value, np.float64),
         )
-        named: I64 = np.array(self._tokens, np.int64)[np.array(attributes, np.intp)]
-        # A state or a measurement is kept without attributes, so it names nobody after a restart.
-        batch = replace(batch, token=np.where(momentary(batch), named, NOBODY))
-        owner: I32 = np.array(message, np.int32)
         facts: I32 = np.array(attributes, np.int32)
+        token = np.array(self._tokens, np.int64)[facts]
+        issue = np.array(self._issues, np.int32)[facts]
+        occurs = momentary(batch)
+        # A state or a measurement is kept without attributes, so it names nobody after a restart.
+        batch = replace(batch, token=token * occurs, issue=issue * occurs)
+        owner: I32 = np.array(message, np.int32)
         if len(read.rows):
             owner = np.concatenate((read.message, owner))
             facts = np.concatenate((np.zeros(len(read.rows), np.int32), facts))
@@ -188,6 +191,7 @@ class _Rows:
             attributes = len(self._attributes)
             self._attributes.append(_canonical(seen.attributes))
             self._tokens.append(token_of(seen.attributes))
+            self._issues.append(issue_of(seen.attributes))
         for name, value in seen.values.items():
             number = _IDS.get(name)
             if number is None:

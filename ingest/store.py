@@ -20,7 +20,7 @@ from psycopg.rows import TupleRow, tuple_row
 
 from devices.instant import Micros, to_datetime, to_micros
 from devices.reading import I64, Batch, Bool, concatenate
-from devices.token import NAMING, NOBODY, token_of
+from devices.token import NAMING, NO_ISSUE, NOBODY, issue_of, token_of
 from ingest.announced import keep_announced
 from ingest.binary_copy import (
     FLOAT8,
@@ -165,7 +165,7 @@ async def read_back(
         async with cursor.copy(SQL["copy_batches"], span) as copy:
             stream = b"".join([bytes(block) async for block in copy])
         await cursor.execute(SQL["naming_events"], {**span, "naming": list(NAMING)})
-        named = _tokens(await cursor.fetchall())
+        named = _named(await cursor.fetchall())
     return _batches(heads, stream, named)
 
 
@@ -352,25 +352,27 @@ def _new_rows(decoded: Decoded, written: Written) -> Batch:
     return rows.take(np.argsort(message, kind="stable"))
 
 
-def _tokens(events: list[TupleRow]) -> dict[_EventKey, int]:
-    """The token of each of these events, from their attributes as they are stored."""
-    return {
-        (device, metric, to_micros(time), digest): token_of(orjson.loads(attributes))
+def _named(events: list[TupleRow]) -> dict[_EventKey, tuple[int, int]]:
+    """Token and issue of each of these events, from their attributes as they are stored."""
+    said = {
+        (device, metric, to_micros(time), digest): orjson.loads(attributes)
         for device, metric, time, digest, attributes in events
     }
+    return {key: (token_of(attributes), issue_of(attributes)) for key, attributes in said.items()}
 
 
 def _batches(
-    heads: list[TupleRow], stream: bytes, named: Mapping[_EventKey, int]
+    heads: list[TupleRow], stream: bytes, named: Mapping[_EventKey, tuple[int, int]]
 ) -> list[CommittedBatch]:
     layouts = (INT8, TIMESTAMP, TIMESTAMP, INT4, INT2, FLOAT8, INT8)
     seq, time, arrival, device, metric, value, digest = decode(stream, layouts)
     time = from_timestamp(time)
-    token = np.zeros(len(seq), np.int64)
+    token, issue = np.zeros(len(seq), np.int64), np.zeros(len(seq), np.int32)
     if named:
         keys = zip(device.tolist(), metric.tolist(), time.tolist(), digest.tolist(), strict=True)
-        token[:] = [named.get(key, NOBODY) for key in keys]
-    rows = Batch(time, from_timestamp(arrival), device, metric, value, token)
+        found = [named.get(key, (NOBODY, NO_ISSUE)) for key in keys]
+        token[:], issue[:] = zip(*found, strict=True) if found else ((), ())
+    rows = Batch(time, from_timestamp(arrival), device, metric, value, token, issue)
     seqs: I64 = seq
     return [
         CommittedBatch(

@@ -10,8 +10,10 @@ from rules.expression import Expression
 from rules.model import Absence, Condition, CountInWindow, Threshold, Watch
 from rules.parts import over_value, read_per, required
 from rules.sequence_reading import (
+    REPLACED_KEYS,
     SEQUENCE_KEYS,
     WITHOUT_KEYS,
+    read_replaced,
     read_sequence,
     read_without,
     sequence_metrics,
@@ -122,6 +124,7 @@ def _least_count(expression: Expression) -> int | None:
 _THRESHOLD = Reader("", "a threshold", frozenset({"when", "clear", "for"}), _threshold)
 READERS = (
     Reader("first", "a sequence ('first')", SEQUENCE_KEYS, read_sequence, sequence_metrics),
+    Reader("replaced", "replaced cards ('replaced')", REPLACED_KEYS, read_replaced),
     Reader(
         "without",
         "what had to come before ('without')",

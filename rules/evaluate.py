@@ -14,11 +14,12 @@ import numpy as np
 
 from devices.instant import Micros
 from devices.reading import Batch
-from rules import absence, missing, sequence, threshold, window, without
+from rules import absence, missing, replaced, sequence, threshold, window, without
 from rules.hearing import HEARTBEAT, Hearing, listen, of_heartbeats, remember
 from rules.memory import AbsenceMemory, Memory, ThresholdMemory, WindowMemory
 from rules.model import Rule
 from rules.plan import Plan
+from rules.replaced import ReplacedMemory
 from rules.sequence_memory import MissingMemory, SequenceMemory, WithoutMemory
 from rules.silence import Rows, Silence
 from rules.state import State
@@ -148,6 +149,7 @@ JUDGES: Mapping[type[Any], Judge] = MappingProxyType(
         SequenceMemory: Judge(sequence.fold, sequence.tick),
         MissingMemory: Judge(missing.fold, missing.tick),
         WithoutMemory: Judge(without.fold, without.tick),
+        ReplacedMemory: Judge(replaced.fold, replaced.tick),
     }
 )
 """By the class of what a kind remembers."""

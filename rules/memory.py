@@ -13,7 +13,18 @@ import numpy as np
 
 from devices.instant import FOREVER, NEVER, Micros
 from devices.reading import I64, Bool
-from rules.model import Absence, CountInWindow, Missing, Rule, Succession, Threshold, Without
+from rules.model import (
+    Absence,
+    CountInWindow,
+    Joined,
+    Missing,
+    Replaced,
+    Rule,
+    Succession,
+    Threshold,
+    Without,
+)
+from rules.replaced import ReplacedMemory, fresh_replaced
 from rules.sequence_memory import (
     MissingMemory,
     SequenceMemory,
@@ -76,7 +87,13 @@ class WindowMemory:
 
 
 Memory: TypeAlias = (
-    ThresholdMemory | AbsenceMemory | WindowMemory | SequenceMemory | MissingMemory | WithoutMemory
+    ThresholdMemory
+    | AbsenceMemory
+    | WindowMemory
+    | SequenceMemory
+    | MissingMemory
+    | WithoutMemory
+    | ReplacedMemory
 )
 
 
@@ -103,12 +120,20 @@ def fresh_memory(rule: Rule, n: int, m: int, now: Micros) -> Memory:
                 since=Sparse(n, _NEVER),
                 spent=Sparse(n, _NEVER),
             )
+        case Succession() | Missing() | Without() | Replaced() as condition:
+            return _fresh_sequence(condition, n, m, now)
+
+
+def _fresh_sequence(condition: Joined | Replaced, n: int, m: int, now: Micros) -> Memory:
+    match condition:
         case Succession():
             return fresh_sequence(n, m)
         case Missing():
             return fresh_missing(n, m)
         case Without():
             return fresh_without(n, m, now)
+        case Replaced():
+            return fresh_replaced(n)
 
 
 def columns_of(memory: Memory) -> Mapping[str, Column]:

@@ -271,6 +271,28 @@ def _given(*expressions: Expression | None) -> tuple[Expression, ...]:
     return tuple(e for e in expressions if e is not None)
 
 
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """True at each reading of a credential of which a later issue was read before.
+
+    of: which readings · keep: for how long a credential is remembered that is not read, µs.
+    """
+
+    of: Part
+    keep: Micros
+    states_metrics: ClassVar[bool] = False
+
+    @property
+    def per(self) -> Per:
+        """Whose readings are judged together: a credential is known within a community."""
+        return Same.CREDENTIAL.per
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """All that it is written with."""
+        return _given(self.of.where)
+
+
 Joined: TypeAlias = Succession | Missing | Without
 """Conditions on two readings, `parts`, that must belong together.
 
@@ -278,7 +300,7 @@ Joined: TypeAlias = Succession | Missing | Without
 `where` begins to hold. That a subject has devices for both is asked by the plan.
 """
 
-Condition: TypeAlias = Threshold | Absence | CountInWindow | Joined
+Condition: TypeAlias = Threshold | Absence | CountInWindow | Joined | Replaced
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from devices.inventory import Inventory
 from devices.kind import SILENT_AFTER_INTERVALS
 from devices.metric import BY_NAME
 from devices.reading import F64, I32, I64, Bool
-from rules.model import Joined, Part, Per, Rule, SubjectKind, Succession
+from rules.model import Joined, Part, Per, Replaced, Rule, SubjectKind, Succession
 from rules.sparse import Sparse
 from rules.transition import Subject
 from rules.watched import Watched
@@ -229,6 +229,7 @@ def about(rule: Rule) -> SubjectKind:
     """What its alerts are about: whom it judges, or where that is a name, the device."""
     condition = rule.condition
     named = isinstance(condition, Joined) and condition.same.named
+    named |= isinstance(condition, Replaced)
     return SubjectKind.DEVICE if named else condition.per.subject
 
 

@@ -4,12 +4,13 @@ from devices.instant import SECOND, format_duration
 from devices.metric import BY_NAME, Metric
 from devices.suggest import did_you_mean
 from rules.entry import Entry
-from rules.model import Missing, Part, Same, Succession, Watch, Without
+from rules.model import Missing, Part, Replaced, Same, Succession, Watch, Without
 from rules.parts import over_value, required
 from rules.soundness import contradiction
 from rules.writing import Fields, Render, texts
 
 SEQUENCE_KEYS = frozenset({"first", "then", "within", "missing", "same", "different", "speed"})
+REPLACED_KEYS = frozenset({"when", "replaced"})
 WITHOUT_KEYS = frozenset({"when", "without", "same"})
 
 _PART = frozenset({"metric", "where"})
@@ -69,6 +70,16 @@ def read_without(entry: Entry, watch: Watch | None) -> Without | None:
     if not (metric and when and within and same):
         return None
     return Without(Part(metric.name, when), before, within, same)
+
+
+def read_replaced(entry: Entry, watch: Watch | None) -> Replaced | None:
+    """Which cards count as replaced; None, with every problem noted, where it cannot be told."""
+    metric = BY_NAME[watch.metric] if watch else None
+    when = over_value(entry, "when", metric)
+    keep = entry.duration("replaced", least=SECOND)
+    if metric:
+        _check_metric(entry, "watch", metric, Same.CREDENTIAL)
+    return Replaced(Part(metric.name, when), keep) if metric and keep else None
 
 
 def _part(
@@ -169,6 +180,12 @@ def write_without(condition: Without, render: Render) -> Fields:
     """The fields in a rule file of a rule about what had to come before."""
     before = _written(condition.before, render) | {"within": format_duration(condition.within)}
     return {"without": before, "same": str(condition.same)} | texts(render, when=condition.of.where)
+
+
+def write_replaced(condition: Replaced, render: Render) -> Fields:
+    """The fields in a rule file of a rule about replaced cards."""
+    fields: Fields = {"replaced": format_duration(condition.keep)}
+    return fields | texts(render, when=condition.of.where)
 
 
 def _written(part: Part, render: Render) -> Fields:

@@ -12,13 +12,14 @@ from rules.model import (
     Absence,
     CountInWindow,
     Missing,
+    Replaced,
     Rule,
     Succession,
     Threshold,
     Watch,
     Without,
 )
-from rules.sequence_reading import write_joined, write_without
+from rules.sequence_reading import write_joined, write_replaced, write_without
 from rules.writing import Fields, Render, per_text, texts
 
 FINGERPRINT_BYTES = 16
@@ -89,6 +90,7 @@ WRITERS: Mapping[type[Any], Callable[[Any, Render], Fields]] = MappingProxyType(
         Succession: write_joined,
         Missing: write_joined,
         Without: write_without,
+        Replaced: write_replaced,
     }
 )
 """By the class of the condition: its fields in a rule file."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.reading import Batch, Reading, concatenate
-from devices.token import NOBODY, token_of
+from devices.token import NO_ISSUE, NOBODY, issue_of, token_of
 
 
 def test_a_token_is_the_same_for_ever() -> None:
@@ -37,6 +37,14 @@ def test_a_number_counts_by_what_it_is() -> None:
     assert token_of({"credential": 1e16}) == token_of({"credential": 10**16})
 
 
+def test_the_issue_of_a_card_is_a_whole_number_beside_its_credential() -> None:
+    assert issue_of({"credential": "4f2a", "issue": 2}) == 2
+    assert issue_of({"credential": "4f2a", "issue": 2.0}) == 2
+    for issue in (0, -1, 2**31, 1.5, True, "2", None):
+        assert issue_of({"credential": "4f2a", "issue": issue}) == NO_ISSUE
+    assert issue_of({"issue": 2}) == NO_ISSUE
+
+
 def test_a_number_beyond_64_bits_counts_as_the_database_gives_it_back() -> None:
     said = orjson.loads(b'{"credential": 12345678901234567890123}')
     back = orjson.loads(b'{"credential": 12345678901234568000000}')
@@ -55,14 +63,16 @@ def test_a_token_survives_being_written_and_read(value: str | float) -> None:
     assert -(2**63) <= token < 2**63
 
 
-ROWS = [Reading(n, n, 1, 21, 1.0, token) for n, token in enumerate((7, 0, -9))]
+ROWS = [Reading(n, n, 1, 21, 1.0, token, n) for n, token in enumerate((7, 0, -9))]
 
 
 def test_rows_keep_their_tokens() -> None:
     batch = Batch.of(ROWS)
     assert batch.token.dtype == np.int64
     assert batch.rows() == ROWS
+    assert batch.issue.dtype == np.int32
     assert batch.take(np.array([2, 0])).token.tolist() == [-9, 7]
+    assert batch.take(np.array([2, 0])).issue.tolist() == [2, 0]
     assert concatenate([batch, Batch.empty(), batch]).token.tolist() == [7, 0, -9] * 2
 
 

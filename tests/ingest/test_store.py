@@ -210,7 +210,9 @@ async def test_a_restart_sees_whom_events_name_as_the_running_process_saw_it(
         connection,
         spo2(97),
         *(message("door", payload % card) for payload, card in zip(payloads, cards, strict=True)),
-        message("door", {"values": {"vehicle_entry": 1}, "attributes": {"plate": "E1"}}),
+        message(
+            "door", {"values": {"vehicle_entry": 1}, "attributes": {"plate": "E1", "issue": 3}}
+        ),
         message("door", {"values": {"access_granted": 1}, "attributes": {"reason": "button"}}),
         message("door", {"values": {"door_open": 1}, "attributes": {"credential": "4f2a"}}),
     )
@@ -219,6 +221,7 @@ async def test_a_restart_sees_whom_events_name_as_the_running_process_saw_it(
     assert [token == NOBODY for token in named] == [True, *[False] * 7, True, False]
     assert len(set(named)) == 8  # nobody, six cards and a plate; 4f2a was said twice
     assert sorted(back.readings.rows()) == sorted(handed.readings.rows())
+    assert [row.issue for row in handed.readings.rows() if row.issue] == [3]
     states = [row for row in back.readings.rows() if row.metric == DOOR_OPEN]
     assert [row.token for row in states] == [NOBODY]
 

@@ -1,5 +1,7 @@
 """Rules about two readings that belong together. Devices are silent after 30 s."""
 
+from itertools import pairwise
+
 from devices.inventory import Area, Household, Inventory
 from devices.reading import Batch, Reading
 from devices.token import token_of
@@ -247,6 +249,44 @@ def test_who_leaves_without_having_entered() -> None:
         car(26, "vehicle_exit", "b"),
     ]
     assert told(judge(body, (rows, 30))) == [("fired", "occurred", 26, 26)]
+
+
+REPLACED = "watch: {metric: access_granted}\nwhen: access_granted == 1\nreplaced: 366d"
+
+
+def card(time: float, issue: int, device_id: int = READER, *, number: str = "a") -> Reading:
+    return granted(time, device_id, number)._replace(issue=issue)
+
+
+def test_a_card_that_is_used_after_its_replacement_appeared() -> None:
+    """As in the VAST challenge of 2016, where two replaced cards were used on."""
+    rows = [card(1, 1), card(9, 2), card(10, 3, number="b"), card(12, 2), card(20, 1, FAR)]
+    rows += [card(21, 2), card(30, 1), card(31, 0), granted(32, READER)]
+    said = judge(REPLACED, (rows, 40))
+    assert told(said) == [("fired", "occurred", 20, 20), ("fired", "occurred", 30, 30)]
+    assert [(t.subject.kind, t.subject.id, t.devices) for t in said] == [
+        ("device", FAR, (FAR,)),
+        ("device", READER, (READER,)),
+    ]
+    for cuts in (range(1, len(rows) + 1), (3, 5, 9)):
+        starts = [0, *cuts]
+        steps = [(rows[a:b], rows[b - 1].time / 1e6) for a, b in pairwise(starts)]
+        assert told(judge(REPLACED, *steps)) == told(said)
+    assert told(judge(REPLACED, (rows, 40), (rows, 40))) == told(said)
+
+
+def test_a_new_card_is_the_first_to_be_read_as_often_as_not() -> None:
+    assert told(judge(REPLACED, ([card(5, 2), card(6, 1)], 9))) == [("fired", "occurred", 6, 6)]
+    assert judge(REPLACED, ([card(5, 1), card(6, 2), card(7, 2)], 9)) == []
+
+
+def test_a_card_that_nobody_uses_is_forgotten() -> None:
+    body = REPLACED.replace("366d", "10s")
+    assert judge(body, ([card(1, 2), card(20, 5, number="b"), card(21, 1)], 25)) == []
+    one_by_one = [([row], row.time / 1e6) for row in (card(1, 2), card(20, 5), card(21, 1))]
+    assert told(judge(body, *one_by_one)) == [("fired", "occurred", 21, 21)]
+    apart = [([card(1, 2)], 1.0), ([card(20, 5, number="b")], 20.0), ([card(21, 1)], 21.0)]
+    assert judge(body, *apart) == []
 
 
 def test_an_empty_batch_of_nobody() -> None:

@@ -7,7 +7,7 @@ import pytest
 from devices.instant import MINUTE, SECOND
 from rules.errors import RulesError
 from rules.loader import load
-from rules.model import Missing, NoData, Part, Same, Succession, Without
+from rules.model import Missing, NoData, Part, Replaced, Same, Succession, Without
 from rules.written import fingerprint, write
 from tests.rules.community import rule
 
@@ -147,6 +147,17 @@ def test_what_cannot_be_meant_is_refused(body: str, complaint: str) -> None:
     with pytest.raises(RulesError) as refused:
         load({"r.yaml": f"{HEAD}{lines}\n"})
     assert complaint in str(refused.value)
+
+
+def test_replaced_cards_are_understood_and_written_back() -> None:
+    body = "watch: {metric: access_granted}\nwhen: value == 1\nreplaced: 90d"
+    plain = "watch: {metric: access_granted}\nreplaced: 30d"
+    for original in (rule("x", body), rule("x", plain)):
+        assert isinstance(original.condition, Replaced)
+        (again,) = load({"test.yaml": write(original)})
+        assert again.condition == original.condition
+    with pytest.raises(RulesError, match="names no credential"):
+        rule("x", "watch: {metric: door_open}\nreplaced: 30d")
 
 
 def test_silence_is_held_by_default() -> None:
