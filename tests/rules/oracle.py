@@ -35,6 +35,7 @@ class Row(NamedTuple):
     metric: int
     value: float
     token: int = 0
+    issue: int = 0
 
     @property
     def offline(self) -> bool:
@@ -51,7 +52,7 @@ def placed(readings: Sequence[Reading], now: Micros) -> list[Row]:
     for r in sorted(readings, key=lambda r: r.time):
         time = r.time - ahead[r.device, r.arrival]
         heard = max(time, min(r.arrival, now))
-        rows.append(Row(time, heard, r.arrival, r.device, r.metric, r.value, r.token))
+        rows.append(Row(time, heard, r.arrival, r.device, r.metric, r.value, *r[5:]))
     return sorted(rows, key=lambda row: row.time)
 
 

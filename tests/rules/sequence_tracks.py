@@ -7,7 +7,7 @@ import numpy as np
 
 from devices.instant import FOREVER, NEVER, SECOND, Micros
 from devices.metric import BY_NAME
-from rules.model import Joined, Missing, SubjectKind, Succession, Without
+from rules.model import Joined, Missing, Replaced, SubjectKind, Succession, Without
 from rules.plan import RulePlan
 from rules.sequence_memory import LATE
 from rules.transition import Cause, Change, Subject, Transition
@@ -299,4 +299,45 @@ class WithoutTrack(JoinedTrack):
         self.heard_batch()
 
 
-TRACKS.update({Succession: SuccessionTrack, Missing: MissingTrack, Without: WithoutTrack})
+class ReplacedTrack(Track):
+    def __init__(self, oracle: Oracle, own: RulePlan, now: Micros) -> None:
+        super().__init__(oracle, own, now)
+        assert isinstance(own.rule.condition, Replaced)
+        self.condition = own.rule.condition
+        self.heard: list[Row] = []
+        self.newest: dict[Subject, Micros] = {}
+        self.cards: dict[Key, tuple[int, Micros, Micros, Micros]] = {}
+
+    def judge(self, row: Row) -> None:
+        if row.device in self.subject and row.issue and self.holds(self.condition.of.where, row):
+            self.heard.append(row)
+
+    def tick(self, now: Micros) -> None:  # noqa: ARG002
+        for row in sorted(self.heard, key=lambda r: (r.time, r.issue)):
+            subject = self.subject[row.device]
+            forgotten = self.newest.get(subject, NEVER) - self.condition.keep
+            fresh = (row.issue, row.time, row.time, NEVER)
+            known = self.cards.get((subject, row.token), fresh)
+            issue, since, read, told = known if known[2] >= forgotten else fresh
+            if row.issue > issue:
+                issue, since = row.issue, row.time
+            elif row.issue == issue:
+                since = min(since, row.time)
+            elif row.time > max(since, told):
+                told = row.time
+                about, change = Subject(SubjectKind.DEVICE, row.device), Change.FIRED
+                said = (self.rule, about, change, Cause.OCCURRED, told, told, (about.id,), 1.0)
+                self.said.append(Transition(*said))
+            self.cards[subject, row.token] = (issue, since, max(read, row.time), told)
+            self.newest[subject] = max(self.newest.get(subject, NEVER), row.time)
+        self.heard = []
+
+
+TRACKS.update(
+    {
+        Succession: SuccessionTrack,
+        Missing: MissingTrack,
+        Without: WithoutTrack,
+        Replaced: ReplacedTrack,
+    }
+)

@@ -57,13 +57,14 @@ RULES = (
         "watch: {metric: vehicle_exit}\nwhen: vehicle_exit == 1\n"
         "without: {metric: vehicle_entry, within: 20s}\nsame: plate",
     ),
+    rule("r.card", "watch: {metric: access_granted}\nreplaced: 100s"),
     rule(
         "w.calls",
         "watch: {metric: sos}\nwhen: sos == 1\n"
         "without: {metric: motion, where: motion == 1, within: 15s}\nsame: household",
     ),
 )
-BY_NAME_CODES = frozenset(("s.twice", "s.fast", "m.stays", "w.leaves"))
+BY_NAME_CODES = frozenset(("r.card", "s.twice", "s.fast", "m.stays", "w.leaves"))
 """Rules that join by whom events name: their alerts are about devices, several at a time."""
 
 
@@ -96,10 +97,10 @@ def place(*, gateway: bool = False, away: bool = False) -> Inventory:
 PLAN = make_plan(RULES, place(gateway=True))
 PLAIN = make_plan(RULES, place())
 
-Source: TypeAlias = tuple[int, str, float, int]
+Source: TypeAlias = tuple[int, str, float, int, int]
 SOURCES = st.sampled_from(
     [
-        (device, name, value, token)
+        (device, name, value, token, issue)
         for devices, name, values, tokens in (
             ((READER, FAR, LOCK), "access_granted", (1.0,), (0, 7, 7, -8)),
             ((CONTACT, LOCK), "door_open", (0.0, 1.0, 1.0), (0,)),
@@ -113,14 +114,15 @@ SOURCES = st.sampled_from(
         for device in devices
         for value in values
         for token in tokens
+        for issue in ((1, 2, 0) if token == 7 else (0,))
     ]
 )
 STEPS = st.sampled_from([1, 1, 2, 2, 3, 5, 5, 10, 20, 31, 45, 700])
 
 
 def said_by(source: Source, time: int, arrival: int) -> Reading:
-    number, name, value, token = source
-    return Reading(time, arrival, number, metric(name).id, value, token)
+    number, name, value, token, issue = source
+    return Reading(time, arrival, number, metric(name).id, value, token, issue)
 
 
 @st.composite
@@ -256,9 +258,9 @@ def test_a_state_divided_among_shards_and_put_together_again_is_the_same(
 
 def test_what_is_remembered_goes_along_to_a_changed_site() -> None:
     rows = [
-        said_by((READER, "access_granted", 1.0, 7), seconds(t), seconds(t)) for t in (3, 12, 21)
+        said_by((READER, "access_granted", 1.0, 7, 0), seconds(t), seconds(t)) for t in (3, 12, 21)
     ]
-    rows.append(said_by((CONTACT, "door_open", 0.0, 0), seconds(22), seconds(22)))
+    rows.append(said_by((CONTACT, "door_open", 0.0, 0, 0), seconds(22), seconds(22)))
     state = evaluate(PLAIN, Batch.of(rows), fresh(PLAIN, 0), seconds(22)).state
     more = place(gateway=True)
     site = Inventory.of(
@@ -271,14 +273,14 @@ def test_what_is_remembered_goes_along_to_a_changed_site() -> None:
     saved, again = restore(dump(state, PLAIN), wider, seconds(22))
     assert withdrawn == again == []
     assert dump(carried, wider) == dump(saved, wider)
-    opened = said_by((CONTACT, "door_open", 1.0, 0), seconds(25), seconds(25))
+    opened = said_by((CONTACT, "door_open", 1.0, 0, 0), seconds(25), seconds(25))
     done = evaluate(wider, Batch.of([opened]), carried, seconds(25))
     assert ("s.opens", seconds(21)) in [(t.rule.code, t.since) for t in done.transitions]
 
 
 def test_what_stands_is_withdrawn_with_its_door() -> None:
-    closed = said_by((CONTACT, "door_open", 0.0, 0), seconds(1), seconds(1))
-    grant = said_by((READER, "access_granted", 1.0, 7), seconds(3), seconds(3))
+    closed = said_by((CONTACT, "door_open", 0.0, 0, 0), seconds(1), seconds(1))
+    grant = said_by((READER, "access_granted", 1.0, 7, 0), seconds(3), seconds(3))
     done = evaluate(PLAIN, Batch.of([closed, grant]), fresh(PLAIN, 0), seconds(20))
     assert [t.rule.code for t in done.transitions] == ["m.opens"]
     whole = place()
@@ -307,10 +309,10 @@ def test_nobody_is_waited_for_while_a_home_is_away() -> None:
     home = make_plan([away.rules[0].rule], place())
 
     def beats(*times: float) -> list[Reading]:
-        return [said_by((MOTION, "motion", 0.0, 0), seconds(t), seconds(t)) for t in times]
+        return [said_by((MOTION, "motion", 0.0, 0, 0), seconds(t), seconds(t)) for t in times]
 
     def call(time: float) -> Reading:
-        return said_by((SOS, "sos", 1.0, 0), seconds(time), seconds(time))
+        return said_by((SOS, "sos", 1.0, 0, 0), seconds(time), seconds(time))
 
     state = evaluate(away, Batch.of([*beats(20, 40), call(41)]), fresh(away, 0), seconds(50)).state
     state, _ = carry_over(state, away, home, seconds(50))
@@ -321,7 +323,9 @@ def test_nobody_is_waited_for_while_a_home_is_away() -> None:
 def test_tokens_are_no_numbers_to_calculate_with() -> None:
     """The lowest and the highest, and one that is negative, join as others do."""
     for token in (-(2**63), 2**63 - 1, -1):
-        rows = [said_by((d, "access_granted", 1.0, token), seconds(d), seconds(d)) for d in (1, 3)]
+        rows = [
+            said_by((d, "access_granted", 1.0, token, 0), seconds(d), seconds(d)) for d in (1, 3)
+        ]
         done = evaluate(PLAIN, Batch.of(rows), fresh(PLAIN, 0), seconds(9))
         codes = sorted(t.rule.code for t in done.transitions)
         assert codes == ["s.again", "s.fast", "s.twice"]
