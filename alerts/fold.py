@@ -17,6 +17,9 @@ from rules.transition import Cause, Change, Subject, Transition
 rank = GRAVEST_FIRST.index
 """Of a colour: 0 is the gravest."""
 
+_OCCURRENCES = frozenset((Cause.OCCURRED, Cause.NOT_FOLLOWED))
+"""Causes of which each is news, also of an alert that stands."""
+
 
 class Key(NamedTuple):
     """One rule at one subject: at most one alert stands for it."""
@@ -82,7 +85,7 @@ class Effect:
     def again(self) -> bool:
         """True where it occurred once more (SOS pressed again)."""
         fired = self.decision.reason is Reason.FIRED_AGAIN
-        return fired and self.transition.cause is Cause.OCCURRED
+        return fired and self.transition.cause in _OCCURRENCES
 
     @property
     def rises(self) -> bool:

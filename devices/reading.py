@@ -25,13 +25,23 @@ Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json
 
 
 class Reading(NamedTuple):
-    """One number of one device. `time` is the device's clock, `arrival` the server's; µs, UTC."""
+    """One number of one device. `time` is the device's clock, `arrival` the server's; µs, UTC.
+
+    token: whom an event names (`devices.token`), 0 where nobody · issue: of a credential, which
+    card of its number; 0 where that is not said.
+    """
 
     time: Micros
     arrival: Micros
     device: int
     metric: int
     value: float
+    token: int = 0
+    issue: int = 0
+
+
+_LEFT_OUT: I64 = np.zeros(0, np.int64)
+_NOT_SAID: I32 = np.zeros(0, np.int32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +50,9 @@ class Batch:
 
     time, arrival: int64, microseconds since the Unix epoch, UTC (device's and server's clock)
     device: int32, the registry's id · metric: int16, `devices.metric` id · value: float64, in the
-    metric's own unit. A zero-length batch is a timer tick.
+    metric's own unit · token: int64, whom an event names (`devices.token`), 0 where nobody
+    issue: int32, of a credential, which card of its number; 0 where that is not said. Both are 0
+    for all rows where they are left out. A zero-length batch is a timer tick.
     """
 
     time: I64
@@ -48,10 +60,16 @@ class Batch:
     device: I32
     metric: I16
     value: F64
+    token: I64 = field(default_factory=lambda: _LEFT_OUT)
+    issue: I32 = field(default_factory=lambda: _NOT_SAID)
 
     def __post_init__(self) -> None:
+        if self.token is _LEFT_OUT:
+            object.__setattr__(self, "token", np.zeros(len(self.time), np.int64))
+        if self.issue is _NOT_SAID:
+            object.__setattr__(self, "issue", np.zeros(len(self.time), np.int32))
         lengths = {len(self.time), len(self.arrival), len(self.device), len(self.metric)}
-        if lengths != {len(self.value)}:
+        if lengths | {len(self.token), len(self.issue)} != {len(self.value)}:
             raise ValueError(f"columns of a batch differ in length: {sorted(lengths)}")
 
     def __len__(self) -> int:
@@ -61,13 +79,15 @@ class Batch:
     def of(cls, readings: Iterable[Reading]) -> "Batch":
         """The columns of these readings, in their order."""
         rows = list(readings)
-        columns = tuple(zip(*rows, strict=True)) if rows else ((), (), (), (), ())
+        columns = tuple(zip(*rows, strict=True)) if rows else ((),) * 7
         return cls(
             time=np.array(columns[0], np.int64),
             arrival=np.array(columns[1], np.int64),
             device=np.array(columns[2], np.int32),
             metric=np.array(columns[3], np.int16),
             value=np.array(columns[4], np.float64),
+            token=np.array(columns[5], np.int64),
+            issue=np.array(columns[6], np.int32),
         )
 
     @classmethod
@@ -83,11 +103,14 @@ class Batch:
             self.device[rows],
             self.metric[rows],
             self.value[rows],
+            self.token[rows],
+            self.issue[rows],
         )
 
     def rows(self) -> list[Reading]:
         """Every row as a `Reading` of plain Python numbers."""
-        columns = (self.time, self.arrival, self.device, self.metric, self.value)
+        facts = (self.value, self.token, self.issue)
+        columns = (self.time, self.arrival, self.device, self.metric, *facts)
         return [Reading(*row) for row in zip(*(c.tolist() for c in columns), strict=True)]
 
 
@@ -101,6 +124,8 @@ def concatenate(batches: Sequence[Batch]) -> Batch:
         np.concatenate([b.device for b in batches]),
         np.concatenate([b.metric for b in batches]),
         np.concatenate([b.value for b in batches]),
+        np.concatenate([b.token for b in batches]),
+        np.concatenate([b.issue for b in batches]),
     )
 
 

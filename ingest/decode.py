@@ -10,7 +10,7 @@ is stored or refused already, and the memory has gone on since.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import orjson
@@ -22,6 +22,7 @@ from devices.instant import SECOND, Micros, to_datetime
 from devices.inventory import Device, Inventory
 from devices.metric import BY_ID, BY_NAME, UnknownMetricError, metric
 from devices.reading import F64, I32, Batch, Json, Observation, concatenate
+from devices.token import NO_ISSUE, NOBODY, issue_of, token_of
 from devices.topic import UpTopic, parse
 from ingest import flat
 from ingest.columns import digests, distinct, highest, momentary, possible
@@ -85,6 +86,8 @@ class _Rows:
         self._device: dict[int, int] = {}
         self._rows: list[tuple[Micros, Micros, int, int, float, int, int]] = []
         self._attributes = [_NOTHING]
+        self._tokens = [NOBODY]
+        self._issues = [NO_ISSUE]
         self._problems: dict[int, list[FormatError]] = {}
 
     def add(self, index: int, message: RawMessage) -> None:
@@ -104,8 +107,13 @@ class _Rows:
             np.array(number, np.int16),
             np.array(value, np.float64),
         )
-        owner: I32 = np.array(message, np.int32)
         facts: I32 = np.array(attributes, np.int32)
+        token = np.array(self._tokens, np.int64)[facts]
+        issue = np.array(self._issues, np.int32)[facts]
+        occurs = momentary(batch)
+        # A state or a measurement is kept without attributes, so it names nobody after a restart.
+        batch = replace(batch, token=token * occurs, issue=issue * occurs)
+        owner: I32 = np.array(message, np.int32)
         if len(read.rows):
             owner = np.concatenate((read.message, owner))
             facts = np.concatenate((np.zeros(len(read.rows), np.int32), facts))
@@ -182,6 +190,8 @@ class _Rows:
         if seen.attributes:
             attributes = len(self._attributes)
             self._attributes.append(_canonical(seen.attributes))
+            self._tokens.append(token_of(seen.attributes))
+            self._issues.append(issue_of(seen.attributes))
         for name, value in seen.values.items():
             number = _IDS.get(name)
             if number is None:

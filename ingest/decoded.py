@@ -36,16 +36,17 @@ class Rejection:
 class Decoded:
     """Messages understood, as columns.
 
-    device: int32, one per message, 0 where none could be told · usable: bool, one per message,
-    True where it said at least one storable thing · readings, events: rows of distinct keys, in the
-    order of receipt · reading_message, event_message: int32, the message each row came in ·
-    attributes: canonical JSON, one per event · digest: int64, one per event, over its value and
-    attributes · rejections: at most one per message · changes: what was announced, to be kept with
-    the batch · commands: what it asks of devices, by community, format and the format's topic ·
-    with_memory: the messages that were understood by what was announced, or announced something ·
-    contradicting: rows left out because an earlier one of their key had another value · too_many:
-    messages beyond what their device may send; not all of them are kept as rejections · heard: up
-    to when all that the broker accepted was known before these came, µs since the Unix epoch, UTC.
+    device: int32, one per message, 0 where none could be told · usable: bool, one per message, True
+    where it said at least one storable thing · readings, events: rows of distinct keys, in the
+    order of receipt, events with the token of whom they name · reading_message, event_message:
+    int32, the message each row came in · attributes: canonical JSON, one per event · digest: int64,
+    one per event, over its value and attributes · rejections: at most one per message · changes:
+    what was announced, to be kept with the batch · commands: what it asks of devices, by community,
+    format and the format's topic · with_memory: the messages that were understood by what was
+    announced, or announced something · contradicting: rows left out because an earlier one of their
+    key had another value · too_many: messages beyond what their device may send; not all of them
+    are kept as rejections · heard: up to when all that the broker accepted was known before these
+    came, µs since the Unix epoch, UTC.
     """
 
     messages: Sequence[RawMessage]

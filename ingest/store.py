@@ -6,19 +6,21 @@ belong; all others, and everything else, by staging tables of the connection. Wh
 is left alone, and counted as duplicate.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+import orjson
 from psycopg import AsyncConnection, AsyncCursor
 from psycopg.errors import UniqueViolation
 from psycopg.rows import TupleRow, tuple_row
 
 from devices.instant import Micros, to_datetime, to_micros
 from devices.reading import I64, Batch, Bool, concatenate
+from devices.token import NAMING, NO_ISSUE, NOBODY, issue_of, token_of
 from ingest.announced import keep_announced
 from ingest.binary_copy import (
     FLOAT8,
@@ -46,6 +48,8 @@ _CLAIMS = 0x67726964
 
 Connection = AsyncConnection[Any]
 Cursor = AsyncCursor[TupleRow]
+_EventKey: TypeAlias = tuple[int, int, Micros, int]
+"""What tells events apart: device, metric, time in µs since the Unix epoch, digest."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +57,8 @@ class CommittedBatch:
     """A batch as committed by a shard. It follows the shard's batch `prev_seq` (0: none).
 
     heard_until: up to then all that the broker accepted had been heard, µs since the Unix epoch,
-    UTC · readings: the rows that were new, readings and events alike, in the order of receipt.
+    UTC · readings: the rows that were new, readings and events alike, in the order of receipt, with
+    the tokens of whom they name.
     """
 
     seq: int
@@ -159,7 +164,9 @@ async def read_back(
         span = {"first": seqs[0], "last": seqs[-1], "seqs": seqs}
         async with cursor.copy(SQL["copy_batches"], span) as copy:
             stream = b"".join([bytes(block) async for block in copy])
-    return _batches(heads, stream)
+        await cursor.execute(SQL["naming_events"], {**span, "naming": list(NAMING)})
+        named = _named(await cursor.fetchall())
+    return _batches(heads, stream, named)
 
 
 async def _open(cursor: Cursor, shard: int) -> tuple[int, int]:
@@ -345,10 +352,27 @@ def _new_rows(decoded: Decoded, written: Written) -> Batch:
     return rows.take(np.argsort(message, kind="stable"))
 
 
-def _batches(heads: list[TupleRow], stream: bytes) -> list[CommittedBatch]:
-    layouts = (INT8, TIMESTAMP, TIMESTAMP, INT4, INT2, FLOAT8)
-    seq, time, arrival, device, metric, value = decode(stream, layouts)
-    rows = Batch(from_timestamp(time), from_timestamp(arrival), device, metric, value)
+def _named(events: list[TupleRow]) -> dict[_EventKey, tuple[int, int]]:
+    """Token and issue of each of these events, from their attributes as they are stored."""
+    said = {
+        (device, metric, to_micros(time), digest): orjson.loads(attributes)
+        for device, metric, time, digest, attributes in events
+    }
+    return {key: (token_of(attributes), issue_of(attributes)) for key, attributes in said.items()}
+
+
+def _batches(
+    heads: list[TupleRow], stream: bytes, named: Mapping[_EventKey, tuple[int, int]]
+) -> list[CommittedBatch]:
+    layouts = (INT8, TIMESTAMP, TIMESTAMP, INT4, INT2, FLOAT8, INT8)
+    seq, time, arrival, device, metric, value, digest = decode(stream, layouts)
+    time = from_timestamp(time)
+    token, issue = np.zeros(len(seq), np.int64), np.zeros(len(seq), np.int32)
+    if named:
+        keys = zip(device.tolist(), metric.tolist(), time.tolist(), digest.tolist(), strict=True)
+        found = [named.get(key, (NOBODY, NO_ISSUE)) for key in keys]
+        token[:], issue[:] = zip(*found, strict=True) if found else ((), ())
+    rows = Batch(time, from_timestamp(arrival), device, metric, value, token, issue)
     seqs: I64 = seq
     return [
         CommittedBatch(

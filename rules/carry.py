@@ -24,6 +24,7 @@ from rules.memory import (
 )
 from rules.model import GRAVEST_FIRST, Rule, Severity, SubjectKind
 from rules.plan import Plan, RulePlan, per_of
+from rules.sequence_memory import MissingMemory, WithoutMemory, restart
 from rules.sparse import Column, Sparse
 from rules.transition import Cause, Change, Subject, Transition
 
@@ -163,6 +164,10 @@ def _restart_timers(memory: Memory, turned: object, away: Bool, now: Micros) -> 
     elif isinstance(memory, AbsenceMemory):
         back = slots[~away[slots] & ~memory.firing[slots]]
         memory.last[back] = np.maximum(memory.last[back], now)
+    elif isinstance(memory, MissingMemory | WithoutMemory):
+        begun = np.zeros(len(away), np.bool_)
+        begun[slots] = True
+        restart(memory, begun, now)
 
 
 def _withdraw(

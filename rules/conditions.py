@@ -9,6 +9,16 @@ from rules.entry import Entry
 from rules.expression import Expression
 from rules.model import Absence, Condition, CountInWindow, Threshold, Watch
 from rules.parts import over_value, read_per, required
+from rules.sequence_reading import (
+    REPLACED_KEYS,
+    SEQUENCE_KEYS,
+    WITHOUT_KEYS,
+    read_replaced,
+    read_sequence,
+    read_without,
+    sequence_metrics,
+    without_metrics,
+)
 from rules.soundness import contradiction
 from rules.tree import Compare, Number, Value
 
@@ -21,7 +31,8 @@ class Reader(NamedTuple):
     key: a rule that has it is of this kind · name: what people call it · keys: those that such a
     rule may have · read: the condition, or None with every problem noted; where the watched metric
     is not known, what can be checked without it still is · metrics: of kinds that state their
-    metrics themselves, so that `watch` names none: what they are, as far as they can be told.
+    metrics themselves, so that `watch` names none: what they are, as far as they can be told
+    further: of others, the metrics that they watch beside that of `watch`.
     """
 
     key: str
@@ -29,6 +40,7 @@ class Reader(NamedTuple):
     keys: frozenset[str]
     read: Callable[[Entry, Watch | None], Condition | None]
     metrics: Callable[[Entry], tuple[str, ...]] | None = None
+    further: Callable[[Entry], tuple[str, ...]] | None = None
 
 
 def reader_of(entry: Entry) -> Reader:
@@ -112,6 +124,15 @@ def _least_count(expression: Expression) -> int | None:
 
 _THRESHOLD = Reader("", "a threshold", frozenset({"when", "clear", "for", "keep_for"}), _threshold)
 READERS = (
+    Reader("first", "a sequence ('first')", SEQUENCE_KEYS, read_sequence, sequence_metrics),
+    Reader("replaced", "replaced cards ('replaced')", REPLACED_KEYS, read_replaced),
+    Reader(
+        "without",
+        "what had to come before ('without')",
+        WITHOUT_KEYS,
+        read_without,
+        further=without_metrics,
+    ),
     Reader("absent", "an absence ('absent')", frozenset({"absent", "when", "per"}), _absence),
     Reader(
         "within",

@@ -14,12 +14,14 @@ import numpy as np
 
 from devices.instant import Micros
 from devices.reading import Batch
-from rules import absence, threshold, window
+from rules import absence, missing, replaced, sequence, threshold, window, without
 from rules.hearing import HEARTBEAT, Hearing, listen, of_heartbeats, remember
 from rules.inhibition import inhibit
 from rules.memory import AbsenceMemory, Memory, ThresholdMemory, WindowMemory
 from rules.model import Rule
 from rules.plan import Plan
+from rules.replaced import ReplacedMemory
+from rules.sequence_memory import MissingMemory, SequenceMemory, WithoutMemory
 from rules.silence import Rows, Silence
 from rules.state import State
 from rules.transition import Transition
@@ -152,10 +154,12 @@ def _rows_of(turn: Turn, rows: dict[int, Rows]) -> Rows:
 
 
 def _ends_silence(turn: Turn, memory: Memory) -> bool:
-    """Whether a threshold may have to take note of a silence that ended by another metric."""
+    """Whether it may have to take note of a silence that ended by another metric."""
+    hearing = turn.hearing
+    if isinstance(memory, SequenceMemory | MissingMemory | WithoutMemory):
+        return bool(hearing.gap.any())
     if not isinstance(memory, ThresholdMemory):
         return False
-    hearing = turn.hearing
     return bool(hearing.gap.any() or (hearing.newer.any() and memory.silent.any()))
 
 
@@ -179,6 +183,10 @@ JUDGES: Mapping[type[Any], Judge] = MappingProxyType(
         ThresholdMemory: Judge(threshold.fold, threshold.tick),
         AbsenceMemory: Judge(absence.fold, absence.tick),
         WindowMemory: Judge(window.fold, window.tick),
+        SequenceMemory: Judge(sequence.fold, sequence.tick),
+        MissingMemory: Judge(missing.fold, missing.tick),
+        WithoutMemory: Judge(without.fold, without.tick),
+        ReplacedMemory: Judge(replaced.fold, replaced.tick),
     }
 )
 """By the class of what a kind remembers."""

@@ -30,6 +30,8 @@ class Hearing:
 
     time: by the device's clock, but never after the arrival · heard: in the server's time; its
     arrival, or its own time if it then waited in a queue that was not yet drained
+    token: int64, whom an event names, 0 where nobody · issue: int32, which card of its number, 0
+    where that is not said
     offline: bool, the word 'offline', not overtaken · before: int64 µs, when the row's device had
     last been heard before the row · until: int64 µs, from when it had been silent if it was not
     heard by then · gap: bool, True where it was not · missed: bool, True where that was its own
@@ -46,6 +48,8 @@ class Hearing:
     device: I32
     metric: I16
     value: F64
+    token: I64
+    issue: I32
     offline: Bool
     before: I64
     until: I64
@@ -116,6 +120,8 @@ def listen(plan: Plan, batch: Batch, silence: Silence, now: Micros) -> Hearing:
         device=device,
         metric=batch.metric[rows],
         value=batch.value[rows],
+        token=batch.token[rows],
+        issue=batch.issue[rows],
         offline=offline,
         before=own.before,
         until=until,

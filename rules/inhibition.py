@@ -11,10 +11,13 @@ from dataclasses import dataclass, field, replace
 from devices.instant import Micros
 from rules.held import Held
 from rules.inhibitors import Whereabouts
-from rules.plan import per_of
+from rules.plan import about
 from rules.state import State
 from rules.transition import Cause, Change, Subject, Transition
 from rules.turn import Turn
+
+_OCCURRENCES = frozenset((Cause.OCCURRED, Cause.NOT_FOLLOWED))
+"""Causes of what is over as soon as it is told."""
 
 _ENDS = frozenset({Change.CLEARED, Change.WITHDRAWN})
 
@@ -61,7 +64,7 @@ class _Scene:
         if number not in self._changes:
             found: dict[int, list[Transition]] = {}
             for t in self.turns[number].said:
-                fired = t.change is Change.FIRED and t.cause is not Cause.OCCURRED
+                fired = t.change is Change.FIRED and t.cause not in _OCCURRENCES
                 if fired or t.change in _ENDS:
                     found.setdefault(t.subject.id, []).append(t)
             for told in found.values():
@@ -115,7 +118,7 @@ class _Inhibited:
 
     def _around(self, subject: int) -> list[tuple[int, int]]:
         """The rules and their slots that count at this subject."""
-        kind = per_of(self.turn.own.rule).subject
+        kind = about(self.turn.own.rule)
         return [
             (number, slot)
             for number in self.scene.inhibitors(self.turn)
@@ -129,7 +132,7 @@ class _Inhibited:
         """Whether this is not told; what is to be remembered of it is in `held`."""
         if said.change is Change.FIRED:
             quiet = self._inhibited(around, said.at)
-            if quiet and said.cause is not Cause.OCCURRED:
+            if quiet and said.cause not in _OCCURRENCES:
                 self.held[subject] = Held.of(said)
             return quiet
         held = self.held.get(subject)
@@ -177,10 +180,10 @@ class _Inhibited:
         return int(self.scene.turns[number].own.subject_ids[slot])
 
     def _late(self, subject: int, held: Held, time: Micros) -> Iterator[Transition]:
-        about = Subject(per_of(self.turn.own.rule).subject, subject)
+        place = Subject(about(self.turn.own.rule), subject)
         fired = Transition(
             self.turn.own.rule,
-            about,
+            place,
             Change.FIRED,
             held.cause,
             held.since,

@@ -12,9 +12,7 @@ from rules.calendar import MIDNIGHT, Active, MonthDay
 from rules.entry import Entry
 from rules.model import (
     GRAVEST_FIRST,
-    Absence,
     Condition,
-    CountInWindow,
     Grade,
     NoData,
     Severity,
@@ -90,7 +88,7 @@ def read_no_data(entry: Entry, watch: Watch | None, condition: Condition | None)
     """What silence means; `hold` where it is not said, or wrong and noted."""
     choice = entry.choice("no_data", NoData, NoData.HOLD) or NoData.HOLD
     momentary = watch is not None and any(BY_NAME[name].occurs for name in watch.metrics)
-    if choice is NoData.HOLD or not (momentary or isinstance(condition, Absence | CountInWindow)):
+    if choice is NoData.HOLD or not (momentary or not isinstance(condition, Threshold | None)):
         return choice
     hint = "write a rule of its own: absent: …, without 'when'"
     if choice is NoData.CLEAR:

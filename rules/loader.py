@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from devices.document import Data, Lines, scan
 from devices.errors import Problem
-from rules.conditions import CONDITION_KEYS, reader_of
+from rules.conditions import CONDITION_KEYS, Reader, reader_of
 from rules.entry import Entry
 from rules.errors import RulesError
 from rules.keys import (
@@ -24,7 +24,7 @@ from rules.keys import (
     read_texts,
     read_unless,
 )
-from rules.model import Rule
+from rules.model import Rule, Watch
 from rules.references import problems_of_references
 from rules.watching import read_watch
 from rules.written import fingerprint
@@ -125,7 +125,7 @@ def _load_rule(entry: Entry, text: str, seen: dict[str, str]) -> Rule | None:
     code = _code(entry, seen)
     category = _matching(entry, "category", _CATEGORY, "e.g. parking, access, care or safety")
     reader = reader_of(entry)
-    watch = read_watch(entry, None if reader.metrics is None else reader.metrics(entry))
+    watch = _watch(entry, reader)
     condition = reader.read(entry, watch)
     colours = read_colours(entry, watch, condition)
     no_data = read_no_data(entry, watch, condition)
@@ -160,6 +160,13 @@ def _load_rule(entry: Entry, text: str, seen: dict[str, str]) -> Rule | None:
         lateness,
     )
     return replace(rule, fingerprint=fingerprint(rule))
+
+
+def _watch(entry: Entry, reader: Reader) -> Watch | None:
+    watch = read_watch(entry, None if reader.metrics is None else reader.metrics(entry))
+    if watch is None or reader.further is None:
+        return watch
+    return replace(watch, metrics=tuple(dict.fromkeys((*watch.metrics, *reader.further(entry)))))
 
 
 def _code(entry: Entry, seen: dict[str, str]) -> str:

@@ -13,7 +13,26 @@ import numpy as np
 
 from devices.instant import FOREVER, NEVER, Micros
 from devices.reading import I64, Bool
-from rules.model import Absence, CountInWindow, Rule, Threshold
+from rules.model import (
+    Absence,
+    CountInWindow,
+    Joined,
+    Missing,
+    Replaced,
+    Rule,
+    Succession,
+    Threshold,
+    Without,
+)
+from rules.replaced import ReplacedMemory, fresh_replaced
+from rules.sequence_memory import (
+    MissingMemory,
+    SequenceMemory,
+    WithoutMemory,
+    fresh_missing,
+    fresh_sequence,
+    fresh_without,
+)
 from rules.sparse import Column, Rows, Sparse
 from rules.table import ByDevice, Table
 
@@ -77,10 +96,18 @@ class WindowMemory:
     earliest: Micros = FORGOTTEN
 
 
-Memory: TypeAlias = ThresholdMemory | AbsenceMemory | WindowMemory
+Memory: TypeAlias = (
+    ThresholdMemory
+    | AbsenceMemory
+    | WindowMemory
+    | SequenceMemory
+    | MissingMemory
+    | WithoutMemory
+    | ReplacedMemory
+)
 
 
-def fresh_memory(rule: Rule, n: int, m: int, now: Micros) -> Memory:  # noqa: ARG001
+def fresh_memory(rule: Rule, n: int, m: int, now: Micros) -> Memory:
     """What is remembered of n subjects with m devices that become known now: nothing was heard."""
     match rule.condition:
         case Threshold():
@@ -106,6 +133,20 @@ def fresh_memory(rule: Rule, n: int, m: int, now: Micros) -> Memory:  # noqa: AR
                 since=Sparse(n, _NEVER),
                 spent=Sparse(n, _NEVER),
             )
+        case Succession() | Missing() | Without() | Replaced() as condition:
+            return _fresh_sequence(condition, n, m, now)
+
+
+def _fresh_sequence(condition: Joined | Replaced, n: int, m: int, now: Micros) -> Memory:
+    match condition:
+        case Succession():
+            return fresh_sequence(n, m)
+        case Missing():
+            return fresh_missing(n, m)
+        case Without():
+            return fresh_without(n, m, now)
+        case Replaced():
+            return fresh_replaced(n)
 
 
 def columns_of(memory: Memory) -> Mapping[str, Column]:

@@ -70,10 +70,15 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Per:
-    """Whose readings are judged together. `area_kind` is set only for areas, e.g. 'building'."""
+    """Whose readings are judged together. `area_kind` is set only for areas, e.g. 'building'.
+
+    attribute: of devices only; those of one area that have the same number in it are one subject,
+    which goes by the first of them.
+    """
 
     subject: SubjectKind
     area_kind: str = ""
+    attribute: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +154,165 @@ class CountInWindow:
         return _given(self.when)
 
 
+class Same(StrEnum):
+    """What two readings must have in common to be of one sequence."""
+
+    DEVICE = "device"
+    HOUSEHOLD = "household"
+    DOOR = "door"
+    CREDENTIAL = "credential"
+    PLATE = "plate"
+
+    @property
+    def named(self) -> bool:
+        """Whether it is whom the events name; that is known within a community."""
+        return self in {Same.CREDENTIAL, Same.PLATE}
+
+    @property
+    def per(self) -> Per:
+        """Whose readings are judged together for that."""
+        if self.named:
+            return Per(SubjectKind.AREA, "community")
+        if self is Same.HOUSEHOLD:
+            return Per(SubjectKind.HOUSEHOLD)
+        return Per(SubjectKind.DEVICE, attribute="door" if self is Same.DOOR else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Readings with one part in a sequence: of this metric, where `where` holds (any, if None)."""
+
+    metric: str
+    where: Expression | None
+
+
+@dataclass(frozen=True, slots=True)
+class Succession:
+    """True at each `then` that comes at most `within` µs after a `first`.
+
+    elsewhere: only where the two are of different devices · speed: only where the way from one
+    device to the other, straight between their attributes x and y (m), takes longer at this speed
+    (m/s); 0: whatever the distance.
+    """
+
+    first: Part
+    then: Part
+    within: Micros
+    same: Same
+    elsewhere: bool = False
+    speed: float = 0.0
+    states_metrics: ClassVar[bool] = True
+    begins: ClassVar[tuple[bool, bool]] = (True, True)
+
+    @property
+    def per(self) -> Per:
+        """Whose readings are judged together."""
+        return self.same.per
+
+    @property
+    def parts(self) -> tuple[Part, Part]:
+        """The earlier and the later."""
+        return self.first, self.then
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """All that it is written with."""
+        return _given(self.first.where, self.then.where)
+
+    @property
+    def attributes(self) -> frozenset[str]:
+        """Those of its devices that it needs beside its expressions'."""
+        return frozenset(("x", "y")) if self.speed else frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """True when no `then` came within `within` µs after a `first`."""
+
+    first: Part
+    then: Part
+    within: Micros
+    same: Same
+    states_metrics: ClassVar[bool] = True
+    begins: ClassVar[tuple[bool, bool]] = (True, False)
+
+    @property
+    def per(self) -> Per:
+        """Whose readings are judged together."""
+        return self.same.per
+
+    @property
+    def parts(self) -> tuple[Part, Part]:
+        """The earlier and the later."""
+        return self.first, self.then
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """All that it is written with."""
+        return _given(self.first.where, self.then.where)
+
+
+@dataclass(frozen=True, slots=True)
+class Without:
+    """True at each reading `of` the watched metric with no `before` in the `within` µs up to it."""
+
+    of: Part
+    before: Part
+    within: Micros
+    same: Same
+    states_metrics: ClassVar[bool] = False
+    begins: ClassVar[tuple[bool, bool]] = (False, True)
+
+    @property
+    def per(self) -> Per:
+        """Whose readings are judged together."""
+        return self.same.per
+
+    @property
+    def parts(self) -> tuple[Part, Part]:
+        """The earlier and the later."""
+        return self.before, self.of
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """All that it is written with."""
+        return _given(self.before.where, self.of.where)
+
+
 def _given(*expressions: Expression | None) -> tuple[Expression, ...]:
     return tuple(e for e in expressions if e is not None)
 
 
-Condition: TypeAlias = Threshold | Absence | CountInWindow
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """True at each reading of a credential of which a later issue was read before.
+
+    of: which readings · keep: for how long a credential is remembered that is not read, µs.
+    """
+
+    of: Part
+    keep: Micros
+    states_metrics: ClassVar[bool] = False
+
+    @property
+    def per(self) -> Per:
+        """Whose readings are judged together: a credential is known within a community."""
+        return Same.CREDENTIAL.per
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """All that it is written with."""
+        return _given(self.of.where)
+
+
+Joined: TypeAlias = Succession | Missing | Without
+"""Conditions on two readings, `parts`, that must belong together.
+
+`begins` says of each part whether, on a state or a measurement, only the reading counts with which
+`where` begins to hold. That a subject has devices for both is asked by the plan.
+"""
+
+Condition: TypeAlias = Threshold | Absence | CountInWindow | Joined | Replaced
 
 
 @dataclass(frozen=True, slots=True)

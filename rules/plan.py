@@ -17,7 +17,7 @@ from devices.metric import BY_NAME
 from devices.reading import F64, I32, I64, Bool
 from rules.calendar import Calendar, calendar_of
 from rules.inhibitors import Whereabouts, in_order
-from rules.model import Per, Rule, SubjectKind
+from rules.model import Joined, Part, Per, Replaced, Rule, SubjectKind, Succession
 from rules.sparse import Sparse
 from rules.transition import Subject
 from rules.watched import Watched
@@ -51,8 +51,9 @@ class RulePlan:
     metrics: ids of those that it watches, the main one first · subject_ids: int32 (n,)
     slot: int32, by device id, NOBODY where not judged · devices: int32 (m,), ids by slot and then
     by id · starts: int32 (n + 1,), slot k has devices[starts[k]:starts[k + 1]] · away: bool (n,),
-    True where the rule does not look for now. Rules with the same subjects share these arrays.
-    calendar: when it may raise alerts.
+    True where the rule does not look for now · reports: of rules about readings that belong
+    together, which part's metric each device declares, bool (m, 2); else (m, 0). Rules with the
+    same subjects share these arrays. calendar: when it may raise alerts.
     """
 
     rule: Rule
@@ -62,6 +63,7 @@ class RulePlan:
     devices: I32
     starts: I32
     away: Bool
+    reports: Bool
     attributes: frozenset[str]
     lacking: Lacking
     calendar: Calendar
@@ -241,13 +243,15 @@ class _Shared:
 
 
 def _bind(rule: Rule, watched: Watched, shared: _Shared, zone: tzinfo) -> RulePlan:
-    names = frozenset[str]().union(*(e.attributes for e in rule.expressions))
+    names = _attributes(rule)
     rows = watched.rows(rule.watch)
     rows, lacking = _with_attributes(rows, tuple(sorted(names)), watched)
     per = per_of(rule)
     subjects = watched.subjects(per, rows)
     rows, subjects = rows[subjects != NONE], subjects[subjects != NONE]
     rows, subjects = _in_order(rows, subjects, watched.ids)
+    reports = watched.reports(rows, [part.metric for part in _parts(rule)])
+    rows, subjects, reports = _complete(rows, subjects, reports)
     first = np.flatnonzero(np.diff(subjects, prepend=NONE) != 0)
     ids = shared.array(subjects[first])
     devices = shared.array(watched.ids[rows])
@@ -260,7 +264,8 @@ def _bind(rule: Rule, watched: Watched, shared: _Shared, zone: tzinfo) -> RulePl
         slot=shared.slots(devices, starts, muted),
         devices=devices,
         starts=starts,
-        away=shared.array(_away(rule, per, ids, rows, watched)),
+        away=shared.array(_away(rule, per, ids, rows[first], watched)),
+        reports=shared.array(reports),
         attributes=names,
         lacking=lacking,
         calendar=calendar_of(rule.active, zone),
@@ -290,7 +295,38 @@ def per_of(rule: Rule) -> Per:
     return rule.condition.per
 
 
+def about(rule: Rule) -> SubjectKind:
+    """What its alerts are about: whom it judges, or where that is a name, the device."""
+    condition = rule.condition
+    named = isinstance(condition, Joined) and condition.same.named
+    named |= isinstance(condition, Replaced)
+    return SubjectKind.DEVICE if named else condition.per.subject
+
+
+def _attributes(rule: Rule) -> frozenset[str]:
+    """The attributes of devices that the rule cannot do without."""
+    condition = rule.condition
+    names = frozenset[str]().union(*(e.attributes for e in rule.expressions))
+    return names | condition.attributes if isinstance(condition, Succession) else names
+
+
+def _parts(rule: Rule) -> tuple[Part, ...]:
+    condition = rule.condition
+    return condition.parts if isinstance(condition, Joined) else ()
+
+
+def _complete(rows: I64, subjects: I32, reports: Bool) -> tuple[I64, I32, Bool]:
+    """Those of subjects that have a device for every part: others would lack it for ever."""
+    if not reports.shape[1] or not len(rows):
+        return rows, subjects, reports
+    begins = np.diff(subjects, prepend=NONE) != 0
+    declared = np.logical_or.reduceat(reports, np.flatnonzero(begins), axis=0).sum(axis=1)
+    kept = (declared == reports.shape[1])[np.cumsum(begins) - 1]
+    return rows[kept], subjects[kept], reports[kept]
+
+
 def _away(rule: Rule, per: Per, ids: I32, rows: I64, watched: Watched) -> Bool:
+    """rows: of the first device of each subject."""
     if not rule.unless_away or per.subject is SubjectKind.AREA:
         return np.zeros(len(ids), np.bool_)
     if per.subject is SubjectKind.HOUSEHOLD:

@@ -24,6 +24,7 @@ class Cause(StrEnum):
     CONDITION_HELD = "condition_held"
     OCCURRED = "occurred"
     NOTHING_HEARD = "nothing_heard"
+    NOT_FOLLOWED = "not_followed"
     COUNT_REACHED = "count_reached"
     SENSOR_SILENT = "sensor_silent"
     VALUE_CHANGED = "value_changed"

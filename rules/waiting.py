@@ -51,7 +51,8 @@ class Waiting:
             return Batch.empty()
         self.parts[:] = _left(self.parts, now)
         batch = concatenate(come)
-        rows = np.lexsort((batch.arrival, batch.value, batch.metric, batch.device, batch.time))
+        ties = (batch.arrival, batch.issue, batch.token, batch.value, batch.metric)
+        rows = np.lexsort((*ties, batch.device, batch.time))
         batch = batch.take(rows)
         return replace(batch, arrival=np.maximum(batch.time, batch.arrival - lateness))
 

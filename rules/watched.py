@@ -3,6 +3,7 @@
 Rows are those of `Inventory.devices`.
 """
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -36,11 +37,17 @@ class Watched:
     def subjects(self, per: Per, rows: I64) -> I32:
         """Whom each of these devices is judged with, by id; NONE where with nobody."""
         if per.subject is SubjectKind.DEVICE:
-            return self.ids[rows]
+            return self._groups(per.attribute, rows) if per.attribute else self.ids[rows]
         if per.subject is SubjectKind.HOUSEHOLD:
             return self._devices.household[rows]
         around = np.array([self._around(a, per.area_kind) for a in self._areas.tolist()], np.int32)
         return around[np.searchsorted(self._areas, self._devices.area[rows])]
+
+    def reports(self, rows: I64, metrics: Sequence[str]) -> Bool:
+        """Which of these metrics each of these devices declares, bool (k, len(metrics))."""
+        models = [[name in model.metrics for name in metrics] for model in self._devices.models]
+        declared = np.array(models, np.bool_).reshape(len(models), len(metrics))
+        return declared[self._devices.model[rows]]
 
     def away(self, rows: I64) -> Bool:
         """Which of these are in a household where nobody is for now."""
@@ -58,6 +65,28 @@ class Watched:
     def attribute(self, name: str) -> F64:
         """This attribute of all devices, NaN where it lacks."""
         return self._devices.attribute(name)
+
+    def _groups(self, attribute: str, rows: I64) -> I32:
+        """The first of the devices in the same area that have the same number in the attribute.
+
+        One that lacks it stands for itself.
+        """
+        number, area, ids = (
+            self.attribute(attribute)[rows],
+            self._devices.area[rows],
+            self.ids[rows],
+        )
+        alone = np.where(np.isnan(number), ids, -1)
+        order = np.lexsort((ids, alone, number, area))
+        new = np.ones(len(order), np.bool_)
+        for column in (area, np.nan_to_num(number), alone):
+            ordered = column[order]
+            new[1:] &= ordered[1:] == ordered[:-1]
+        new = ~new | (np.arange(len(order)) == 0)
+        begin = np.maximum.accumulate(np.where(new, np.arange(len(order)), 0))
+        first = np.empty(len(order), np.int32)
+        first[order] = ids[order][begin]
+        return first
 
     def _of_model(self, watch: Watch) -> Bool:
         fits = [

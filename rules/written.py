@@ -10,7 +10,18 @@ import orjson
 from devices.instant import format_duration
 from rules.calendar import Active, MonthDay
 from rules.keys import AWAY, WEEKDAYS
-from rules.model import Absence, CountInWindow, Rule, Threshold, Watch
+from rules.model import (
+    Absence,
+    CountInWindow,
+    Missing,
+    Replaced,
+    Rule,
+    Succession,
+    Threshold,
+    Watch,
+    Without,
+)
+from rules.sequence_reading import write_joined, write_replaced, write_without
 from rules.writing import Fields, Render, per_text, texts
 
 FINGERPRINT_BYTES = 16
@@ -108,6 +119,14 @@ def _count(condition: CountInWindow, render: Render) -> Fields:
 
 
 WRITERS: Mapping[type[Any], Callable[[Any, Render], Fields]] = MappingProxyType(
-    {Threshold: _threshold, Absence: _absence, CountInWindow: _count}
+    {
+        Threshold: _threshold,
+        Absence: _absence,
+        CountInWindow: _count,
+        Succession: write_joined,
+        Missing: write_joined,
+        Without: write_without,
+        Replaced: write_replaced,
+    }
 )
 """By the class of the condition: its fields in a rule file."""

@@ -8,8 +8,9 @@ from devices.document import Data
 from devices.instant import Micros, format_duration
 from devices.inventory import Device
 from devices.metric import BY_NAME, Metric
-from devices.reading import Reading
+from devices.reading import Json, Reading
 from devices.suggest import did_you_mean, one_of
+from devices.token import issue_of, token_of
 from rules.entry import LONGEST, Entry
 from rules.testing.fields import listed, required_instant
 from rules.testing.moment import Scale
@@ -34,7 +35,18 @@ class Said(NamedTuple):
 
     def reading(self) -> Reading:
         """The same as the evaluator takes it."""
-        return Reading(self.time, self.arrival, self.device, BY_NAME[self.metric].id, self.value)
+        metric = BY_NAME[self.metric]
+        if not metric.momentary:
+            return Reading(self.time, self.arrival, self.device, metric.id, self.value)
+        facts: dict[str, Json] = {**self.attributes}
+        facts["issue"] = _whole(self.attributes.get("issue", ""))
+        names = (token_of(facts), issue_of(facts))
+        return Reading(self.time, self.arrival, self.device, metric.id, self.value, *names)
+
+
+def _whole(text: str) -> int:
+    """Attributes are texts in a test; this one is a number to a device."""
+    return int(text) if text.isdecimal() else 0
 
 
 def read_said(

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from devices.inventory import Device, Inventory
 from rules.model import Rule, SubjectKind
-from rules.plan import Plan, RulePlan, make_plan, per_of
+from rules.plan import Plan, RulePlan, about, make_plan
 from rules.transition import Subject
 
 SEPARATOR = "/"
@@ -66,8 +66,8 @@ class Scene:
 
     def subjects(self, rule: str, name: str) -> list[Subject]:
         """What the rule could mean by this name: devices, households or areas of the place."""
-        per = per_of(self.rules[rule])
-        match per.subject:
+        kind = about(self.rules[rule])
+        match kind:
             case SubjectKind.DEVICE:
                 ids = [device.id for device in self.devices(name)]
             case SubjectKind.HOUSEHOLD:
@@ -75,11 +75,11 @@ class Scene:
             case SubjectKind.AREA:
                 areas = self.inventory.areas.values()
                 ids = [area.id for area in areas if area.code == name]
-        return [Subject(per.subject, number) for number in ids]
+        return [Subject(kind, number) for number in ids]
 
     def names(self, rule: str) -> list[str]:
         """The names of everything that could be this rule's subject."""
-        match per_of(self.rules[rule]).subject:
+        match about(self.rules[rule]):
             case SubjectKind.DEVICE:
                 return [device.code for device in self.inventory.devices.values()]
             case SubjectKind.HOUSEHOLD:

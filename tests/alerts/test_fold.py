@@ -52,6 +52,11 @@ def test_pressed_again_is_merged_and_told_again() -> None:
     assert [e.telling for e in folded.effects] == [True, True]
 
 
+def test_another_car_that_did_not_leave_is_told_of_though_one_stands() -> None:
+    folded = fold([transition(since=t, cause=Cause.NOT_FOLLOWED) for t in (NOW, NOW + 1)], EMPTY)
+    assert [e.telling for e in folded.effects] == [True, True]
+
+
 def test_a_lasting_condition_that_fires_again_is_merged_and_not_told_again() -> None:
     folded = fold([transition(since=NOW), transition(since=NOW + 1)], EMPTY)
     assert [e.telling for e in folded.effects] == [True, False]

@@ -8,6 +8,7 @@ from devices.errors import RejectReason as R
 from devices.instant import MINUTE, SECOND
 from devices.metric import BY_NAME
 from devices.reading import Reading
+from devices.token import NOBODY, token_of
 from ingest.decode import decode
 from ingest.decoded import Decoded, Rejection
 from ingest.message import RawMessage
@@ -186,6 +187,19 @@ def test_two_events_of_one_instant_are_two_unless_they_are_the_same() -> None:
     decoded = of(granted("A"), granted("B"), granted("A"))
     assert decoded.attributes == (b'{"card":"A"}', b'{"card":"B"}')
     assert len(set(decoded.digest.tolist())) == 2
+
+
+def test_an_event_has_the_token_of_whom_it_names_and_a_state_has_none() -> None:
+    named = {"credential": "4f2a"}
+    decoded = of(
+        message("w1", {"values": {"spo2": 97}}),
+        message("door", {"values": {"access_granted": 1, "door_open": 1}, "attributes": named}),
+        message("door", {"values": {"vehicle_exit": 1}, "attributes": {"plate": "E1"}}),
+        message("door", {"values": {"button": 1}, "attributes": {"reason": "exit button"}}),
+    )
+    tokens = [token_of(named), token_of({"plate": "E1"}), NOBODY]
+    assert decoded.events.token.tolist() == tokens
+    assert decoded.readings.token.tolist() == [NOBODY, NOBODY]
 
 
 def test_a_digest_does_not_depend_on_the_order_of_attributes() -> None:

@@ -12,6 +12,7 @@ from devices.errors import RejectReason
 from devices.instant import SECOND, to_datetime
 from devices.metric import BY_NAME
 from devices.reading import Reading
+from devices.token import NOBODY
 from ingest import ledger
 from ingest import store as store_module
 from ingest.decode import decode
@@ -33,6 +34,7 @@ from tests.ingest.site import LIMITS, NOW, inventory, message, ms, on_topic
 Connection = AsyncConnection[Any]
 INVENTORY = inventory()
 SPO2, PULSE, SOS = (BY_NAME[name].id for name in ("spo2", "pulse", "sos"))
+DOOR_OPEN = BY_NAME["door_open"].id
 
 
 async def keep(
@@ -198,6 +200,32 @@ async def test_two_batches_may_share_a_transaction(connection: Connection) -> No
     assert second.prev_seq == first.seq
 
 
+async def test_a_restart_sees_whom_events_name_as_the_running_process_saw_it(
+    connection: Connection,
+) -> None:
+    """Also where the database writes a number otherwise than the message did."""
+    cards = [b'"4f2a"', b'"\xe7\xba\xa2"', b"12", b"1e16", b"12345678901234567890123", b"-0.0"]
+    payloads = [b'{"values": {"access_granted": 1}, "attributes": {"credential": %b}}'] * len(cards)
+    handed = await keep(
+        connection,
+        spo2(97),
+        *(message("door", payload % card) for payload, card in zip(payloads, cards, strict=True)),
+        message(
+            "door", {"values": {"vehicle_entry": 1}, "attributes": {"plate": "E1", "issue": 3}}
+        ),
+        message("door", {"values": {"access_granted": 1}, "attributes": {"reason": "button"}}),
+        message("door", {"values": {"door_open": 1}, "attributes": {"credential": "4f2a"}}),
+    )
+    (back,) = await read_back(connection, 0, after=0)
+    named = [row.token for row in handed.readings.rows() if row.metric != DOOR_OPEN]
+    assert [token == NOBODY for token in named] == [True, *[False] * 7, True, False]
+    assert len(set(named)) == 8  # nobody, six cards and a plate; 4f2a was said twice
+    assert sorted(back.readings.rows()) == sorted(handed.readings.rows())
+    assert [row.issue for row in handed.readings.rows() if row.issue] == [3]
+    states = [row for row in back.readings.rows() if row.metric == DOOR_OPEN]
+    assert [row.token for row in states] == [NOBODY]
+
+
 async def test_committed_batches_are_read_back_as_they_were_handed_over(
     connection: Connection,
 ) -> None:
@@ -215,6 +243,7 @@ async def test_committed_batches_are_read_back_as_they_were_handed_over(
         )
         assert sorted(got.readings.rows()) == sorted(sent.readings.rows())
         assert got.readings.device.dtype == np.int32
+        assert got.readings.token.dtype == np.int64
         assert got.readings.metric.dtype == np.int16
     assert [b.seq for b in await read_back(connection, 0, first.seq, limit=1)] == [second.seq]
     assert [b.seq for b in await read_back(connection, 1, after=0)] == [other_shard.seq]

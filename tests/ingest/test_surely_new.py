@@ -118,6 +118,8 @@ ROWS = st.builds(
     st.integers(1, 2),
     st.integers(1, 2),
     st.floats(0, 1),
+    st.integers(-(2**63), 2**63 - 1),
+    st.integers(0, 2**31 - 1),
 )
 
 

@@ -35,6 +35,8 @@ class Row(NamedTuple):
     device: int
     metric: int
     value: float
+    token: int = 0
+    issue: int = 0
 
     @property
     def offline(self) -> bool:
@@ -51,7 +53,7 @@ def placed(readings: Sequence[Reading], now: Micros) -> list[Row]:
     for r in sorted(readings, key=lambda r: r.time):
         time = r.time - ahead[r.device, r.arrival]
         heard = max(time, min(r.arrival, now))
-        rows.append(Row(time, heard, r.arrival, r.device, r.metric, r.value))
+        rows.append(Row(time, heard, r.arrival, r.device, r.metric, r.value, *r[5:]))
     return sorted(rows, key=lambda row: row.time)
 
 
@@ -214,7 +216,7 @@ class Oracle:
                     track.returned(device, time)
         for row in sorted(rows, key=lambda r: r.device):
             for track in self.tracks:
-                if row.metric == track.own.metric and not isinstance(track, AbsenceTrack):
+                if row.metric in track.own.metrics and not isinstance(track, AbsenceTrack):
                     track.judge(row)
         for row in rows:
             self.ears[row.device].hear(row)
@@ -601,14 +603,17 @@ class WindowTrack(Track):
                 self._expire(subject, now - lag)
 
 
+TRACKS: dict[type, type[Track]] = {
+    Threshold: ThresholdTrack,
+    Absence: AbsenceTrack,
+    CountInWindow: WindowTrack,
+}
+"""By the class of the condition; further modules add theirs."""
+
+
 def track_of(oracle: Oracle, own: RulePlan, now: Micros) -> Track:
     """The plain loop for this rule."""
-    kinds: dict[type, type[Track]] = {
-        Threshold: ThresholdTrack,
-        Absence: AbsenceTrack,
-        CountInWindow: WindowTrack,
-    }
-    return kinds[type(own.rule.condition)](oracle, own, now)
+    return TRACKS[type(own.rule.condition)](oracle, own, now)
 
 
 class Quiet:

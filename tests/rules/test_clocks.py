@@ -2,10 +2,21 @@
 
 from devices.reading import Batch, Reading
 from rules.evaluate import evaluate
+from rules.hearing import listen
 from rules.plan import make_plan
 from rules.state import dump, fresh, restore
 from rules.transition import Transition
-from tests.rules.community import DOOR, WEARABLE, batch, inventory, reading, rule, seconds, told
+from tests.rules.community import (
+    DOOR,
+    RULES,
+    WEARABLE,
+    batch,
+    inventory,
+    reading,
+    rule,
+    seconds,
+    told,
+)
 
 LOW = "watch: {metric: spo2, device: d1}\nwhen: spo2 <= 91\n"
 SOS = "watch: {metric: sos}\nwhen: sos == 1"
@@ -149,3 +160,20 @@ def test_a_device_id_below_zero_is_nobody() -> None:
     strange = batch(reading(1, -1, "sos", 1), reading(1, -plan.size + WEARABLE, "sos", 1))
     done = evaluate(plan, strange, fresh(plan, 0), seconds(1))
     assert (done.transitions, done.failures) == ([], ())
+
+
+def test_what_is_heard_keeps_whom_it_names_when_it_is_put_in_order() -> None:
+    plan = make_plan(RULES, inventory())
+    rows = [
+        reading(3, DOOR, "access_denied", 1)._replace(token=-3),
+        reading(1, WEARABLE, "sos", 1),
+        reading(2, DOOR, "access_denied", 1)._replace(token=2),
+        reading(1, 99, "access_denied", 1)._replace(token=99),
+    ]
+    hearing = listen(plan, batch(*rows), fresh(plan, 0).silence, seconds(3))
+    said = zip(hearing.device.tolist(), hearing.time.tolist(), hearing.token.tolist(), strict=True)
+    assert list(said) == [
+        (WEARABLE, seconds(1), 0),
+        (DOOR, seconds(2), 2),
+        (DOOR, seconds(3), -3),
+    ]

@@ -53,6 +53,15 @@ RULES = """
   per: building
   severity: yellow
   title: {zh: 名, en: denied}
+- id: a.twice
+  category: access
+  first: {metric: access_granted}
+  then: {metric: access_granted}
+  within: 5m
+  same: credential
+  different: device
+  severity: yellow
+  title: {zh: 名, en: twice}
 """
 PLACE = """
 rules: rules.yaml

@@ -23,6 +23,14 @@ alerts: [{rule: c.sos, from: 2026-03-01 08:01, told: 21m, value: 1, devices: ban
 series: {band.sos: 1 _ 1}
 alerts: [{rule: c.sos, from: 0}, {rule: c.sos, from: 2m}]
         """,
+        # one card at two doors: about the second, by what the events name
+        """
+series: {door.access_granted: "1{credential: A7} _ _ 1{credential: B8}"}
+readings:
+- {at: 90s, device: back, values: {access_granted: 1}, attributes: {credential: A7}}
+- {at: 95s, device: back, values: {access_granted: 1}, attributes: {credential: C9}}
+alerts: [{rule: a.twice, subject: back, from: 90s, since: 0, value: 1, devices: [back, door]}]
+        """,
         # silence is unknown: from three intervals after the last reading to the next
         """
 series: {band.spo2: 90 x3 _ x10 90 97}

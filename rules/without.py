@@ -1,0 +1,213 @@
+"""Rules about what had to come before: true at a reading with no `without` in the time up to it.
+
+A reading waits until everything that came up to its time has been heard, so that the order in which
+the two arrive does not matter. It is told only if none of the subject's devices was silent then or
+in the time before, and if the rule was there already: what was not heard may have been said.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+
+from devices.instant import FOREVER, Micros
+from devices.reading import Bool
+from rules.joining import (
+    SILENCE,
+    Moment,
+    behind,
+    gather,
+    heard_until,
+    moments,
+    raise_floor,
+    touched,
+)
+from rules.model import SubjectKind, Without
+from rules.sequence_memory import LATE, WithoutMemory
+from rules.silence import Rows
+from rules.table import Table
+from rules.transition import Cause, Change, Subject, Transition
+from rules.turn import Turn
+
+_Place: TypeAlias = tuple[Micros, int, int]
+"""Time, role and device of a reading: what the order of two goes by."""
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A reading that needs an excuse. decided: nothing more will be said of it."""
+
+    value: float
+    decided: bool = False
+
+
+@dataclass(slots=True)
+class _Known:
+    """Of one key: the readings that excuse, and those that need it and have not been excused."""
+
+    seen: dict[_Place, None] = field(default_factory=dict)
+    asked: dict[_Place, _Asked] = field(default_factory=dict)
+
+
+_Keys: TypeAlias = defaultdict[tuple[int, int], _Known]
+
+
+def fold(turn: Turn, memory: WithoutMemory, rows: Rows) -> None:
+    """Take note of these rows of the rule's metrics; `memory` is changed in place."""
+    found = moments(turn, memory, rows, silences=True)
+    if found:
+        _Fold(turn, memory, found).run()
+
+
+def tick(turn: Turn, memory: WithoutMemory, now: Micros) -> None:
+    """Tell what has no excuse by `now`; `memory` is changed in place."""
+    if memory.earliest >= now:
+        return
+    asked = memory.asked
+    waiting = np.flatnonzero(~asked["decided"] & ~turn.own.away[asked.slot])
+    slot, time = asked.slot[waiting], asked["time"][waiting]
+    over = time < now - behind(turn)[slot] if len(waiting) else np.empty(0, np.bool_)
+    memory.earliest = int(time[~over].min(initial=FOREVER))
+    if not over.any():
+        return
+    heard = time <= heard_until(turn)[slot]
+    for row in waiting[over & heard].tolist():
+        _tell(turn, asked, row)
+    asked["decided"][waiting[over]] = True
+
+
+def _tell(turn: Turn, asked: Table, row: int) -> None:
+    subject, device = turn.own.subject(int(asked.slot[row])), int(asked["device"][row])
+    if cast("Without", turn.own.rule.condition).same.named:
+        subject = Subject(SubjectKind.DEVICE, device)
+    time, value = int(asked["time"][row]), float(asked["value"][row])
+    turn.said.append(
+        Transition(
+            turn.own.rule,
+            subject,
+            Change.FIRED,
+            Cause.OCCURRED,
+            time,
+            time,
+            (device,),
+            value,
+            turn.own.rule.severity,
+        )
+    )
+
+
+class _Fold:
+    """One fold of one rule: what is remembered of the slots that these moments touch."""
+
+    def __init__(self, turn: Turn, memory: WithoutMemory, found: list[Moment]) -> None:
+        self.memory, self.found = memory, found
+        self.within = cast("Without", turn.own.rule.condition).within
+        self.turn = turn
+        self.touched = touched(turn, memory.asked, found)
+        self.new: list[Moment] = []
+        self.known = self._remembered()
+
+    def run(self) -> None:
+        for moment in self.found:
+            if moment.role == SILENCE:
+                self._silence(moment)
+            if moment.is_then:
+                self._ask(moment)
+            if moment.is_first:
+                self._excuse(moment)
+        self._write()
+
+    def _remembered(self) -> _Keys:
+        known: _Keys = defaultdict(_Known)
+        begin = min(moment.time for moment in self.found) - self.within
+        for seen in (self.memory.seen, self.memory.lately):
+            rows = np.flatnonzero(touched(self.turn, seen, self.found))
+            floor = np.maximum(self.memory.floor[seen.slot[rows]], begin)
+            for key, place in _rows(seen, rows[seen["time"][rows] >= floor]):
+                known[key].seen[place[:3]] = None
+        for key, what in _rows(self.memory.asked, self.touched, "value", "decided"):
+            known[key].asked[what[:3]] = _Asked(*what[3:])
+        return known
+
+    def _ask(self, moment: Moment) -> None:
+        """A reading that needs an excuse."""
+        memory, slot = self.memory, moment.slot
+        known = self.known[moment.key]
+        late = moment.time < memory.floor[slot] + self.within
+        unsure = moment.time - self.within < memory.unsure[slot]
+        if late or unsure or moment.place in known.asked:
+            return
+        begin = moment.time - self.within
+        if not any(begin <= place[0] and place < moment.place for place in known.seen):
+            known.asked[moment.place] = _Asked(moment.value)
+            memory.earliest = min(memory.earliest, moment.time)
+
+    def _excuse(self, moment: Moment) -> None:
+        """A reading that excuses those that come after it."""
+        if moment.time < self.memory.floor[moment.slot]:
+            return
+        known = self.known[moment.key]
+        if moment.place in known.seen:
+            return
+        known.seen[moment.place] = None
+        self.new.append(moment)
+        end = moment.time + self.within
+        for place, asked in list(known.asked.items()):
+            if not asked.decided and moment.place < place and place[0] <= end:
+                del known.asked[place]
+
+    def _silence(self, moment: Moment) -> None:
+        """What came while an excuse could not be heard is left alone."""
+        for (slot, _), known in self.known.items():
+            for place, asked in known.asked.items():
+                if slot == moment.slot and moment.since < place[0] < moment.time:
+                    asked.decided = True
+        unsure = self.memory.unsure
+        unsure[moment.slot] = max(unsure[moment.slot], moment.time)
+
+    def _write(self) -> None:
+        """Put back what the slots remember now, without what is too old."""
+        memory = self.memory
+        raise_floor(memory, self.found, self.within + LATE)
+        _add(memory.lately, [(*moment.key, *moment.place) for moment in self.new])
+        gather(memory.seen, memory.lately, self._still_excuse)
+        asked = {
+            (*key, *place): one
+            for key, known in self.known.items()
+            for place, one in known.asked.items()
+        }
+        if asked != self._asked_before:
+            memory.asked.keep(~self.touched)
+            _add(memory.asked, [(*key, one.value, one.decided) for key, one in asked.items()])
+        floor = memory.floor[memory.asked.slot] + self.within
+        memory.asked.keep(~memory.asked["decided"] | (memory.asked["time"] >= floor))
+
+    def _still_excuse(self) -> Bool:
+        seen = self.memory.seen
+        still: Bool = seen["time"] >= self.memory.floor[seen.slot]
+        return still
+
+    @property
+    def _asked_before(self) -> dict[tuple[int, ...], _Asked]:
+        rows = _rows(self.memory.asked, self.touched, "value", "decided")
+        return {(*key, *what[:3]): _Asked(*what[3:]) for key, what in rows}
+
+
+def _rows(
+    table: Table, which: Rows | Bool, *further: str
+) -> Iterator[tuple[tuple[int, int], tuple[Any, ...]]]:
+    """These rows: slot and token, and time, role, device and what further is named."""
+    names = ("token", "time", "role", "device", *further)
+    columns = (table.slot, *(table[name] for name in names))
+    for slot, token, *what in zip(*(c[which].tolist() for c in columns), strict=True):
+        yield (slot, token), tuple(what)
+
+
+def _add(table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Put in rows of slot, token, time, role, device and what further the table has."""
+    names = ("token", "time", "role", "device", *(n for n in table if n in {"value", "decided"}))
+    if rows:
+        slot, *columns = zip(*rows, strict=True)
+        table.add(slot, **dict(zip(names, columns, strict=True)))
