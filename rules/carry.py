@@ -22,6 +22,7 @@ from rules.memory import (
 )
 from rules.model import Rule, SubjectKind
 from rules.plan import Plan, RulePlan, per_of
+from rules.spans import SpanMemory
 from rules.sparse import Column, Sparse
 from rules.transition import Cause, Change, Subject, Transition
 
@@ -135,6 +136,9 @@ def _restart_timers(memory: Memory, turned: object, away: Bool, now: Micros) -> 
     slots = np.asarray(turned, np.intp)
     if isinstance(memory, ThresholdMemory):
         memory.pending[slots] = FOREVER
+    elif isinstance(memory, SpanMemory):
+        memory.pending[slots] = FOREVER
+        memory.calm[slots] = FOREVER
     elif isinstance(memory, AbsenceMemory):
         back = slots[~away[slots] & ~memory.firing[slots]]
         memory.last[back] = np.maximum(memory.last[back], now)
@@ -157,7 +161,7 @@ def _withdraw(
 
 
 def _value(memory: Memory, slot: int) -> float | None:
-    if not isinstance(memory, ThresholdMemory):
+    if not isinstance(memory, ThresholdMemory | SpanMemory):
         return None
     value = float(memory.value[slot])
     return None if np.isnan(value) else value

@@ -9,6 +9,7 @@ from rules.entry import Entry
 from rules.expression import Expression
 from rules.model import Absence, Condition, CountInWindow, Threshold, Watch
 from rules.parts import over_value, read_per, required
+from rules.reading_derived import SCORE_KEYS, read_score, score_metrics
 from rules.soundness import contradiction
 from rules.tree import Compare, Number, Value
 
@@ -111,6 +112,7 @@ def _least_count(expression: Expression) -> int | None:
 
 _THRESHOLD = Reader("", "a threshold", frozenset({"when", "clear", "for"}), _threshold)
 READERS = (
+    Reader("score", "a score ('score')", SCORE_KEYS, read_score, score_metrics),
     Reader("absent", "an absence ('absent')", frozenset({"absent", "when", "per"}), _absence),
     Reader(
         "within",

@@ -13,7 +13,8 @@ import numpy as np
 
 from devices.instant import FOREVER, NEVER, Micros
 from devices.reading import I64, Bool
-from rules.model import Absence, CountInWindow, Rule, Threshold
+from rules.model import Absence, CountInWindow, Rule, Score, Threshold
+from rules.score import ScoreMemory, fresh_score
 from rules.sparse import Column, Rows, Sparse
 from rules.table import ByDevice, Table
 
@@ -67,7 +68,7 @@ class WindowMemory:
     earliest: Micros = FORGOTTEN
 
 
-Memory: TypeAlias = ThresholdMemory | AbsenceMemory | WindowMemory
+Memory: TypeAlias = ThresholdMemory | AbsenceMemory | WindowMemory | ScoreMemory
 
 
 def fresh_memory(rule: Rule, n: int, m: int, now: Micros) -> Memory:  # noqa: ARG001
@@ -93,6 +94,8 @@ def fresh_memory(rule: Rule, n: int, m: int, now: Micros) -> Memory:  # noqa: AR
                 since=Sparse(n, _NEVER),
                 spent=Sparse(n, _NEVER),
             )
+        case Score():
+            return fresh_score(n)
 
 
 def columns_of(memory: Memory) -> Mapping[str, Column]:
