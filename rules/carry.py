@@ -21,6 +21,7 @@ from rules.memory import (
     tables_of,
 )
 from rules.model import Rule, SubjectKind
+from rules.occupancy import OccupancyMemory
 from rules.plan import Plan, RulePlan, per_of
 from rules.spans import SpanMemory
 from rules.sparse import Column, Sparse
@@ -100,7 +101,7 @@ def _moved(past: Remembered, own: RulePlan, now: Micros) -> Memory:
         turned = target[past.away[source] != own.away[target]]
     _restart_timers(memory, turned, own.away, now)
     memory.earliest = FORGOTTEN
-    if isinstance(memory, ThresholdMemory):
+    if isinstance(memory, ThresholdMemory | OccupancyMemory):
         memory.quiet = FORGOTTEN
     return memory
 

@@ -163,11 +163,37 @@ class Score:
         return _given(self.judging.when, self.judging.clear)
 
 
+@dataclass(frozen=True, slots=True)
+class Occupancy:
+    """How many devices are in the state `where` by their last word, judged.
+
+    Over `number`, `total` (those whose word is known) and `share` = number / total. known: the
+    least share of all devices whose word must be known; the number is unknown below it.
+    """
+
+    where: Expression
+    judging: Judging
+    per: Per
+    known: float
+    states_metrics: ClassVar[bool] = False
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """All that it is written with."""
+        return _given(self.where, self.judging.when, self.judging.clear)
+
+    @property
+    def told(self) -> str:
+        """The name of the number that is told to people."""
+        names = self.judging.when.metrics
+        return next((name for name in ("share", "number", "total") if name in names), "share")
+
+
 def _given(*expressions: Expression | None) -> tuple[Expression, ...]:
     return tuple(e for e in expressions if e is not None)
 
 
-Condition: TypeAlias = Threshold | Absence | CountInWindow | Score
+Condition: TypeAlias = Threshold | Absence | CountInWindow | Score | Occupancy
 
 
 @dataclass(frozen=True, slots=True)

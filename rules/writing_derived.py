@@ -1,8 +1,8 @@
 """Conditions over numbers that are worked out at each reading, as a rule file has them."""
 
 from devices.instant import format_duration
-from rules.model import Judging, Score
-from rules.writing import Fields, Render, texts
+from rules.model import Judging, Occupancy, Score
+from rules.writing import Fields, Render, per_text, texts
 
 
 def write_score(condition: Score, render: Render) -> Fields:
@@ -11,6 +11,12 @@ def write_score(condition: Score, render: Render) -> Fields:
     if condition.assume:
         fields["assume"] = sorted(condition.assume)
     return fields | _judging(condition.judging, render)
+
+
+def write_occupancy(condition: Occupancy, render: Render) -> Fields:
+    """`share: <a state>` with its judging."""
+    fields: Fields = {"per": per_text(condition.per), "known": condition.known}
+    return fields | texts(render, share=condition.where) | _judging(condition.judging, render)
 
 
 def _judging(how: Judging, render: Render) -> Fields:

@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 
 from devices.instant import format_duration
-from rules.model import Absence, CountInWindow, Rule, Score, Threshold, Watch
+from rules.model import Absence, CountInWindow, Occupancy, Rule, Score, Threshold, Watch
 from rules.writing import Fields, Render, per_text, texts
-from rules.writing_derived import write_score
+from rules.writing_derived import write_occupancy, write_score
 
 FINGERPRINT_BYTES = 16
 
@@ -73,6 +73,12 @@ def _count(condition: CountInWindow, render: Render) -> Fields:
 
 
 WRITERS: Mapping[type[Any], Callable[[Any, Render], Fields]] = MappingProxyType(
-    {Threshold: _threshold, Absence: _absence, CountInWindow: _count, Score: write_score}
+    {
+        Threshold: _threshold,
+        Absence: _absence,
+        CountInWindow: _count,
+        Score: write_score,
+        Occupancy: write_occupancy,
+    }
 )
 """By the class of the condition: its fields in a rule file."""

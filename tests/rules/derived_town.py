@@ -1,5 +1,6 @@
 """A small place with many devices, and rules over numbers derived from them. Whole seconds."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from devices.inventory import Area, Household, Inventory
@@ -18,7 +19,7 @@ WORN = ("pulse", "spo2", "battery")
 MEASURED = ("pulse", "spo2", "breathing_rate", "systolic", "body_temperature", "oxygen_flow")
 
 
-def town() -> Inventory:
+def town(behind: Collection[int] = (BAYS[0], BAYS[1], SMOKES[0], BAND)) -> Inventory:
     """Two buildings; three homes, of one the people are away; some devices behind a gateway."""
     monitor = (*MEASURED, "consciousness")
     access = ("access_denied", "access_granted", "heartbeat")
@@ -44,7 +45,6 @@ def town() -> Inventory:
         device(SMOKES[-1], "smoke_detector", smoke, area=OTHER_BUILDING, household=AWAY_HOME),
         *(device(i, "door", access, household=HOME) for i in DOORS),
     )
-    behind = (BAYS[0], BAYS[1], SMOKES[0], BAND)
     homes = (HOME, OTHER_HOME, AWAY_HOME)
     return Inventory.of(
         (
@@ -69,5 +69,33 @@ SCORES = (
     ),
 )
 
-RULES = (*SCORES,)
+FULL = (
+    rule(
+        "o.full",
+        "watch: {metric: occupied}\n share: occupied == 1\n per: building\n when: share >= 0.75"
+        "\n clear: share < 0.5\n for: 20s\n keep_for: 5s",
+    ),
+    rule(
+        "o.two",
+        "watch: {metric: occupied}\n share: value == 1\n per: community\n when: number >= 2"
+        "\n known: 0.3\n no_data: alert",
+    ),
+    rule(
+        "o.most",
+        "watch: {metric: occupied}\n share: occupied < 1\n per: building\n known: 1"
+        "\n when: total > 1 and share >= 0.5",
+    ),
+    rule(
+        "o.hot",
+        "watch: {metric: temperature}\n share: temperature > 50\n per: community\n known: 0.1"
+        "\n when: share > 0.3\n unless: household.away",
+    ),
+    rule(
+        "o.there",
+        "watch: {metric: heartbeat}\n share: heartbeat == 1\n per: household\n"
+        " when: number < 2\n for: 3s",
+    ),
+)
+
+RULES = (*SCORES, *FULL)
 PLAN = make_plan(RULES, town())
