@@ -10,8 +10,10 @@ from rules.expression import Expression
 from rules.model import Absence, Condition, CountInWindow, Threshold, Watch
 from rules.parts import over_value, read_per, required
 from rules.reading_derived import (
+    IN_A_ROW_KEYS,
     OCCUPANCY_KEYS,
     SCORE_KEYS,
+    read_in_a_row,
     read_occupancy,
     read_score,
     score_metrics,
@@ -120,6 +122,7 @@ _THRESHOLD = Reader("", "a threshold", frozenset({"when", "clear", "for"}), _thr
 READERS = (
     Reader("score", "a score ('score')", SCORE_KEYS, read_score, score_metrics),
     Reader("share", "an occupancy ('share')", OCCUPANCY_KEYS, read_occupancy),
+    Reader("in_a_row", "several in a row ('in_a_row')", IN_A_ROW_KEYS, read_in_a_row),
     Reader("absent", "an absence ('absent')", frozenset({"absent", "when", "per"}), _absence),
     Reader(
         "within",

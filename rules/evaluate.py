@@ -14,8 +14,9 @@ import numpy as np
 
 from devices.instant import Micros
 from devices.reading import Batch
-from rules import absence, occupancy, score, threshold, window
+from rules import absence, in_a_row, occupancy, score, threshold, window
 from rules.hearing import HEARTBEAT, Hearing, listen, of_heartbeats, remember
+from rules.in_a_row import InARowMemory
 from rules.memory import AbsenceMemory, Memory, ThresholdMemory, WindowMemory
 from rules.model import Rule
 from rules.occupancy import OccupancyMemory
@@ -146,6 +147,7 @@ JUDGES: Mapping[type[Any], Judge] = MappingProxyType(
         WindowMemory: Judge(window.fold, window.tick),
         ScoreMemory: Judge(score.fold, score.tick),
         OccupancyMemory: Judge(occupancy.fold, occupancy.tick),
+        InARowMemory: Judge(in_a_row.fold, in_a_row.tick),
     }
 )
 """By the class of what a kind remembers."""

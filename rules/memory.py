@@ -13,7 +13,8 @@ import numpy as np
 
 from devices.instant import FOREVER, NEVER, Micros
 from devices.reading import I64, Bool
-from rules.model import Absence, CountInWindow, Occupancy, Rule, Score, Threshold
+from rules.in_a_row import InARowMemory, fresh_in_a_row
+from rules.model import Absence, CountInWindow, InARow, Occupancy, Rule, Score, Threshold
 from rules.occupancy import OccupancyMemory, fresh_occupancy
 from rules.score import ScoreMemory, fresh_score
 from rules.sparse import Column, Rows, Sparse
@@ -69,7 +70,9 @@ class WindowMemory:
     earliest: Micros = FORGOTTEN
 
 
-Memory: TypeAlias = ThresholdMemory | AbsenceMemory | WindowMemory | ScoreMemory | OccupancyMemory
+Memory: TypeAlias = (
+    ThresholdMemory | AbsenceMemory | WindowMemory | ScoreMemory | OccupancyMemory | InARowMemory
+)
 
 
 def fresh_memory(rule: Rule, n: int, m: int, now: Micros) -> Memory:
@@ -99,6 +102,8 @@ def fresh_memory(rule: Rule, n: int, m: int, now: Micros) -> Memory:
             return fresh_score(n)
         case Occupancy():
             return fresh_occupancy(n, m)
+        case InARow():
+            return fresh_in_a_row(n, m)
 
 
 def columns_of(memory: Memory) -> Mapping[str, Column]:

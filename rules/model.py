@@ -189,11 +189,34 @@ class Occupancy:
         return next((name for name in ("share", "number", "total") if name in names), "share")
 
 
+@dataclass(frozen=True, slots=True)
+class InARow:
+    """True at the `count`th reading for which `when` holds with no reset between them.
+
+    A reading of `reset_metric` resets, or of the watched one where that is ''; only those for which
+    `reset` holds, if it is given. With neither, a reading for which `when` does not hold resets.
+    clear_after: so long after the last of them the alert ends too, µs; 0: it does not.
+    """
+
+    count: int
+    when: Expression
+    reset: Expression | None
+    reset_metric: str
+    clear_after: Micros
+    per: Per
+    states_metrics: ClassVar[bool] = False
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """All that it is written with."""
+        return _given(self.when, self.reset)
+
+
 def _given(*expressions: Expression | None) -> tuple[Expression, ...]:
     return tuple(e for e in expressions if e is not None)
 
 
-Condition: TypeAlias = Threshold | Absence | CountInWindow | Score | Occupancy
+Condition: TypeAlias = Threshold | Absence | CountInWindow | Score | Occupancy | InARow
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 
 from devices.instant import format_duration
-from rules.model import Absence, CountInWindow, Occupancy, Rule, Score, Threshold, Watch
+from rules.model import Absence, CountInWindow, InARow, Occupancy, Rule, Score, Threshold, Watch
 from rules.writing import Fields, Render, per_text, texts
-from rules.writing_derived import write_occupancy, write_score
+from rules.writing_derived import write_in_a_row, write_occupancy, write_score
 
 FINGERPRINT_BYTES = 16
 
@@ -79,6 +79,7 @@ WRITERS: Mapping[type[Any], Callable[[Any, Render], Fields]] = MappingProxyType(
         CountInWindow: _count,
         Score: write_score,
         Occupancy: write_occupancy,
+        InARow: write_in_a_row,
     }
 )
 """By the class of the condition: its fields in a rule file."""
