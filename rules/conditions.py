@@ -10,9 +10,11 @@ from rules.expression import Expression
 from rules.model import Absence, Condition, CountInWindow, Threshold, Watch
 from rules.parts import over_value, read_per, required
 from rules.reading_derived import (
+    CORRELATION_KEYS,
     IN_A_ROW_KEYS,
     OCCUPANCY_KEYS,
     SCORE_KEYS,
+    read_correlation,
     read_in_a_row,
     read_occupancy,
     read_score,
@@ -123,6 +125,7 @@ READERS = (
     Reader("score", "a score ('score')", SCORE_KEYS, read_score, score_metrics),
     Reader("share", "an occupancy ('share')", OCCUPANCY_KEYS, read_occupancy),
     Reader("in_a_row", "several in a row ('in_a_row')", IN_A_ROW_KEYS, read_in_a_row),
+    Reader("devices", "a correlation ('devices')", CORRELATION_KEYS, read_correlation),
     Reader("absent", "an absence ('absent')", frozenset({"absent", "when", "per"}), _absence),
     Reader(
         "within",

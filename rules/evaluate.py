@@ -14,7 +14,8 @@ import numpy as np
 
 from devices.instant import Micros
 from devices.reading import Batch
-from rules import absence, in_a_row, occupancy, score, threshold, window
+from rules import absence, correlation, in_a_row, occupancy, score, threshold, window
+from rules.correlation import CorrelationMemory
 from rules.hearing import HEARTBEAT, Hearing, listen, of_heartbeats, remember
 from rules.in_a_row import InARowMemory
 from rules.memory import AbsenceMemory, Memory, ThresholdMemory, WindowMemory
@@ -148,6 +149,7 @@ JUDGES: Mapping[type[Any], Judge] = MappingProxyType(
         ScoreMemory: Judge(score.fold, score.tick),
         OccupancyMemory: Judge(occupancy.fold, occupancy.tick),
         InARowMemory: Judge(in_a_row.fold, in_a_row.tick),
+        CorrelationMemory: Judge(correlation.fold, correlation.tick),
     }
 )
 """By the class of what a kind remembers."""

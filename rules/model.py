@@ -212,11 +212,32 @@ class InARow:
         return _given(self.when, self.reset)
 
 
+@dataclass(frozen=True, slots=True)
+class Correlation:
+    """True when readings of `devices` different devices for which `when` holds lie within `within`.
+
+    within: µs.
+    """
+
+    devices: int
+    within: Micros
+    when: Expression
+    per: Per
+    states_metrics: ClassVar[bool] = False
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """All that it is written with."""
+        return _given(self.when)
+
+
 def _given(*expressions: Expression | None) -> tuple[Expression, ...]:
     return tuple(e for e in expressions if e is not None)
 
 
-Condition: TypeAlias = Threshold | Absence | CountInWindow | Score | Occupancy | InARow
+Condition: TypeAlias = (
+    Threshold | Absence | CountInWindow | Score | Occupancy | InARow | Correlation
+)
 
 
 @dataclass(frozen=True, slots=True)

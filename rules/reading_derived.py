@@ -10,7 +10,7 @@ from devices.reading import F64
 from devices.suggest import did_you_mean
 from rules.entry import Entry
 from rules.expression import Expression
-from rules.model import InARow, Occupancy, Per, Score, SubjectKind, Watch
+from rules.model import Correlation, InARow, Occupancy, Per, Score, SubjectKind, Watch
 from rules.news2 import MOST, PARAMETERS
 from rules.parts import over_value, read_per, required
 from rules.reading_judging import JUDGING_KEYS, read_judging
@@ -32,7 +32,9 @@ KNOWN = 0.5
 
 IN_A_ROW_KEYS = frozenset({"in_a_row", "when", "reset", "clear_after", "per"})
 
-LONGEST_ROW = 1_000
+CORRELATION_KEYS = frozenset({"devices", "within", "when", "per"})
+
+LONGEST_ROW = MOST_DEVICES = 1_000
 
 _MOST_OF_ONE = 3
 _SIZES = (1, 2, 3, 5, 8, 10, 20, 50, 100, 1_000, 10_000, 100_000)
@@ -159,3 +161,14 @@ def _reset(entry: Entry, metric: Metric | None) -> tuple[str, Expression | None]
         part.complain("metric", "is the watched one", "write reset: a condition on its value")
     other = BY_NAME.get(name or "")
     return name or "", over_value(part, "where", other)
+
+
+def read_correlation(entry: Entry, watch: Watch | None) -> Correlation | None:
+    """`devices: N` of which the same is heard within a time."""
+    metric = BY_NAME[watch.metric] if watch else None
+    devices = whole(entry, "devices", least=2, most=MOST_DEVICES)
+    required(entry, "within", "10m")
+    within = entry.duration("within", least=SECOND)
+    required(entry, "when", "smoke == 1")
+    when, per = over_value(entry, "when", metric), _group(entry)
+    return Correlation(devices, within, when, per) if within and when and per else None

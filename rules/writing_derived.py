@@ -1,7 +1,7 @@
 """Conditions over numbers that are worked out at each reading, as a rule file has them."""
 
 from devices.instant import format_duration
-from rules.model import InARow, Judging, Occupancy, Score
+from rules.model import Correlation, InARow, Judging, Occupancy, Score
 from rules.writing import Fields, Render, per_text, texts
 
 
@@ -29,6 +29,13 @@ def write_in_a_row(condition: InARow, render: Render) -> Fields:
         fields["reset"] = reset | texts(render, where=condition.reset)
     else:
         fields |= texts(render, reset=condition.reset)
+    return fields | texts(render, when=condition.when)
+
+
+def write_correlation(condition: Correlation, render: Render) -> Fields:
+    """`devices: N` within a time."""
+    fields: Fields = {"devices": condition.devices, "within": format_duration(condition.within)}
+    fields["per"] = per_text(condition.per)
     return fields | texts(render, when=condition.when)
 
 

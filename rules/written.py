@@ -8,9 +8,19 @@ from typing import Any
 import orjson
 
 from devices.instant import format_duration
-from rules.model import Absence, CountInWindow, InARow, Occupancy, Rule, Score, Threshold, Watch
+from rules.model import (
+    Absence,
+    Correlation,
+    CountInWindow,
+    InARow,
+    Occupancy,
+    Rule,
+    Score,
+    Threshold,
+    Watch,
+)
 from rules.writing import Fields, Render, per_text, texts
-from rules.writing_derived import write_in_a_row, write_occupancy, write_score
+from rules.writing_derived import write_correlation, write_in_a_row, write_occupancy, write_score
 
 FINGERPRINT_BYTES = 16
 
@@ -80,6 +90,7 @@ WRITERS: Mapping[type[Any], Callable[[Any, Render], Fields]] = MappingProxyType(
         Score: write_score,
         Occupancy: write_occupancy,
         InARow: write_in_a_row,
+        Correlation: write_correlation,
     }
 )
 """By the class of the condition: its fields in a rule file."""

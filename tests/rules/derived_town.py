@@ -114,3 +114,20 @@ ROWS = (
         " clear_after: 40s\n unless: household.away",
     ),
 )
+
+MANY = (
+    rule(
+        "c.smoke",
+        "watch: {metric: smoke}\n devices: 3\n within: 20s\n when: smoke == 1\n per: building",
+    ),
+    rule(
+        "c.city",
+        "watch: {metric: smoke}\n devices: 2\n within: 8s\n when: value == 1\n per: community"
+        "\n unless: household.away",
+    ),
+    rule(
+        "c.bells",
+        "watch: {metric: access_denied}\n devices: 2\n within: 45s\n when: value == 1"
+        "\n per: household",
+    ),
+)

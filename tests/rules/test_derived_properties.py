@@ -14,6 +14,7 @@ from rules.plan import Plan, make_plan
 from rules.state import dump, fresh, restore
 from rules.transition import Transition
 from tests.rules import (  # noqa: F401 - they know the kinds
+    oracle_correlation,
     oracle_in_a_row,
     oracle_occupancy,
     oracle_score,
@@ -26,6 +27,7 @@ from tests.rules.derived_town import (
     DOORS,
     FULL,
     GATEWAY,
+    MANY,
     MONITOR,
     OTHER_BAND,
     OTHER_BAYS,
@@ -101,6 +103,15 @@ THEMES = {
             st.sampled_from(of(DOORS, "access_denied", 1)).map(lambda one: [one]),
             st.sampled_from(of(MONITORS, "pulse", 70, 85, 95, 99)).map(lambda one: [one]),
             some(of(DOORS, "heartbeat", 0, 1), of((BAND,), "pulse", 70, 95), BEATS),
+        ),
+    ),
+    "correlation": Theme(
+        make_plan(MANY, town()),
+        st.one_of(
+            some(of(SMOKES, "smoke", 0, 1, 1), of(DOORS, "access_denied", 0, 1)),
+            st.sampled_from(of(SMOKES, "smoke", 0, 1, 1)).map(lambda one: [one]),
+            st.sampled_from(of(SMOKES[:3], "smoke", 1)).map(lambda one: [one]),
+            some(of(DOORS, "heartbeat", 1), of(SMOKES, "battery", 50), BEATS),
         ),
     ),
 }
