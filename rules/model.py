@@ -107,12 +107,14 @@ class Threshold:
 class Absence:
     """True when no reading for which `when` holds (any, if None) came for `lasting` µs.
 
-    With a `when`, a sensor that is silent altogether is unknown, not absent.
+    With a `when`, a sensor that is silent altogether is unknown, not absent. intervals: where it is
+    not 0, it is so many of each device's own intervals instead, and `lasting` is 0.
     """
 
     when: Expression | None
     lasting: Micros
     per: Per
+    intervals: int = 0
     states_metrics: ClassVar[bool] = False
 
     @property

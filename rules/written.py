@@ -72,7 +72,10 @@ def _threshold(condition: Threshold, render: Render) -> Fields:
 
 
 def _absence(condition: Absence, render: Render) -> Fields:
-    fields: Fields = {"absent": format_duration(condition.lasting), "per": per_text(condition.per)}
+    lasting = format_duration(condition.lasting)
+    if condition.intervals:
+        lasting = f"{condition.intervals} intervals"
+    fields: Fields = {"absent": lasting, "per": per_text(condition.per)}
     return fields | texts(render, when=condition.when)
 
 

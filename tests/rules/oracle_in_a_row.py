@@ -31,7 +31,8 @@ class InARowTrack(Track):
     def judge(self, row: Row) -> None:
         """Rows of one instant come together: those that reset are kept to the end of it.
 
-        Beside each: from when the first device was silent, by what was heard before.
+        A device says one thing of a metric at one instant. Beside each: from when the first
+        device was silent, by what was heard before.
         """
         if row.time != self.instant:
             self._flush()
@@ -39,7 +40,8 @@ class InARowTrack(Track):
         subject = self.subject.get(row.device)
         if subject is None or subject in self.away:
             return
-        if row.time > self.judged.get(row.device, NEVER):
+        again = any((r.device, r.metric) == (row.device, row.metric) for r, _ in self.waiting)
+        if row.time > self.judged.get(row.device, NEVER) and not again:
             self.waiting.append((row, self._silent_at(subject)))
 
     def _silent_at(self, subject: Subject) -> Micros:
