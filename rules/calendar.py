@@ -105,9 +105,18 @@ class Calendar:
         """
         return self._each(pending, lasting, _due)
 
-    def elapse(self, last: I64, lasting: Micros) -> I64:
-        """When after each `last` active time of `lasting` in all has gone by; FOREVER as `due`."""
-        return self._each(last, lasting, _elapse)
+    def elapse(self, last: I64, lasting: Micros | I64) -> I64:
+        """When after each `last` active time of `lasting` in all has gone by; FOREVER as `due`.
+
+        lasting: of all, or of each, (n,).
+        """
+        if isinstance(lasting, int):
+            return self._each(last, lasting, _elapse)
+        moments = np.full(len(last), FOREVER, np.int64)
+        for span in np.unique(lasting).tolist():
+            these = lasting == span
+            moments[these] = self._each(last[these], span, _elapse)
+        return moments
 
     def _each(
         self, times: I64, lasting: Micros, moment: Callable[[_Stretches, I64, Micros], I64]

@@ -23,8 +23,10 @@ from rules.memory import (
     tables_of,
 )
 from rules.model import GRAVEST_FIRST, Rule, Severity, SubjectKind
+from rules.occupancy import OccupancyMemory
 from rules.plan import Plan, RulePlan, per_of
 from rules.sequence_memory import MissingMemory, WithoutMemory, restart
+from rules.spans import SpanMemory
 from rules.sparse import Column, Sparse
 from rules.transition import Cause, Change, Subject, Transition
 
@@ -127,6 +129,8 @@ def _moved(past: Remembered, own: RulePlan, now: Micros) -> Memory:
     memory.earliest = FORGOTTEN
     if isinstance(memory, ThresholdMemory):
         memory.quiet = memory.soonest = FORGOTTEN
+    elif isinstance(memory, OccupancyMemory):
+        memory.quiet = FORGOTTEN
     return memory
 
 
@@ -161,6 +165,9 @@ def _restart_timers(memory: Memory, turned: object, away: Bool, now: Micros) -> 
     slots = np.asarray(turned, np.intp)
     if isinstance(memory, ThresholdMemory):
         memory.pending[slots] = memory.ending[slots] = FOREVER
+    elif isinstance(memory, SpanMemory):
+        memory.pending[slots] = FOREVER
+        memory.calm[slots] = FOREVER
     elif isinstance(memory, AbsenceMemory):
         back = slots[~away[slots] & ~memory.firing[slots]]
         memory.last[back] = np.maximum(memory.last[back], now)
@@ -205,7 +212,7 @@ def _severity(past: Remembered, slot: int) -> Severity:
 
 
 def _value(memory: Memory, slot: int) -> float | None:
-    if not isinstance(memory, ThresholdMemory):
+    if not isinstance(memory, ThresholdMemory | SpanMemory):
         return None
     value = float(memory.value[slot])
     return None if np.isnan(value) else value

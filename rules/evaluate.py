@@ -14,13 +14,29 @@ import numpy as np
 
 from devices.instant import Micros
 from devices.reading import Batch
-from rules import absence, missing, replaced, sequence, threshold, window, without
+from rules import (
+    absence,
+    correlation,
+    in_a_row,
+    missing,
+    occupancy,
+    replaced,
+    score,
+    sequence,
+    threshold,
+    window,
+    without,
+)
+from rules.correlation import CorrelationMemory
 from rules.hearing import HEARTBEAT, Hearing, listen, of_heartbeats, remember
+from rules.in_a_row import InARowMemory
 from rules.inhibition import inhibit
 from rules.memory import AbsenceMemory, Memory, ThresholdMemory, WindowMemory
 from rules.model import Rule
+from rules.occupancy import OccupancyMemory
 from rules.plan import Plan
 from rules.replaced import ReplacedMemory
+from rules.score import ScoreMemory
 from rules.sequence_memory import MissingMemory, SequenceMemory, WithoutMemory
 from rules.silence import Rows, Silence
 from rules.state import State
@@ -187,6 +203,10 @@ JUDGES: Mapping[type[Any], Judge] = MappingProxyType(
         MissingMemory: Judge(missing.fold, missing.tick),
         WithoutMemory: Judge(without.fold, without.tick),
         ReplacedMemory: Judge(replaced.fold, replaced.tick),
+        ScoreMemory: Judge(score.fold, score.tick),
+        OccupancyMemory: Judge(occupancy.fold, occupancy.tick),
+        InARowMemory: Judge(in_a_row.fold, in_a_row.tick),
+        CorrelationMemory: Judge(correlation.fold, correlation.tick),
     }
 )
 """By the class of what a kind remembers."""

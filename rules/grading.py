@@ -1,13 +1,13 @@
 """The colour of an alert by its value: the gravest whose condition holds."""
 
+from collections.abc import Mapping
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from devices.reading import F64
 from rules.model import GRAVEST_FIRST, Rule
-from rules.tree import Attributes
+from rules.tree import Attributes, Values
 
 Ranks: TypeAlias = npt.NDArray[np.int8]
 
@@ -17,12 +17,13 @@ def rank_of(rule: Rule) -> int:
     return GRAVEST_FIRST.index(rule.severity)
 
 
-def ranks_of(rule: Rule, values: F64, attributes: Attributes) -> Ranks:
-    """The rank of the rule's colour at each of these values, int8 (n,) for float64 (n,).
+def ranks_of(rule: Rule, values: Values, attributes: Attributes) -> Ranks:
+    """The rank of the rule's colour at each of these numbers, int8 (n,), one for all names or each.
 
     While no grade holds, or the value is not known, it is the rule's own.
     """
-    ranks = np.full(len(values), rank_of(rule), np.int8)
+    some = next(iter(values.values())) if isinstance(values, Mapping) else values
+    ranks = np.full(len(some), rank_of(rule), np.int8)
     for grade in reversed(rule.grades):
         holds = grade.when.evaluate(values, attributes)
         ranks[holds] = GRAVEST_FIRST.index(grade.severity)

@@ -166,7 +166,7 @@ def _lags(device: I32, spoken: I64, silence: Silence) -> tuple[I32, I64]:
     arrival. The lag is at least what the wait in a queue does not explain and at most the whole
     way; what it was before is believed in between.
     """
-    rows = np.lexsort((spoken[:, 1], spoken[:, 0], device))
+    rows = np.lexsort((spoken[:, 3], spoken[:, 1], spoken[:, 0], device))
     last = rows[_ends(device[rows])]
     new = ~silence.spoke[device[last]] | (spoken[last, 0] > silence.alive[device[last]])
     last = last[new]

@@ -3,7 +3,8 @@
 What excuses need only hold. What raises must happen: a momentary reading does; of a state or a
 measurement the reading counts with which the part's condition begins to hold, so the one before it
 of the same device did not, and the device was not silent in between. A reading that is not later
-than the last of its device and metric is late, and then tells no beginning.
+than the last of its device and metric is late, and then tells no beginning. It raises at the rule's
+active times only.
 """
 
 from collections.abc import Callable, Sequence
@@ -83,6 +84,9 @@ def moments(turn: Turn, memory: JoinedMemory, rows: Rows, *, silences: bool) -> 
     slot = turn.own.slot[turn.hearing.device[rows]]
     rows = rows[slot >= 0]
     first, then = (_playing(turn, memory, part, rows) for part in (0, 1))
+    active = turn.own.calendar.is_active(turn.hearing.time[rows])
+    begins = _condition(turn).begins
+    first, then = first & (active | (not begins[0])), then & (active | (not begins[1]))
     _forget_held(turn, memory)
     role = np.where(first & then, BOTH, np.where(first, FIRST, THEN))
     playing = first | then

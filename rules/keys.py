@@ -6,14 +6,16 @@ from datetime import date
 from typing import NamedTuple
 
 from devices.instant import HOUR, Micros, format_duration
-from devices.metric import BY_NAME
+from devices.metric import BY_NAME, Metric
 from devices.suggest import did_you_mean, one_of
 from rules.calendar import MIDNIGHT, Active, MonthDay
 from rules.entry import Entry
+from rules.expression import Expression
 from rules.model import (
     GRAVEST_FIRST,
     Condition,
     Grade,
+    Judged,
     NoData,
     Severity,
     Threshold,
@@ -53,23 +55,33 @@ def read_colours(entry: Entry, watch: Watch | None, condition: Condition | None)
     part = entry.part("severity")
     if part is None:
         return None
-    if not isinstance(condition, Threshold | None):
+    if not isinstance(condition, Threshold | Judged | None):
         entry.complain("severity", "is by value, but this rule judges none", "write one colour")
         return None
-    return _by_value(entry, part, watch)
+    return _by_value(entry, part, watch, condition)
 
 
-def _by_value(entry: Entry, part: Entry, watch: Watch | None) -> Colours | None:
-    metric = BY_NAME[watch.metric] if watch else None
+def _by_value(
+    entry: Entry, part: Entry, watch: Watch | None, condition: Condition | None
+) -> Colours | None:
+    metric = BY_NAME[watch.metric] if watch and watch.metric else None
+    names = condition.names if isinstance(condition, Judged) else None
     part.refuse_others([str(severity) for severity in Severity])
     grades = tuple(
         Grade(severity, when)
         for severity in GRAVEST_FIRST
-        if (when := over_value(part, severity, metric)) is not None
+        if (when := _colour(part, severity, metric, names)) is not None
     )
     if not part.data:
         entry.complain("severity", "has no colour", "write e.g. {orange: spo2 <= 91}")
     return Colours(grades[-1].severity, grades) if grades else None
+
+
+def _colour(
+    part: Entry, severity: Severity, metric: Metric | None, names: tuple[str, ...] | None
+) -> Expression | None:
+    """The condition of this colour; names: those of derived numbers, None where a metric is."""
+    return over_value(part, severity, metric) if names is None else part.expression(severity, names)
 
 
 def read_texts(entry: Entry, key: str, *, required: bool) -> Mapping[str, str]:
@@ -88,7 +100,9 @@ def read_no_data(entry: Entry, watch: Watch | None, condition: Condition | None)
     """What silence means; `hold` where it is not said, or wrong and noted."""
     choice = entry.choice("no_data", NoData, NoData.HOLD) or NoData.HOLD
     momentary = watch is not None and any(BY_NAME[name].occurs for name in watch.metrics)
-    if choice is NoData.HOLD or not (momentary or not isinstance(condition, Threshold | None)):
+    if isinstance(condition, Judged) or choice is NoData.HOLD:
+        return choice
+    if not momentary and isinstance(condition, Threshold | None):
         return choice
     hint = "write a rule of its own: absent: …, without 'when'"
     if choice is NoData.CLEAR:

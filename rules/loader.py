@@ -1,8 +1,7 @@
 """Rule files to rules, or every error in all of them at once.
 
 A rule file is a YAML list. Each item has an `id`, a `category`, what it watches, one condition,
-a `severity` and its texts. Which condition it is shows in its keys: `absent` makes an absence,
-`within` a count in a window, anything else is a threshold.
+a `severity` and its texts. Which condition it is shows in its keys: see `rules.conditions.READERS`.
 """
 
 import re

@@ -5,26 +5,35 @@ they only save looking, are never saved, and FORGOTTEN means 'look'.
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import TypeAlias
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from devices.instant import FOREVER, NEVER, Micros
 from devices.reading import I64, Bool
+from rules.correlation import CorrelationMemory, fresh_correlation
+from rules.in_a_row import InARowMemory, fresh_in_a_row
 from rules.model import (
     Absence,
+    Correlation,
     CountInWindow,
+    InARow,
     Joined,
     Missing,
+    Occupancy,
     Replaced,
     Rule,
+    Score,
     Succession,
     Threshold,
     Without,
 )
+from rules.occupancy import OccupancyMemory, fresh_occupancy
 from rules.replaced import ReplacedMemory, fresh_replaced
+from rules.score import ScoreMemory, fresh_score
 from rules.sequence_memory import (
     MissingMemory,
     SequenceMemory,
@@ -104,7 +113,21 @@ Memory: TypeAlias = (
     | MissingMemory
     | WithoutMemory
     | ReplacedMemory
+    | ScoreMemory
+    | OccupancyMemory
+    | InARowMemory
+    | CorrelationMemory
 )
+
+_FRESH: Mapping[type[Any], Callable[[int, int], Memory]] = MappingProxyType(
+    {
+        Score: fresh_score,
+        Occupancy: fresh_occupancy,
+        InARow: fresh_in_a_row,
+        Correlation: fresh_correlation,
+    }
+)
+"""By the class of the condition: the memory of so many subjects with so many devices."""
 
 
 def fresh_memory(rule: Rule, n: int, m: int, now: Micros) -> Memory:
@@ -135,6 +158,8 @@ def fresh_memory(rule: Rule, n: int, m: int, now: Micros) -> Memory:
             )
         case Succession() | Missing() | Without() | Replaced() as condition:
             return _fresh_sequence(condition, n, m, now)
+        case condition:
+            return _FRESH[type(condition)](n, m)
 
 
 def _fresh_sequence(condition: Joined | Replaced, n: int, m: int, now: Micros) -> Memory:

@@ -124,12 +124,14 @@ class Threshold:
 class Absence:
     """True when no reading for which `when` holds (any, if None) came for `lasting` µs.
 
-    With a `when`, a sensor that is silent altogether is unknown, not absent.
+    With a `when`, a sensor that is silent altogether is unknown, not absent. intervals: where it is
+    not 0, it is so many of each device's own intervals instead, and `lasting` is 0.
     """
 
     when: Expression | None
     lasting: Micros
     per: Per
+    intervals: int = 0
     states_metrics: ClassVar[bool] = False
 
     @property
@@ -305,6 +307,103 @@ class Replaced:
         return _given(self.of.where)
 
 
+@dataclass(frozen=True, slots=True)
+class Score:
+    """NEWS2 of a household, judged: over `total` and `single`, the largest score of one parameter.
+
+    valid: µs for which a parameter counts after its reading · assume: of 'air' and 'alert', what
+    holds where nothing else was ever heard. Without a parameter that counts there is no total.
+    """
+
+    judging: Judging
+    valid: Micros
+    assume: frozenset[str]
+    states_metrics: ClassVar[bool] = True
+    names: ClassVar[tuple[str, ...]] = ("total", "single")
+    """What `when`, `clear` and colours may be written over."""
+    may_use: ClassVar[frozenset[str]] = frozenset({"spo2_scale"})
+    """Attributes that it uses of the devices that have them."""
+
+    @property
+    def per(self) -> Per:
+        """What is worn and what stands at home tell of one person."""
+        return Per(SubjectKind.HOUSEHOLD)
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """All that it is written with."""
+        return _given(self.judging.when, self.judging.clear)
+
+
+@dataclass(frozen=True, slots=True)
+class Occupancy:
+    """How many devices are in the state `where` by their last word, judged.
+
+    Over `number`, `total` (those whose word is known) and `share` = number / total. known: the
+    least share of all devices whose word must be known; the number is unknown below it.
+    """
+
+    where: Expression
+    judging: Judging
+    per: Per
+    known: float
+    names: ClassVar[tuple[str, ...]] = ("share", "number", "total")
+    states_metrics: ClassVar[bool] = False
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """All that it is written with."""
+        return _given(self.where, self.judging.when, self.judging.clear)
+
+    @property
+    def told(self) -> str:
+        """The name of the number that is told to people."""
+        names = self.judging.when.metrics
+        return next((name for name in ("share", "number", "total") if name in names), "share")
+
+
+@dataclass(frozen=True, slots=True)
+class InARow:
+    """True at the `count`th reading for which `when` holds with no reset between them.
+
+    A reading of `reset_metric` resets, or of the watched one where that is ''; only those for which
+    `reset` holds, if it is given. With neither, a reading for which `when` does not hold resets.
+    clear_after: so long after the last of them the alert ends too, µs; 0: it does not.
+    """
+
+    count: int
+    when: Expression
+    reset: Expression | None
+    reset_metric: str
+    clear_after: Micros
+    per: Per
+    states_metrics: ClassVar[bool] = False
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """All that it is written with."""
+        return _given(self.when, self.reset)
+
+
+@dataclass(frozen=True, slots=True)
+class Correlation:
+    """True when readings of `devices` different devices for which `when` holds lie within `within`.
+
+    within: µs.
+    """
+
+    devices: int
+    within: Micros
+    when: Expression
+    per: Per
+    states_metrics: ClassVar[bool] = False
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """All that it is written with."""
+        return _given(self.when)
+
+
 Joined: TypeAlias = Succession | Missing | Without
 """Conditions on two readings, `parts`, that must belong together.
 
@@ -312,7 +411,22 @@ Joined: TypeAlias = Succession | Missing | Without
 `where` begins to hold. That a subject has devices for both is asked by the plan.
 """
 
-Condition: TypeAlias = Threshold | Absence | CountInWindow | Joined | Replaced
+Judged: TypeAlias = Score | Occupancy
+"""Conditions on a number that is worked out, which `judging` judges."""
+
+Condition: TypeAlias = (
+    Threshold
+    | Absence
+    | CountInWindow
+    | Succession
+    | Missing
+    | Without
+    | Replaced
+    | Score
+    | Occupancy
+    | InARow
+    | Correlation
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from devices.metric import BY_NAME
 from devices.reading import F64, I32, I64, Bool
 from rules.calendar import Calendar, calendar_of
 from rules.inhibitors import Whereabouts, in_order
-from rules.model import Joined, Part, Per, Replaced, Rule, SubjectKind, Succession
+from rules.model import InARow, Joined, Part, Per, Replaced, Rule, Score, SubjectKind, Succession
 from rules.sparse import Sparse
 from rules.transition import Subject
 from rules.watched import Watched
@@ -132,7 +132,7 @@ def make_plan(rules: Sequence[Rule], inventory: Inventory, zone: tzinfo = UTC) -
     size = int(ids.max(initial=-1)) + 1
     shared = _Shared(size)
     plans = tuple(_bind(rule, watched, shared, zone) for rule in rules)
-    names = frozenset[str]().union(*(plan.attributes for plan in plans))
+    names = frozenset[str]().union(*(plan.attributes | _may_use(plan.rule) for plan in plans))
     attributes = {name: _spread(watched.attribute(name), ids, size) for name in sorted(names)}
     gateway = _gateways(inventory, size)
     gateways = np.unique(gateway[gateway != NOBODY])
@@ -193,6 +193,17 @@ def _covered(plans: Sequence[RulePlan], numbers: Sequence[int], gateways: I32, s
     for number in numbers:
         covered[plans[number].devices] = True
     return covered
+
+
+def _metrics(rule: Rule) -> tuple[str, ...]:
+    """Those whose rows the rule must see."""
+    reset = rule.condition.reset_metric if isinstance(rule.condition, InARow) else ""
+    return (*rule.watch.metrics, reset) if reset else rule.watch.metrics
+
+
+def _may_use(rule: Rule) -> frozenset[str]:
+    """Attributes that the rule uses where devices have them."""
+    return rule.condition.may_use if isinstance(rule.condition, Score) else frozenset()
 
 
 def _silent_after(inventory: Inventory, size: int) -> I64:
@@ -259,7 +270,7 @@ def _bind(rule: Rule, watched: Watched, shared: _Shared, zone: tzinfo) -> RulePl
     muted = shared.array(_muted(rule, per, rows, watched))
     return RulePlan(
         rule=rule,
-        metrics=tuple(BY_NAME[name].id for name in rule.watch.metrics),
+        metrics=tuple(BY_NAME[name].id for name in _metrics(rule)),
         subject_ids=ids,
         slot=shared.slots(devices, starts, muted),
         devices=devices,

@@ -125,6 +125,8 @@ class _Fold:
         }
 
     def _tell(self, device: int, time: Micros) -> None:
+        if not self.turn.own.calendar.is_active(np.array([time]))[0]:
+            return
         subject = Subject(SubjectKind.DEVICE, device)
         rule, cause = self.turn.own.rule, Cause.OCCURRED
         self.turn.said.append(

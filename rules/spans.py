@@ -15,10 +15,11 @@ import numpy.typing as npt
 
 from devices.instant import FOREVER, NEVER, Micros
 from devices.reading import F64, I32, I64, Bool
+from rules.grading import Ranks, rank_of
 from rules.hearing import rounds
 from rules.model import Judging, NoData
 from rules.silence import Rows
-from rules.sparse import Sparse
+from rules.sparse import Column, Sparse
 from rules.transition import Cause, Change
 from rules.tree import Values
 from rules.turn import Slots, Turn
@@ -28,6 +29,9 @@ UNKNOWN, UNDECIDED, CLEAR, TRUE = 0, 1, 2, 3
 
 FORGOTTEN: Micros = NEVER
 """Of a lower bound of the next moment at which a timer could matter: look."""
+
+NO_RANK = -1
+"""No colour was told yet: the rule's own."""
 
 Verdicts: TypeAlias = npt.NDArray[np.int8]
 Causes: TypeAlias = Callable[[Slots, I64], list[tuple[int, ...]]]
@@ -41,7 +45,8 @@ class SpanMemory:
     heard: time of the last point, NEVER before the first · value: the last number known, NaN before
     pending: since when `when` holds without a break, calm: since when a firing span is clear
     without a break, FOREVER where not · firing · since: when the firing span began · silent:
-    WENT_SILENT was said · by_silence: fired for silence alone.
+    WENT_SILENT was said · by_silence: fired for silence alone · lapsed: it does not outlive the
+    silence that began since · rank: of the colour that the last number has, or the alert.
     """
 
     heard: Sparse[np.int64]
@@ -52,10 +57,12 @@ class SpanMemory:
     since: Sparse[np.int64]
     silent: Bool
     by_silence: Bool
+    lapsed: Bool
+    rank: Sparse[np.int32]
     earliest: Micros = FORGOTTEN
 
 
-def fresh_spans(n: int) -> dict[str, Sparse[np.int64] | Sparse[np.float64] | Bool]:
+def fresh_spans(n: int) -> dict[str, Column]:
     """The columns of a `SpanMemory` of n subjects of which nothing is known yet."""
     never, forever = np.int64(NEVER), np.int64(FOREVER)
     return {
@@ -67,21 +74,49 @@ def fresh_spans(n: int) -> dict[str, Sparse[np.int64] | Sparse[np.float64] | Boo
         "since": Sparse(n, never),
         "silent": np.zeros(n, np.bool_),
         "by_silence": np.zeros(n, np.bool_),
+        "lapsed": np.zeros(n, np.bool_),
+        "rank": Sparse(n, np.int32(NO_RANK)),
     }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Points:
-    """What a number is from each moment on, (k,) each. value: told to people; NaN where unknown."""
+    """What a number is from each moment on, (k,) each.
+
+    value: told to people; NaN where unknown · rank: of its colour (`Turn.ranks_by`), None where all
+    are alike.
+    """
 
     slot: I32
     time: I64
     value: F64
     verdict: Verdicts
+    rank: Ranks | None = None
 
     def take(self, rows: Rows | Bool) -> "Points":
         """These of them."""
-        return Points(self.slot[rows], self.time[rows], self.value[rows], self.verdict[rows])
+        return Points(
+            self.slot[rows],
+            self.time[rows],
+            self.value[rows],
+            self.verdict[rows],
+            None if self.rank is None else self.rank[rows],
+        )
+
+
+def joined(one: Points, other: Points) -> Points:
+    """Both, one after the other; what has no colour of its own has that of no grade."""
+    rank = None
+    if one.rank is not None or other.rank is not None:
+        ranks = [np.full(len(p.slot), NO_RANK) if p.rank is None else p.rank for p in (one, other)]
+        rank = np.concatenate(ranks).astype(np.int8)
+    return Points(
+        np.concatenate([one.slot, other.slot]),
+        np.concatenate([one.time, other.time]),
+        np.concatenate([one.value, other.value]),
+        np.concatenate([one.verdict, other.verdict]),
+        rank,
+    )
 
 
 def verdicts(how: Judging, values: Values, known: Bool) -> Verdicts:
@@ -111,7 +146,7 @@ def fold(
     known = points.take(points.verdict != UNKNOWN)
     last = _ends(known.slot)
     memory.value[known.slot[last]] = known.value[last]
-    memory.earliest = min(memory.earliest, _soonest(memory, np.unique(points.slot), how))
+    memory.earliest = min(memory.earliest, _soonest(turn, memory, np.unique(points.slot), how))
 
 
 def tick(
@@ -124,20 +159,20 @@ def tick(
     slot = np.flatnonzero(waiting & ~turn.own.away).astype(np.int32)
     theirs = now - turn.lag(slot)
     _Folding(turn, memory, None, how, causes).due(slot, theirs)
-    memory.earliest = _soonest(memory, slot, how)
+    memory.earliest = _soonest(turn, memory, slot, how)
 
 
-def _soonest(memory: SpanMemory, slot: I32 | I64, how: Judging) -> Micros:
+def _soonest(turn: Turn, memory: SpanMemory, slot: I32 | I64, how: Judging) -> Micros:
     firing = memory.firing[slot]
     pending, calm = memory.pending[slot][~firing], memory.calm[slot][firing]
-    fires = int(pending.min(initial=FOREVER - how.lasting)) + how.lasting
+    fires = int(turn.own.calendar.due(pending, how.lasting).min(initial=FOREVER))
     return min(fires, int(calm.min(initial=FOREVER - how.keep)) + how.keep)
 
 
 def _in_order(points: Points, memory: SpanMemory) -> Points:
     time = np.maximum(points.time, memory.heard[points.slot])
     order = np.lexsort((time, points.slot))
-    points = Points(points.slot, time, points.value, points.verdict).take(order)
+    points = Points(points.slot, time, points.value, points.verdict, points.rank).take(order)
     same = (np.diff(points.slot) == 0) & (np.diff(points.time) == 0)
     return points.take(~np.append(same, False)) if same.any() else points
 
@@ -154,6 +189,8 @@ def _matters(points: Points) -> Bool:
     matters = np.ones(len(points.slot), np.bool_)
     other = points.slot[1:] != points.slot[:-1]
     matters[1:] = other | (points.verdict[1:] != points.verdict[:-1])
+    if points.rank is not None:
+        matters[1:] |= points.rank[1:] != points.rank[:-1]
     matters[:-1] |= other
     matters[-1:] = True
     return matters
@@ -178,6 +215,7 @@ class _Folding:
         if not unknown.all():
             known = steps.take(~unknown)
             self._heard_again(known)
+            self._grade(known)
             true = known.verdict == TRUE
             self._true(known.take(true))
             self._other(known.take(~true))
@@ -186,11 +224,11 @@ class _Folding:
         """Fire and clear what has lasted for long enough by these moments."""
         memory, how = self.memory, self.how
         firing = memory.firing[slot]
-        fires = ~firing & (memory.pending[slot] <= until - how.lasting)
+        due = self.turn.own.calendar.due(memory.pending[slot], how.lasting)
+        fires = ~firing & (due <= until)
         clears = firing & (memory.calm[slot] <= until - how.keep)
         if fires.any():
-            ready = slot[fires]
-            at = memory.pending[ready] + how.lasting
+            ready, at = slot[fires], due[fires]
             self._fire(ready, memory.pending[ready], at, self._before(ready, at))
         if clears.any():
             ready = slot[clears]
@@ -199,20 +237,33 @@ class _Folding:
 
     def _true(self, steps: Points) -> None:
         memory, slot = self.memory, steps.slot
-        memory.by_silence[slot] = False
+        memory.by_silence[slot] = memory.lapsed[slot] = False
         memory.calm.put(slot, FOREVER)
         memory.pending[slot] = np.minimum(memory.pending[slot], steps.time)
-        if self.how.lasting == 0:
-            new = steps.take(~memory.firing[slot])
-            self._fire(new.slot, new.time, new.time, new.value)
+        due = self.turn.own.calendar.due(memory.pending[slot], self.how.lasting)
+        at_once = ~memory.firing[slot] & (due <= steps.time)
+        new = steps.take(at_once)
+        self._fire(new.slot, memory.pending[new.slot], due[at_once], new.value)
+
+    def _grade(self, steps: Points) -> None:
+        """The colours that the numbers have, told where an alert stands."""
+        if steps.rank is None:
+            return
+        memory = self.memory
+        changed = memory.firing[steps.slot] & (memory.rank[steps.slot] != steps.rank)
+        changed &= (steps.verdict != CLEAR) | (self.how.keep > 0)
+        memory.rank.put(steps.slot, steps.rank)
+        new = steps.take(changed)
+        since, cause = memory.since[new.slot], Cause.VALUE_CHANGED
+        self._tell(Change.GRADED, cause, new.slot, since, new.time, new.value)
 
     def _other(self, steps: Points) -> None:
         memory, slot = self.memory, steps.slot
         memory.pending.put(slot, FOREVER)
-        firing, by_silence = memory.firing[slot], memory.by_silence[slot]
-        back = steps.take(firing & by_silence)
+        firing, over = memory.firing[slot], memory.by_silence[slot] | memory.lapsed[slot]
+        back = steps.take(firing & over)
         self._clear(back.slot, back.time, back.value, Cause.HEARD)
-        ending = steps.take(firing & ~by_silence & (steps.verdict == CLEAR))
+        ending = steps.take(firing & ~over & (steps.verdict == CLEAR))
         memory.calm[ending.slot] = np.minimum(memory.calm[ending.slot], ending.time)
         if self.how.keep == 0:
             self._clear(ending.slot, ending.time, ending.value, Cause.CONDITION_ENDED)
@@ -233,8 +284,11 @@ class _Folding:
             steps.time[went],
             value[went],
         )
-        if self.turn.own.rule.no_data is NoData.ALERT:
-            new = ~memory.firing[slot]
+        no_data = self.turn.own.rule.no_data
+        if no_data is NoData.CLEAR:
+            memory.lapsed[slot] = memory.firing[slot]
+        if no_data is NoData.ALERT:
+            new = ~memory.firing[slot] & self.turn.own.calendar.is_active(steps.time)
             memory.by_silence[slot[new]] = True
             at = steps.time[new]
             self._fire(slot[new], at, at, value[new], Cause.SENSOR_SILENT)
@@ -256,14 +310,22 @@ class _Folding:
         memory = self.memory
         self._tell(Change.CLEARED, cause, slot, memory.since[slot], at, value)
         memory.calm.put(slot, FOREVER)
-        for flags in (memory.firing, memory.silent, memory.by_silence):
+        for flags in (memory.firing, memory.silent, memory.by_silence, memory.lapsed):
             flags[slot] = False
 
     def _tell(  # noqa: PLR0917
         self, change: Change, cause: Cause, slot: I32, since: I64, at: I64, value: F64
     ) -> None:
         devices = None if self.causes is None or not len(slot) else self.causes(slot, at)
-        self.turn.tell(change, cause, slot, since=since, at=at, value=value, devices=devices)
+        ranks = self._ranks(slot) if self.turn.own.rule.grades else None
+        self.turn.tell(
+            change, cause, slot, since=since, at=at, value=value, devices=devices, ranks=ranks
+        )
+
+    def _ranks(self, slot: I32) -> Ranks:
+        """Of the colours that these alerts have."""
+        ranks = self.memory.rank[slot]
+        return np.where(ranks == NO_RANK, rank_of(self.turn.own.rule), ranks).astype(np.int8)
 
     def _before(self, slots: I32, times: I64) -> F64:
         """The last number known of each slot before each time."""

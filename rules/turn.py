@@ -7,6 +7,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from devices.instant import Micros
 from devices.reading import F64, I32, I64
 from rules.grading import Ranks, rank_of, ranks_of
 from rules.hearing import Hearing
@@ -14,6 +15,7 @@ from rules.model import GRAVEST_FIRST
 from rules.plan import Plan, RulePlan
 from rules.silence import Silence
 from rules.transition import Cause, Change, Transition
+from rules.tree import Values
 
 Slots: TypeAlias = npt.NDArray[np.int32] | npt.NDArray[np.intp]
 
@@ -44,6 +46,20 @@ class Turn:
         own = self.own
         return self._reduced(self.silence.silent_at(own.devices), slots, np.maximum)
 
+    def first_silent_at(self, slots: Slots) -> I64:
+        """From when the first of the devices of each slot is silent, unless heard again."""
+        return self._reduced(self.silence.silent_at(self.own.devices), slots, np.minimum)
+
+    def heard_to(self, slot: int, end: Micros, time: Micros) -> bool:
+        """Whether, with what was heard before `time`, no device of the slot was silent at `end`.
+
+        While readings are folded.
+        """
+        return all(
+            self.hearing.silent_before(device, time, self.silence) >= end
+            for device in self.own.devices_of(slot).tolist()
+        )
+
     def of_devices(self, column: I64, slots: Slots, how: np.ufunc) -> I64:
         """A column by device id, of the devices of each slot put together, e.g. by np.maximum."""
         return self._reduced(column[self.own.devices], slots, how)
@@ -53,6 +69,10 @@ class Turn:
             return np.zeros(len(slots), np.int64)
         reduced: I64 = how.reduceat(values, self.own.starts[:-1])
         return reduced[slots]
+
+    def ranks_by(self, values: Values) -> Ranks | None:
+        """The ranks of the colours at these numbers; None where all are alike."""
+        return ranks_of(self.own.rule, values, {}) if self.own.rule.grades else None
 
     def ranks(self, devices: I32, values: F64) -> Ranks | None:
         """The ranks of the colours at these values of these devices; None where all are alike."""

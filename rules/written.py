@@ -12,10 +12,14 @@ from rules.calendar import Active, MonthDay
 from rules.keys import AWAY, WEEKDAYS
 from rules.model import (
     Absence,
+    Correlation,
     CountInWindow,
+    InARow,
     Missing,
+    Occupancy,
     Replaced,
     Rule,
+    Score,
     Succession,
     Threshold,
     Watch,
@@ -23,6 +27,7 @@ from rules.model import (
 )
 from rules.sequence_reading import write_joined, write_replaced, write_without
 from rules.writing import Fields, Render, per_text, texts
+from rules.writing_derived import write_correlation, write_in_a_row, write_occupancy, write_score
 
 FINGERPRINT_BYTES = 16
 
@@ -108,7 +113,10 @@ def _threshold(condition: Threshold, render: Render) -> Fields:
 
 
 def _absence(condition: Absence, render: Render) -> Fields:
-    fields: Fields = {"absent": format_duration(condition.lasting), "per": per_text(condition.per)}
+    lasting = format_duration(condition.lasting)
+    if condition.intervals:
+        lasting = f"{condition.intervals} intervals"
+    fields: Fields = {"absent": lasting, "per": per_text(condition.per)}
     return fields | texts(render, when=condition.when)
 
 
@@ -127,6 +135,10 @@ WRITERS: Mapping[type[Any], Callable[[Any, Render], Fields]] = MappingProxyType(
         Missing: write_joined,
         Without: write_without,
         Replaced: write_replaced,
+        Score: write_score,
+        Occupancy: write_occupancy,
+        InARow: write_in_a_row,
+        Correlation: write_correlation,
     }
 )
 """By the class of the condition: its fields in a rule file."""

@@ -37,6 +37,7 @@ class Row(NamedTuple):
     value: float
     token: int = 0
     issue: int = 0
+    said: Micros = 0
 
     @property
     def offline(self) -> bool:
@@ -53,7 +54,8 @@ def placed(readings: Sequence[Reading], now: Micros) -> list[Row]:
     for r in sorted(readings, key=lambda r: r.time):
         time = r.time - ahead[r.device, r.arrival]
         heard = max(time, min(r.arrival, now))
-        rows.append(Row(time, heard, r.arrival, r.device, r.metric, r.value, *r[5:]))
+        row = Row(time, heard, r.arrival, r.device, r.metric, r.value, *r[5:])
+        rows.append(row._replace(said=r.time))
     return sorted(rows, key=lambda row: row.time)
 
 
@@ -158,7 +160,8 @@ class Oracle:
     def _lags(self, rows: Sequence[Row]) -> dict[int, Micros]:
         """How far behind each device is, by the last that it said itself."""
         lag = self.lag.copy()
-        for row in {row.device: row for row in rows if not row.offline}.values():
+        told = sorted(rows, key=lambda row: (row.time, row.said, row.arrival))
+        for row in {row.device: row for row in told if not row.offline}.values():
             ear = self.ears[row.device]
             if not ear.spoke or row.time > ear.alive:
                 longest = min(lag[row.device], row.arrival - row.time)
@@ -294,6 +297,16 @@ class Track:
 
     def is_active(self, time: Micros) -> bool:
         return bool(self.own.calendar.is_active(np.array([time]))[0])
+
+
+def number_holds(expression: Expression, numbers: Mapping[str, float]) -> bool:
+    """Whether it is certainly true of these numbers."""
+    return bool(expression.judge({n: np.array([v]) for n, v in numbers.items()}, {})[0][0])
+
+
+def number_is_not(expression: Expression, numbers: Mapping[str, float]) -> bool:
+    """Whether it is certainly false of these numbers."""
+    return bool(expression.judge({n: np.array([v]) for n, v in numbers.items()}, {})[1][0])
 
 
 class Spell:
@@ -524,26 +537,32 @@ class AbsenceTrack(Track):
                 self.say(Change.FIRED, Cause.NOTHING_HEARD, subject, (since, due), value=None)
 
     def _due(self, subject: Subject) -> Micros:
-        oracle, due = self.oracle, self._elapse(self.last[subject])
+        oracle, due = self.oracle, self._elapse(self.last[subject], subject)
         if self.condition.when is None:
             return min(self._due_of(device, subject) for device in self.devices[subject])
         heard = [d for d in self.devices[subject] if oracle.known(d, beats=self.beats)]
         sensed = any(self.silent_at(d) + oracle.lag[d] >= due for d in heard)
         return due if sensed else FOREVER
 
+    def _lasting(self, subject: Subject) -> Micros:
+        intervals = self.condition.intervals
+        return (
+            intervals * self.oracle.limit(subject.id) // 3 if intervals else self.condition.lasting
+        )
+
     def _due_of(self, device: int, subject: Subject) -> Micros:
         """When it was away for so long though its gateway was there."""
         oracle, last = self.oracle, self.last[subject]
         gateway = oracle.gateway(device)
         if gateway is None:
-            return self._elapse(last)
-        due = self._elapse(max(last, oracle.back.get(gateway, last)))
+            return self._elapse(last, subject)
+        due = self._elapse(max(last, oracle.back.get(gateway, last)), subject)
         gone = oracle.gone_at(device)
         spoke_after = gone < oracle.said(device, beats=self.beats)
         return due if spoke_after or due - oracle.lag[device] <= gone else FOREVER
 
-    def _elapse(self, last: Micros) -> Micros:
-        return int(self.own.calendar.elapse(np.array([last]), self.condition.lasting)[0])
+    def _elapse(self, last: Micros, subject: Subject) -> Micros:
+        return int(self.own.calendar.elapse(np.array([last]), self._lasting(subject))[0])
 
 
 class WindowTrack(Track):
