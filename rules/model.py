@@ -11,6 +11,9 @@ from typing import ClassVar, TypeAlias
 from devices.instant import Micros
 from rules.expression import Expression
 
+SPO2_SCALE = "spo2_scale"
+"""The attribute by which a device says on which scale of NEWS2 its person's SpO2 is scored."""
+
 
 class Severity(StrEnum):
     """The four national warning colours, the gravest first."""
@@ -151,7 +154,7 @@ class Score:
     valid: Micros
     assume: frozenset[str]
     states_metrics: ClassVar[bool] = True
-    may_use: ClassVar[frozenset[str]] = frozenset({"spo2_scale"})
+    may_use: ClassVar[frozenset[str]] = frozenset({SPO2_SCALE})
     """Attributes that it uses of the devices that have them."""
 
     @property
