@@ -109,9 +109,12 @@ THEMES = {
     "correlation": Theme(
         make_plan(MANY, town()),
         st.one_of(
-            some(of(SMOKES, "smoke", 0, 1, 1), of(DOORS, "access_denied", 0, 1)),
-            st.sampled_from(of(SMOKES, "smoke", 0, 1, 1)).map(lambda one: [one]),
+            some(of(SMOKES, "smoke", 0, 1), of(DOORS, "access_denied", 0, 1)),
             st.sampled_from(of(SMOKES[:3], "smoke", 1)).map(lambda one: [one]),
+            st.sampled_from(of(DOORS, "access_denied", 1)).map(lambda one: [one]),
+            st.sampled_from([0, 1]).map(lambda word: of(SMOKES, "smoke", word)),
+            st.just(of(SMOKES, "battery", 50) + of(DOORS, "heartbeat", 1)),
+            some(of(DOORS, "access_denied", 1), of(SMOKES, "smoke", 1)),
             some(of(DOORS, "heartbeat", 1), of(SMOKES, "battery", 50), BEATS),
         ),
     ),
