@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
+import numpy as np
+
 from alerts.model import Duty
 from alerts.routing import route
 from devices.errors import Problem
@@ -16,8 +18,10 @@ from devices.instant import NEVER, Micros, format_duration
 from devices.inventory import Area, Device, Household, Inventory
 from devices.site import DeviceEntry, Site
 from devices.suggest import did_you_mean
-from rules.model import Absence, NoData, Rule, SubjectKind
+from rules.model import SPO2_SCALE, Absence, NoData, Rule, Score, SubjectKind
+from rules.news2 import PARAMETERS
 from rules.plan import Plan, RulePlan, make_plan
+from rules.score import ASSUMABLE
 from rules.transition import Subject
 
 _NAMED = 5
@@ -28,7 +32,7 @@ def find_warnings(site: Site, rules: Sequence[Rule], now: Micros) -> list[Proble
     inventory = provisional_inventory(site)
     plan = make_plan(rules, inventory, ZoneInfo(site.time_zone))
     found = [*_holes(site, plan, inventory, now), *_idle_rules(plan, inventory)]
-    found += _floods(plan, inventory)
+    found += [*_floods(plan, inventory), *_scores(plan, inventory)]
     return sorted([*found, *_idle_categories(site, rules)])
 
 
@@ -164,6 +168,38 @@ def _floods(plan: Plan, inventory: Inventory) -> Iterator[Problem]:
             )
             hint = f"wait for at least {format_duration(needed)}, or shorten the gateway's interval"
             yield Problem(bound.rule.source, bound.rule.line, what, hint)
+
+
+def _scores(plan: Plan, inventory: Inventory) -> Iterator[Problem]:
+    """Scores of which there can never be a total, and scales that there are not."""
+    for bound in plan.rules:
+        rule = bound.rule
+        if not isinstance(rule.condition, Score):
+            continue
+        assumed = {PARAMETERS[ASSUMABLE[word]] for word in rule.condition.assume}
+        lacking = dict(_unmeasured(bound, inventory, set(PARAMETERS) - assumed))
+        if lacking:
+            names = ", ".join(sorted(set().union(*lacking.values())))
+            what = f"rule {rule.code} can have no total in {_listed(sorted(lacking))}: no {names}"
+            hint = "add the device or its 'metrics', use 'assume', or narrow the rule's 'watch'"
+            yield Problem(rule.source, rule.line, what, hint)
+        scale = plan.attributes[SPO2_SCALE][bound.devices]
+        odd = bound.devices[~np.isnan(scale) & ~np.isin(scale, (1, 2))].tolist()
+        if odd:
+            codes = _listed(sorted(inventory.devices[device].code for device in odd))
+            what = f"{SPO2_SCALE} of {codes} is neither 1 nor 2, so rule {rule.code} takes it for 1"
+            yield Problem(rule.source, rule.line, what, "write 2 where a clinician prescribed it")
+
+
+def _unmeasured(
+    bound: RulePlan, inventory: Inventory, needed: set[str]
+) -> Iterator[tuple[str, set[str]]]:
+    """The households in which no device gives some of these metrics, and which."""
+    for slot, home in enumerate(bound.subject_ids.tolist()):
+        devices = [inventory.devices[device] for device in bound.devices_of(slot).tolist()]
+        missing = needed.difference(*(device.metrics for device in devices))
+        if missing:
+            yield inventory.households[home].code, missing
 
 
 def _patience(rule: Rule, device: Device) -> Micros | None:

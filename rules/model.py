@@ -12,6 +12,9 @@ from devices.instant import Micros
 from rules.calendar import Active
 from rules.expression import Expression
 
+SPO2_SCALE = "spo2_scale"
+"""The attribute by which a device says on which scale of NEWS2 its person's SpO2 is scored."""
+
 
 class Severity(StrEnum):
     """The four national warning colours, the gravest first."""
@@ -321,7 +324,7 @@ class Score:
     states_metrics: ClassVar[bool] = True
     names: ClassVar[tuple[str, ...]] = ("total", "single")
     """What `when`, `clear` and colours may be written over."""
-    may_use: ClassVar[frozenset[str]] = frozenset({"spo2_scale"})
+    may_use: ClassVar[frozenset[str]] = frozenset({SPO2_SCALE})
     """Attributes that it uses of the devices that have them."""
 
     @property

@@ -16,7 +16,7 @@ from devices.instant import FOREVER, NEVER, Micros
 from devices.metric import BY_ID, BY_NAME
 from devices.reading import F64, I32, I64, Bool
 from rules import spans
-from rules.model import Score
+from rules.model import SPO2_SCALE, Score
 from rules.news2 import CONSCIOUSNESS, OXYGEN, PARAMETERS, news2
 from rules.silence import Rows
 from rules.spans import Points, SpanMemory, fresh_spans, joined, verdicts
@@ -153,7 +153,7 @@ def _remembered(memory: ScoreMemory, slot: Slots) -> _Known:
 def _scale_2(turn: Turn, slot: I32) -> Bool:
     """Of which households a device says so: the prescription is a person's, whichever tells it."""
     own = turn.own
-    says = turn.plan.attributes["spo2_scale"][own.devices] == _ON_SCALE_2
+    says = turn.plan.attributes[SPO2_SCALE][own.devices] == _ON_SCALE_2
     of_slot: Bool = np.logical_or.reduceat(says, own.starts[:-1])
     return of_slot[slot]
 

@@ -221,3 +221,36 @@ def test_the_example_site_with_its_rules_lacks_nothing() -> None:
     site, rules = check(EXAMPLE)
     assert {rule.category for rule in rules} >= {"parking", "access", "care", "safety"}
     assert [str(warning) for warning in find_warnings(site, rules, NOW)] == []
+
+
+@pytest.mark.parametrize(
+    ("scale", "metrics", "told"),
+    [
+        (2, "[pulse, spo2, breathing_rate, systolic, body_temperature]", []),
+        (
+            3,
+            "[pulse, spo2, breathing_rate, systolic, body_temperature]",
+            ["spo2_scale of vital-1 is neither 1 nor 2, so rule care.news takes it for 1"],
+        ),
+        (
+            1,
+            "[pulse, spo2, body_temperature]",
+            ["rule care.news can have no total in home-1: no breathing_rate, systolic"],
+        ),
+    ],
+)
+def test_a_score_that_can_never_have_a_total_or_has_no_such_scale(
+    scale: int, metrics: str, told: list[str]
+) -> None:
+    home = "- {code: home-1, area: grid-1, name: {zh: 家, en: Home}, care: true}\n"
+    device = (
+        "- {code: vital-1, kind: vital_signs, household: home-1,"
+        f" metrics: {metrics}, attributes: {{spo2_scale: {scale}}}}}\n"
+    )
+    rule = (
+        "- {id: care.news, category: care, score: news2, when: total >= 5, severity: orange,"
+        " assume: [air, alert], title: {zh: 评分, en: Score}}\n"
+    )
+    files = {"households.yaml": home, "devices.yaml": device, "rules/care.yaml": rule}
+    found = warnings_of(CARE | files | {"duties.yaml": duty("grid-1", "[care]")})
+    assert [warning.what for warning in found] == told

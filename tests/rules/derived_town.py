@@ -127,7 +127,7 @@ MANY = (
     ),
     rule(
         "c.bells",
-        "watch: {metric: access_denied}\n devices: 2\n within: 45s\n when: value == 1"
+        "watch: {metric: access_denied}\n devices: 2\n within: 6s\n when: value == 1"
         "\n per: household",
     ),
 )

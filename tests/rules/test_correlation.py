@@ -19,12 +19,16 @@ ONE, TWO, THREE, ELSEWHERE = SMOKES
 
 
 def judge(body: str, *steps: tuple[Batch | None, float]) -> list[Transition]:
+    """Everything said; what is saved and read back after each step must say the same."""
     plan = make_plan([rule("x", body)], town(behind=()))
-    state, said = fresh(plan, 0), list[Transition]()
+    live = saved = fresh(plan, 0)
+    said = list[Transition]()
     for part, now in steps:
-        done = evaluate(plan, part or Batch.empty(), state, seconds(now))
+        done = evaluate(plan, part or Batch.empty(), live, seconds(now))
+        again = evaluate(plan, part or Batch.empty(), saved, seconds(now))
         assert done.failures == ()
-        state, _ = restore(dump(done.state, plan), plan, seconds(now))
+        assert told(again.transitions) == told(done.transitions)
+        live, (saved, _) = done.state, restore(dump(again.state, plan), plan, seconds(now))
         said += done.transitions
     return said
 
@@ -112,6 +116,14 @@ def test_what_took_part_in_a_warning_counts_in_no_other() -> None:
     more = batch(*smoke((45, ONE), (46, TWO)))
     said = judge(FIRE, (THREE_SAY_SO, 20), (off, 21), (batch(*beats(41)), 42), (more, 46))
     assert [t.change for t in said] == ["fired", "cleared"]
+
+
+def test_one_that_comes_late_raises_nothing_with_those_of_a_warning_that_is_over() -> None:
+    body = FIRE.replace("devices: 3", "devices: 2")
+    first, off = batch(*smoke((1, ONE), (2, TWO))), batch(*smoke((10, ONE), (10, TWO), value=0))
+    late = batch(reading(15, THREE, "smoke", 1, arrival=24))
+    said = judge(body, (first, 2), (off, 10), (None, 23), (late, 24))
+    assert told(said)[1:] == [("cleared", "condition_ended", 1, 22)]
 
 
 def test_presses_of_a_momentary_metric_end_by_themselves() -> None:

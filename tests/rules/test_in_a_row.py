@@ -22,12 +22,16 @@ WRONG = (
 
 
 def judge(body: str, *steps: tuple[Batch | None, float]) -> list[Transition]:
+    """Everything said; what is saved and read back after each step must say the same."""
     plan = make_plan([rule("x", body)], town())
-    state, said = fresh(plan, 0), list[Transition]()
+    live = saved = fresh(plan, 0)
+    said = list[Transition]()
     for part, now in steps:
-        done = evaluate(plan, part or Batch.empty(), state, seconds(now))
+        done = evaluate(plan, part or Batch.empty(), live, seconds(now))
+        again = evaluate(plan, part or Batch.empty(), saved, seconds(now))
         assert done.failures == ()
-        state, _ = restore(dump(done.state, plan), plan, seconds(now))
+        assert told(again.transitions) == told(done.transitions)
+        live, (saved, _) = done.state, restore(dump(again.state, plan), plan, seconds(now))
         said += done.transitions
     return said
 

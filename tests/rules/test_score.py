@@ -85,6 +85,15 @@ def test_a_parameter_that_has_aged_makes_an_alert_unknown_until_it_is_heard() ->
     ]
 
 
+def test_a_reading_that_comes_when_it_has_aged_makes_no_total() -> None:
+    rest = batch(*(r for r in checkup(150) if r.metric != 35))
+    late = batch(reading(20, BAND, "pulse", 140, arrival=151))
+    fresher = batch(reading(60, BAND, "pulse", 140, arrival=152))
+    assert judge(NEWS, (rest, 150), (late, 151)) == []
+    said = judge(NEWS, (rest, 150), (late, 151), (fresher, 152))
+    assert told(said) == [("fired", "condition_held", 150, 150)]
+
+
 def test_scale_2_is_said_by_any_device_of_the_home() -> None:
     high = batch(*checkup(1, OTHER_BAND, spo2=97, oxygen_flow=1))
     assert [t.value for t in judge(NEWS, (high, 1))] == [5.0]
