@@ -17,6 +17,7 @@ from gridwarden.cli_ledger import ledger
 from gridwarden.cli_rejected import rejected_app
 from gridwarden.cli_replay import replay
 from gridwarden.cli_rules import rules_app
+from gridwarden.cli_rules_test import rules_test
 from gridwarden.cli_settings import read_settings
 from gridwarden.cli_simulate import city, simulate
 from gridwarden.cli_site import site_app
@@ -35,7 +36,8 @@ devices_app.command("heard")(heard)
 devices_app.command("retire")(retire)
 devices_app.command("move")(move)
 devices_app.command("replace")(replace)
-app.add_typer(rules_app, name="rules", help="Check rule files.")
+app.add_typer(rules_app, name="rules", help="Check rule files, and test them.")
+rules_app.command("test")(rules_test)
 app.add_typer(accounts_app, name="accounts", help="Accounts on the broker: who may sign in there.")
 app.add_typer(tls_app, name="tls", help="A certificate authority of one's own for the broker.")
 app.add_typer(rejected_app, name="rejected", help="Rejected messages: list, show, retry.")

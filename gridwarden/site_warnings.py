@@ -73,7 +73,7 @@ def _device(id_: int, device: DeviceEntry, area: int, household: int | None) -> 
 
 def _holes(site: Site, plan: Plan, inventory: Inventory, now: Micros) -> Iterator[Problem]:
     """Places where an alert of a category would find nobody."""
-    duties = _duties(site, inventory)
+    duties = provisional_duties(site, inventory)
     places: dict[str, set[int]] = defaultdict(set)
     for rule in plan.rules:
         places[rule.rule.category] |= {_area_of(s, inventory) for s in rule.subjects}
@@ -89,7 +89,8 @@ def _holes(site: Site, plan: Plan, inventory: Inventory, now: Micros) -> Iterato
             yield Problem("duties.yaml", 1, what, hint)
 
 
-def _duties(site: Site, inventory: Inventory) -> list[Duty]:
+def provisional_duties(site: Site, inventory: Inventory) -> list[Duty]:
+    """The duties of this site, with the ids that `provisional_inventory` gives; members from 1."""
     members = {code: id_ for id_, code in enumerate(site.members, 1)}
     ids = {area.code: area.id for area in inventory.areas.values()}
     return [

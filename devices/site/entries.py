@@ -87,9 +87,22 @@ def read_entries(form: type[F], files: Mapping[str, str], problems: list[Problem
         data, lines, found = scan(source, text)
         problems += found
         entries.sound &= isinstance(data, list) or (data is None and not found)
-        for item in _items(source, data, lines, problems):
-            _read_item(form, source, item, entries, problems)
+        read_list(form, source, data, lines, entries=entries, problems=problems)
     return entries
+
+
+def read_list(
+    form: type[F],
+    source: str,
+    data: Data,
+    lines: Lines,
+    *,
+    entries: Entries[F],
+    problems: list[Problem],
+) -> None:
+    """Add the entries of this list, written at these lines of `source`; adds to `problems`."""
+    for item in _items(source, data, lines, problems):
+        _read_item(form, source, item, entries, problems)
 
 
 def _read_item(

@@ -34,8 +34,11 @@ class Written:
     duties: Entries[DutyForm]
 
 
-def check_references(written: Written) -> list[Problem]:
-    """Every code that is named and that no entry has."""
+def check_references(written: Written, suffix: str = ".yaml") -> list[Problem]:
+    """Every code that is named and that no entry has.
+
+    suffix: what makes a file's name of a section's.
+    """
     sections: Mapping[str, Entries[Any]] = {
         "areas": written.areas,
         "households": written.households,
@@ -50,13 +53,15 @@ def check_references(written: Written) -> list[Problem]:
         if (target := sections[REFERENCES[reference.key]]).sound
         and reference.code not in target.codes
     )
-    return [_unknown(*each, near=n < _GUESSED) for n, each in enumerate(unknown)]
+    return [_unknown(*each, suffix, near=n < _GUESSED) for n, each in enumerate(unknown)]
 
 
-def _unknown(reference: Reference, section: str, known: Collection[str], *, near: bool) -> Problem:
+def _unknown(
+    reference: Reference, section: str, known: Collection[str], suffix: str, *, near: bool
+) -> Problem:
     what = f"{reference.key!r} names {reference.code!r}, which is not in {section}"
     guess = did_you_mean(reference.code, known) if near else ""
-    return Problem(*reference.origin, what, guess or f"add it to {section}.yaml")
+    return Problem(*reference.origin, what, guess or f"add it to {section}{suffix}")
 
 
 def link_areas(entries: Entries[AreaForm], problems: list[Problem]) -> dict[str, AreaEntry]:

@@ -40,16 +40,17 @@ def load(files: Mapping[str, str]) -> Site:
         members=_section("members", MemberForm, files, problems),
         duties=_section("duties", DutyForm, files, problems),
     )
-    site = _link(header, written, files, problems)
+    problems += check_references(written)
+    site = link(header, written, files, problems)
     if site is None or problems:
         raise SiteError(problems)
     return site
 
 
-def _link(
+def link(
     header: SiteForm | None, written: Written, files: Mapping[str, str], problems: list[Problem]
 ) -> Site | None:
-    problems += check_references(written)
+    """The site of these entries, or None without a header; adds to `problems`."""
     areas = link_areas(written.areas, problems)
     households = link_households(written.households)
     devices = link_devices(written.devices, areas, households, problems)

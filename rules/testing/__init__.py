@@ -1,0 +1,1 @@
+"""Tests of rules: what devices say, and the alerts that must come of it."""

@@ -1,0 +1,1 @@
+"""`rules.testing`: the notation, reading, playing and comparing of rule tests."""
