@@ -1,16 +1,17 @@
-"""`gridwarden rules`: check rule files."""
+"""`gridwarden rules`: check rule files; what they would have told, and why they did."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from devices.errors import Problem
+from gridwarden.cli_rules_replay import replay
+from gridwarden.rule_files import read_files
 from rules.errors import RulesError
 from rules.loader import load
 
 rules_app = typer.Typer(no_args_is_help=True, help="Rule files.")
+rules_app.command("replay")(replay)
 
 Paths = Annotated[
     list[Path],
@@ -38,25 +39,6 @@ def check(paths: Paths) -> None:
         typer.echo(f"{_counted(len(problems), 'problem')}; nothing of this may be used.")
         raise typer.Exit(1)
     typer.echo(f"{_counted(count, 'rule')} in {_counted(len(files), 'file')}, all fine.")
-
-
-def read_files(paths: Iterable[Path]) -> tuple[dict[str, str], list[Problem]]:
-    """The texts of these files, and of the rule files below these folders, by path.
-
-    Beside them what could not be read, or holds no rule files.
-    """
-    texts: dict[str, str] = {}
-    problems: list[Problem] = []
-    for path in paths:
-        found = sorted(path.rglob("*.yaml")) if path.is_dir() else [path]
-        if not found:
-            problems.append(Problem(str(path), 0, "no rule files (*.yaml) in this folder"))
-        for file in found:
-            try:
-                texts[str(file)] = file.read_text("utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                problems.append(Problem(str(file), 0, f"cannot be read: {error}"))
-    return texts, problems
 
 
 def _counted(number: int, thing: str) -> str:

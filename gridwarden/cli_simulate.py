@@ -147,13 +147,14 @@ def _town(site: Path | None, city: str, scale: int) -> _Community:
         communities = sum(area.kind == "community" for area in described.areas.values())
         zone = ZoneInfo(described.time_zone)
         return _Community(parts_of(described, scale), scale * communities, zone, 1.0)
-    plan = _plan(city)
+    plan = city_plan(city)
     if scale != 1:
         raise SimulateError("--scale is for --site; a city's size is --city COMMUNITIES,ELDERS")
     return _Community(plan.parts(), plan.communities, ZoneInfo(_ZONE), CITY_INCIDENTS)
 
 
-def _plan(text: str) -> CityPlan:
+def city_plan(text: str) -> CityPlan:
+    """What --city says; SimulateError where that is no city."""
     if text == "daqing":
         return CityPlan()
     communities, _, elders = text.partition(",")

@@ -23,11 +23,16 @@ from devices.simulator.message import Message
 
 REQUIRED = ("time", "device", "metric", "value")
 OPTIONAL = ("community", "attributes")
+ARRIVAL = "arrival"
+"""A further column, for readers who ask for it: when the service had the reading."""
 SHOWN_PROBLEMS = 50
 
 
 class Recorded(NamedTuple):
-    """One line of the file: `time` in µs since the Unix epoch, UTC; `attributes` as JSON text."""
+    """One line of the file: instants in µs since the Unix epoch, UTC; `attributes` as JSON text.
+
+    arrival: `time` where the file does not say it.
+    """
 
     line: int
     time: Micros
@@ -36,15 +41,20 @@ class Recorded(NamedTuple):
     metric: str
     value: float
     attributes: str
+    arrival: Micros
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """How to read a file. community: for lines without one · zone: for times without an offset."""
+    """How to read a file. community: for lines without one · zone: for times without an offset.
+
+    arrivals: whether there may be a column `arrival`.
+    """
 
     source: str
     community: str = ""
     zone: tzinfo | None = None
+    arrivals: bool = False
 
     def read(self, lines: Iterable[str]) -> Iterator[Recorded | Problem]:
         """Every line as what it says, or as what is wrong with it; nothing else is yielded.
@@ -60,24 +70,28 @@ class Reader:
             yield self._row(table.line_num, row)
 
     def _header(self, names: Iterable[str]) -> Problem | None:
+        optional = (*OPTIONAL, ARRIVAL) if self.arrivals else OPTIONAL
         missing = [name for name in REQUIRED if name not in names]
-        unknown = [name for name in names if name not in REQUIRED + OPTIONAL]
+        unknown = [name for name in names if name not in REQUIRED + optional]
         if not missing and not unknown:
             return None
         what = f"missing columns {missing}" if missing else f"unknown columns {unknown}"
-        wanted = ",".join(REQUIRED) + "[," + "][,".join(OPTIONAL) + "]"
+        wanted = ",".join(REQUIRED) + "[," + "][,".join(optional) + "]"
         return Problem(self.source, 1, what, f"the first line names the columns: {wanted}")
 
     def _row(self, line: int, row: Mapping[str, str | None]) -> Recorded | Problem:
         try:
+            time = self._time(_cell(row, "time"))
+            arrival = _cell(row, ARRIVAL)
             return Recorded(
                 line,
-                self._time(_cell(row, "time")),
+                time,
                 _code(_cell(row, "community") or self.community, "community"),
                 _code(_cell(row, "device"), "device"),
                 metric(_cell(row, "metric")).name,
                 _number(_cell(row, "value")),
                 _attributes(_cell(row, "attributes")),
+                self._time(arrival) if arrival else time,
             )
         except (ValueError, UnknownMetricError) as error:
             return Problem(self.source, line, str(error))

@@ -16,7 +16,7 @@ from alerts.routing import officers, route
 from devices.errors import Problem
 from devices.site import Site, SiteError
 from gridwarden import site as site_folder
-from gridwarden.cli_rules import read_files as read_texts
+from gridwarden.rule_files import read_files as read_texts
 from gridwarden.site_warnings import provisional_duties, provisional_inventory
 from rules import loader
 from rules.errors import RulesError

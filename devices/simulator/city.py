@@ -16,7 +16,8 @@ import numpy as np
 
 from devices import topic
 from devices.inventory import Inventory
-from devices.reading import F64, I32, I64
+from devices.metric import BY_NAME
+from devices.reading import F64, I32, I64, Batch, Reading, concatenate
 from devices.simulator import body, detectors, doors, faults, incidents, parking, rooms
 from devices.simulator.cast import Cast, Role
 from devices.simulator.chance import draw
@@ -132,6 +133,50 @@ class City:
                 heappush(waiting, (due, row, next(turn), address, payload))
             ready.append(_ripe(waiting, now.end))
             yield _sorted(ready)
+
+    def readings(self, length: int | None = None) -> Iterator[Batch]:
+        """The same as readings, by arrival; without rubbish and what strangers say.
+
+        No message is written, which is most of the work; a test compares with `bursts`.
+        """
+        waiting = Batch.empty()
+        for scene in self._scenes(length or self._length()):
+            said = [self._heard(lines) for lines in self._lines(scene)]
+            said.append(self._told(scene.now))
+            heard = concatenate([waiting, *said])
+            heard = heard.take(np.argsort(heard.arrival, kind="stable"))
+            ripe = int(np.searchsorted(heard.arrival, scene.now.end * 1_000))
+            waiting = heard.take(np.arange(ripe, len(heard)))
+            yield heard.take(np.arange(ripe))
+
+    def _heard(self, lines: Lines) -> Batch:
+        """These as readings, those of each message one after another."""
+        sent = self.faults.apply(lines)
+        count, names = len(sent.ts), sent.lines.names
+        return Batch(
+            np.repeat(sent.ts * 1_000, len(names)),
+            np.repeat(sent.due * 1_000, len(names)),
+            np.repeat(self.cast.id[sent.lines.rows].astype(np.int32), len(names)),
+            np.tile(np.array([BY_NAME[name].id for name in names], np.int16), count),
+            np.column_stack(sent.lines.columns).astype(np.float64).reshape(-1),
+        )
+
+    def _told(self, now: Slice) -> Batch:
+        """What incidents that begin in this slice make their devices say, and words of gateways."""
+        said = [
+            Reading(due, due, int(self.cast.id[row]), BY_NAME[name].id, float(value))
+            for incident in self._beginning(now)
+            for row, one in incidents.acts(incident)
+            if self._mine(row)
+            for due in (one.at // 1_000 * 1_000,)
+            for name, value in one.values.items()
+        ]
+        beat = BY_NAME["heartbeat"].id
+        for row, at, word in self.faults.words(now.start, now.end):
+            if self._mine(row):
+                due, device = at * 1_000, int(self.cast.id[row])
+                said.append(Reading(due, due, device, beat, float(word == b"online")))
+        return Batch.of(said)
 
     def _length(self) -> int:
         """Devices speak about once in five minutes on average, at most."""

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from devices.instant import DAY, HOUR, MINUTE, SECOND, to_micros
 from devices.inventory import Inventory
 from devices.metric import BY_NAME
+from devices.reading import Reading
 from devices.simulator.city import City, Share
 from devices.simulator.faults import NO_FAULTS, RATES
 from devices.simulator.incidents import Incidence
@@ -68,6 +70,29 @@ def messages() -> list[Message]:
 def test_the_same_seed_gives_the_same_day_and_another_seed_another() -> None:
     assert list(day().messages()) == list(day().messages())
     assert list(day(seed=2).messages()) != list(day().messages())
+
+
+def test_readings_are_what_the_messages_say(messages: list[Message]) -> None:
+    """Of every message that is one, but for the stranger's; late and doubled ones too."""
+    devices = {device.code: device.id for device in example().devices.values()}
+    words = {b"online": 1.0, b"offline": 0.0}
+    wanted: list[Reading] = []
+    for message in messages:
+        device = devices.get(message.topic.split("/")[3])
+        if device is None or b"\xff" in message.payload:
+            continue
+        body: dict[str, Any]
+        if message.payload in words:
+            body = {"ts": message.due // 1_000, "values": {"heartbeat": words[message.payload]}}
+        else:
+            body = orjson.loads(message.payload)
+        for name, value in body["values"].items():
+            metric = BY_NAME[name].id
+            wanted.append(Reading(body["ts"] * 1_000, message.due, device, metric, float(value)))
+    batches = list(example_day().readings(20 * 60_000))
+    said = [row for batch in batches for row in batch.rows()]
+    assert [row.arrival for row in said] == sorted(row.arrival for row in said)
+    assert sorted(said) == sorted(wanted)
 
 
 @pytest.mark.parametrize("minutes", [1, 7, 90])

@@ -1,0 +1,25 @@
+"""Rule files on disk, read as texts by path."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from devices.errors import Problem
+
+
+def read_files(paths: Iterable[Path]) -> tuple[dict[str, str], list[Problem]]:
+    """The texts of these files, and of the rule files below these folders, by path.
+
+    Beside them what could not be read, or holds no rule files.
+    """
+    texts: dict[str, str] = {}
+    problems: list[Problem] = []
+    for path in paths:
+        found = sorted(path.rglob("*.yaml")) if path.is_dir() else [path]
+        if not found:
+            problems.append(Problem(str(path), 0, "no rule files (*.yaml) in this folder"))
+        for file in found:
+            try:
+                texts[str(file)] = file.read_text("utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                problems.append(Problem(str(file), 0, f"cannot be read: {error}"))
+    return texts, problems
