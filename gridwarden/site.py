@@ -11,6 +11,7 @@ from devices.errors import Problem
 from devices.registry import RuleText
 from devices.site import Site, SiteError, load
 from devices.suggest import did_you_mean
+from gridwarden.rule_library import library_texts
 from rules import loader
 from rules.errors import RulesError
 from rules.model import Rule
@@ -65,7 +66,8 @@ def check_files(files: Mapping[str, str]) -> tuple[Site, tuple[Rule, ...]]:
     except SiteError as error:
         problems += error.problems
     try:
-        rules = loader.load({path: text for path, text in files.items() if _is_rules(path)})
+        own = {path: text for path, text in files.items() if _is_rules(path)}
+        rules = loader.load(own, library_texts())
     except RulesError as error:
         problems += error.problems
     if site is None or rules is None:

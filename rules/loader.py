@@ -2,11 +2,11 @@
 
 A rule file is a YAML list. Each item has an `id`, a `category`, what it watches, one condition,
 a `severity` and its texts. Which condition it is shows in its keys: `absent` makes an absence,
-`within` a count in a window, anything else is a threshold.
+`within` a count in a window, anything else is a threshold. An item with `library` takes rules of
+the rule library, which is handed over as texts.
 """
 
 import re
-import textwrap
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -14,8 +14,10 @@ from devices.document import Data, Lines, scan
 from devices.errors import Problem
 from devices.metric import BY_NAME
 from rules.conditions import CONDITION_KEYS, reader_of
-from rules.entry import Entry
+from rules.entry import LANGUAGES, Entry
 from rules.errors import RulesError
+from rules.inclusion import EMPTY, LIBRARY, take
+from rules.items import item_texts
 from rules.model import Absence, Condition, CountInWindow, NoData, Rule, Severity, Watch
 from rules.watching import read_watch
 from rules.written import fingerprint
@@ -25,25 +27,36 @@ MAX_CHARACTERS = 4_000_000
 _CODE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
 _CATEGORY = re.compile(r"[a-z][a-z0-9_]*")
 _KEYS = frozenset({"id", "category", "watch", "no_data", "unless", "severity", "title", "advice"})
+_NOTES = frozenset({"source", "tuning"})
+"""What a rule says of itself to people; nothing of it changes what the rule does."""
 _SILENCE_NEVER_CLEARS = (
     "silence never clears an alert: nobody knows whether the danger is over; "
     "write 'hold' to keep the alert, or 'alert' to be told of the silence"
 )
 
 
-def load(files: Mapping[str, str]) -> tuple[Rule, ...]:
-    """All rules of these texts by path, in order; RulesError with every problem in any of them."""
+def load(files: Mapping[str, str], library: Mapping[str, str] = EMPTY) -> tuple[Rule, ...]:
+    """All rules of these texts by path, in order; RulesError with every problem in any of them.
+
+    library: the texts that `library: NAME` takes rules from, by path (`library/NAME.yaml`).
+    """
     problems: list[Problem] = []
     rules: list[Rule] = []
     seen: dict[str, str] = {}
     for source, text in files.items():
-        rules += _load_file(source, text, seen, problems)
+        rules += _load_file(source, text, library, seen, problems)
     if problems:
         raise RulesError(problems)
     return tuple(rules)
 
 
-def _load_file(source: str, text: str, seen: dict[str, str], problems: list[Problem]) -> list[Rule]:
+def _load_file(
+    source: str,
+    text: str,
+    library: Mapping[str, str],
+    seen: dict[str, str],
+    problems: list[Problem],
+) -> list[Rule]:
     if len(text) > MAX_CHARACTERS:
         what = f"the file has {len(text)} characters, more than {MAX_CHARACTERS}"
         problems.append(Problem(source, 1, what, "split it into several files"))
@@ -56,12 +69,22 @@ def _load_file(source: str, text: str, seen: dict[str, str], problems: list[Prob
         what = f"a rule file is a list of rules, not a {_called(data)}"
         problems.append(Problem(source, lines.line, what, "begin each rule with '- id: …'"))
         return []
-    texts = _item_texts(text, lines, len(data))
-    rules = [
-        _load_rule(_entry(source, i, item, lines, problems), texts[i], seen)
-        for i, item in enumerate(data)
-    ]
+    texts = item_texts(text, lines, len(data))
+    rules: list[Rule | None] = []
+    for i, item in enumerate(data):
+        entry = _entry(source, i, item, lines, problems)
+        if LIBRARY in entry.data:
+            rules += _load_library(entry, library, seen)
+        else:
+            rules.append(_load_rule(entry, texts[i], seen))
     return [rule for rule in rules if rule is not None]
+
+
+def _load_library(
+    entry: Entry, library: Mapping[str, str], seen: dict[str, str]
+) -> list[Rule | None]:
+    taken = [(one, _load_rule(one.entry, one.text, seen)) for one in take(entry, library)]
+    return [rule and replace(rule, source=one.source, line=one.line) for one, rule in taken]
 
 
 def _called(data: Data) -> str:
@@ -86,7 +109,7 @@ def _load_rule(entry: Entry, text: str, seen: dict[str, str]) -> Rule | None:
         if not before:
             entry.complain("", "a rule without anything in it")
         return None
-    entry.refuse_others(_KEYS | CONDITION_KEYS)
+    entry.refuse_others(_KEYS | _NOTES | CONDITION_KEYS)
     code = _code(entry, seen)
     category = _matching(entry, "category", _CATEGORY, "e.g. parking, access, care or safety")
     reader = reader_of(entry)
@@ -97,6 +120,7 @@ def _load_rule(entry: Entry, text: str, seen: dict[str, str]) -> Rule | None:
     title = entry.languages("title", required=True)
     advice = entry.languages("advice", required=False)
     unless_away = _unless_away(entry)
+    basis, tuning = _basis(entry), entry.languages("tuning", required=False)
     if len(entry.problems) > before or not (watch and condition and severity):
         return None
     rule = Rule(
@@ -114,7 +138,7 @@ def _load_rule(entry: Entry, text: str, seen: dict[str, str]) -> Rule | None:
         entry.lines.line,
         text,
     )
-    return replace(rule, fingerprint=fingerprint(rule))
+    return replace(rule, fingerprint=fingerprint(rule), basis=basis, tuning=tuning)
 
 
 def _code(entry: Entry, seen: dict[str, str]) -> str:
@@ -152,18 +176,10 @@ def _unless_away(entry: Entry) -> bool:
     return value is not None
 
 
-def _item_texts(text: str, lines: Lines, count: int) -> list[str]:
-    """Each item's own lines, without the comments and blank lines that lead to the next."""
-    written = text.splitlines()
-    starts = [lines.at(i) for i in range(count)]
-    ends = [start - 1 for start in starts[1:]] + [len(written)]
-    return [
-        _trimmed(written[start - 1 : max(end, start)])
-        for start, end in zip(starts, ends, strict=True)
-    ]
-
-
-def _trimmed(written: list[str]) -> str:
-    while written and (not written[-1].strip() or written[-1].lstrip().startswith("#")):
-        written.pop()
-    return textwrap.dedent("\n".join(written))
+def _basis(entry: Entry) -> Mapping[str, str]:
+    """Where the threshold comes from: texts by language, or one text for all; may be left out."""
+    value = entry.data.get("source")
+    if isinstance(value, dict):
+        return entry.languages("source", required=False)
+    text = None if value is None else entry.text("source")
+    return dict.fromkeys(LANGUAGES, text) if text else {}

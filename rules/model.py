@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar, TypeAlias
 
@@ -149,6 +149,8 @@ class Rule:
     """One rule. `title` maps 'zh' and 'en' to text; `text` is its YAML as written at source:line.
 
     fingerprint: changes when the meaning may have changed, so that old state is not reused.
+    basis: where its threshold comes from · tuning: what to change when it is too loud or too late,
+    and what that costs; both by language, empty where nothing is said.
     """
 
     code: str
@@ -164,3 +166,5 @@ class Rule:
     source: str
     line: int
     text: str
+    basis: Mapping[str, str] = field(default_factory=dict)
+    tuning: Mapping[str, str] = field(default_factory=dict)

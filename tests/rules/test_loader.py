@@ -11,7 +11,7 @@ from rules.model import Absence, CountInWindow, NoData, Per, Rule, Severity, Sub
 from rules.written import write
 from tests.rules.community import RULES
 
-EXAMPLES = Path(__file__).parents[2] / "examples" / "site" / "rules"
+LIBRARY = Path(__file__).parents[2] / "rules" / "library"
 
 GOOD = """\
 # our rules
@@ -39,8 +39,8 @@ GOOD = """\
 """
 
 
-def example_files() -> dict[str, str]:
-    return {p.name: p.read_text("utf-8") for p in sorted(EXAMPLES.glob("*.yaml"))}
+def library_files() -> dict[str, str]:
+    return {p.name: p.read_text("utf-8") for p in sorted(LIBRARY.glob("*.yaml"))}
 
 
 def problems_of(text: str) -> list[str]:
@@ -82,13 +82,13 @@ def test_reads_a_count_and_an_absence() -> None:
     assert absence == Absence(None, 12 * HOUR, Per(SubjectKind.HOUSEHOLD))
 
 
-def test_the_examples_have_no_mistakes() -> None:
-    rules = load(example_files())
+def test_the_library_has_no_mistakes() -> None:
+    rules = load(library_files())
     assert len(rules) >= 15
     assert all(rule.advice for rule in rules)
 
 
-@pytest.mark.parametrize("rule", [*RULES, *load(example_files())], ids=lambda r: r.code)
+@pytest.mark.parametrize("rule", [*RULES, *load(library_files())], ids=lambda r: r.code)
 def test_a_rule_written_out_reads_back_as_the_same(rule: Rule) -> None:
     (again,) = load({"w": write(rule)})
     assert again.fingerprint == rule.fingerprint
