@@ -6,6 +6,7 @@ alerts, with the duties of that time.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, tzinfo
 from functools import cache
@@ -18,7 +19,7 @@ from devices.inventory import Inventory
 from devices.reading import Batch
 from rules.evaluate import Failure
 from rules.model import Rule
-from rules.plan import make_plan
+from rules.plan import Plan, make_plan
 from rules.replay import Replay, cut, steps
 from rules.spell import Spell, Spells
 
@@ -69,9 +70,13 @@ class Recording:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """What one set of rules said: its alerts by when they fired, and rules that failed inside."""
+    """What one set of rules said: its alerts by when they fired, and rules that failed inside.
+
+    watched: how many subjects each rule has on the site, by its code.
+    """
 
     rules: Sequence[Rule]
+    watched: Mapping[str, int]
     spells: Sequence[Spell]
     failures: Sequence[Failure]
 
@@ -98,7 +103,8 @@ def play(
 
     tell: is told up to which instant it is.
     """
-    runs = [Replay.begin(make_plan(r, ground.inventory), recording.start) for r in sets]
+    plans = [make_plan(rules, ground.inventory) for rules in sets]
+    runs = [Replay.begin(plan, recording.start) for plan in plans]
     heard = [Spells() for _ in runs]
     count = 0
     for step in steps(_batches(recording.readings, every), recording.start, recording.end):
@@ -108,16 +114,30 @@ def play(
         tell(step.now)
     return Played(
         [
-            Run(rules, spells.all(), tuple(run.failures))
-            for rules, spells, run in zip(sets, heard, runs, strict=True)
+            Run(rules, _watched(plan), spells.all(), tuple(run.failures))
+            for rules, plan, spells, run in zip(sets, plans, heard, runs, strict=True)
         ],
         count,
     )
 
 
+def _watched(plan: Plan) -> Mapping[str, int]:
+    return {bound.rule.code: len(bound.subject_ids) for bound in plan.rules}
+
+
 def _batches(readings: Iterable[Batch], every: Micros) -> Iterator[Batch]:
-    for rows in readings:
+    for rows in _ahead(readings):
         yield from cut(rows, every)
+
+
+def _ahead(readings: Iterable[Batch]) -> Iterator[Batch]:
+    """The same, each got while the one before it is judged."""
+    source = iter(readings)
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, source, None)
+        while (rows := coming.result()) is not None:
+            coming = pool.submit(next, source, None)
+            yield rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,9 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from alerts.model import CARE
 from devices.instant import Micros, to_datetime
 from devices.inventory import Inventory
 from devices.reading import Json
@@ -13,7 +15,6 @@ from rules.difference import Difference
 from rules.model import Rule, SubjectKind
 from rules.spell import Spell
 
-PERSONAL = "care"
 DANGERS = frozenset({"fire", "safety"})
 """In a home, all but these categories are about its people, as on the dashboards."""
 
@@ -47,9 +48,13 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Of one rule: alerts, those still standing at the end, and how long they lasted in all, µs."""
+    """Of one rule: alerts, those still standing at the end, and how long they lasted in all, µs.
+
+    watched: how many devices, households or areas it looks at.
+    """
 
     rule: Rule
+    watched: int
     alerts: int
     standing: int
     lasted: Micros
@@ -60,14 +65,16 @@ def tallies(outcome: Outcome) -> list[Tally]:
     own: defaultdict[str, list[Spell]] = defaultdict(list)
     for spell in outcome.spells:
         own[spell.rule.code].append(spell)
+    run = outcome.played.runs[0]
     found = [
         Tally(
             rule,
+            run.watched[rule.code],
             len(own[rule.code]),
             sum(spell.until is None for spell in own[rule.code]),
             sum(spell.lasted(outcome.end) for spell in own[rule.code]),
         )
-        for rule in outcome.played.runs[0].rules
+        for rule in run.rules
     ]
     return sorted(found, key=lambda one: (-one.alerts, one.rule.code))
 
@@ -100,40 +107,57 @@ def against_incidents(
     return detect(spells, inside, inventory), len(listed) - len(inside)
 
 
-def place_of(spell: Spell, ground: Ground) -> str:
-    """COMMUNITY/DEVICE, or the code of a household or an area; of people the area, if private."""
-    inventory, subject = ground.inventory, spell.subject
+class Whereabouts(NamedTuple):
+    """Of an alert: COMMUNITY/DEVICE, or the code of a household or an area; personal: in a home, or
+    about care.
+    """
+
+    code: str
+    area: str
+    personal: bool
+
+    def shown(self, ground: Ground) -> str:
+        """The code; of what is about people the area's, where that is private."""
+        return self.area if self.hidden(ground) else self.code
+
+    def hidden(self, ground: Ground) -> bool:
+        """Whether home and value stay unsaid."""
+        return ground.private and self.personal
+
+
+def whereabouts(spell: Spell, inventory: Inventory) -> Whereabouts:
+    """Where an alert is, and whether it is about people."""
+    subject, at_home = spell.subject, False
     if subject.kind is SubjectKind.AREA:
-        return inventory.areas[subject.id].code
-    if subject.kind is SubjectKind.HOUSEHOLD:
+        area = subject.id
+        code = inventory.areas[area].code
+    elif subject.kind is SubjectKind.HOUSEHOLD:
         household = inventory.households[subject.id]
         area, code, at_home = household.area, household.code, True
     else:
         device = inventory.devices[subject.id]
         area, code = device.area, f"{device.community}/{device.code}"
         at_home = device.household is not None
-    return inventory.areas[area].code if _hidden(spell, ground, at_home=at_home) else code
-
-
-def _hidden(spell: Spell, ground: Ground, *, at_home: bool) -> bool:
     category = spell.rule.category
-    return ground.private and (category == PERSONAL or (at_home and category not in DANGERS))
+    personal = category == CARE or (at_home and category not in DANGERS)
+    return Whereabouts(code, inventory.areas[area].code, personal)
 
 
 def alert_fields(spell: Spell, outcome: Outcome, router: Router) -> dict[str, Json]:
     """An alert as JSON; times in RFC 3339, UTC; of people no value where that is private."""
     ground = outcome.ground
+    where = whereabouts(spell, ground.inventory)
     return {
         "rule": spell.rule.code,
         "category": spell.rule.category,
         "severity": str(spell.rule.severity),
         "subject": str(spell.subject.kind),
-        "place": place_of(spell, ground),
+        "place": where.shown(ground),
         "since": moment(spell.since),
         "fired": moment(spell.fired),
         "until": None if spell.until is None else moment(spell.until),
         "cause": str(spell.cause),
-        "value": None if ground.private and spell.rule.category not in DANGERS else spell.value,
+        "value": None if where.hidden(ground) else spell.value,
         "told": list(router.members(spell)),
     }
 

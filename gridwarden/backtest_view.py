@@ -15,10 +15,10 @@ from gridwarden.backtest_report import (
     alert_fields,
     changes,
     longest,
-    place_of,
     score_fields,
     sum_fields,
     tallies,
+    whereabouts,
 )
 from gridwarden.cli_ledger import show
 from rules.detection import Detection, Score
@@ -40,6 +40,15 @@ def _lines(outcome: Outcome) -> Iterator[dict[str, Json]]:
         yield {"alert": alert_fields(spell, outcome, router)}
     if outcome.difference is not None:
         yield from _differences(outcome, outcome.difference, router)
+    for one in tallies(outcome):
+        counts: dict[str, Json] = {
+            "rule": one.rule.code,
+            "watches": one.watched,
+            "alerts": one.alerts,
+            "standing": one.standing,
+            "lasted_s": one.lasted / SECOND,
+        }
+        yield {"total": counts}
     for (member, day), count in sorted(outcome.load.alerts.items()):
         yield {"member": member, "day": day.isoformat(), "alerts": count}
     for name, found in (("detection", outcome.detection), ("detection_before", outcome.before)):
@@ -117,11 +126,13 @@ def _tell_span(outcome: Outcome, zone: tzinfo) -> None:
 
 
 def _tell_rules(outcome: Outcome) -> None:
-    table = Table("rule", "severity", "alerts", "standing at the end", "lasted in all", box=None)
+    headings = ("severity", "watches", "alerts", "standing at the end", "lasted in all")
+    table = Table("rule", *headings, box=None)
     for one in tallies(outcome):
         rule = one.rule
         lasted = _span(one.lasted) if one.alerts else "-"
-        table.add_row(rule.code, str(rule.severity), str(one.alerts), str(one.standing), lasted)
+        counts = (one.watched, one.alerts, one.standing)
+        table.add_row(rule.code, str(rule.severity), *map(str, counts), lasted)
     show(table)
     typer.echo(f"alerts {len(outcome.spells)}")
 
@@ -145,7 +156,7 @@ def _tell_spells(outcome: Outcome, spells: Sequence[Spell], limit: int) -> None:
         still = " and on" if spell.until is None else ""
         table.add_row(
             spell.rule.code,
-            place_of(spell, outcome.ground),
+            whereabouts(spell, outcome.ground.inventory).shown(outcome.ground),
             _local(spell.since, zone),
             _local(spell.fired, zone),
             _span(spell.lasted(outcome.end)) + still,

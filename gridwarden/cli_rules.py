@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from gridwarden.cli_rules_explain import explain
 from gridwarden.cli_rules_library import library
 from gridwarden.cli_rules_replay import replay
 from gridwarden.rule_files import read_files
@@ -15,6 +16,7 @@ from rules.loader import load
 rules_app = typer.Typer(no_args_is_help=True, help="Rule files.")
 rules_app.command("replay")(replay)
 rules_app.command("library")(library)
+rules_app.command("explain")(explain)
 
 Paths = Annotated[
     list[Path],

@@ -167,7 +167,10 @@ def _judged(outcome: Outcome, played: Played, incidents: Sequence[Incident]) -> 
 def _scene(source: _Source, settings: Settings) -> Iterator[_Scene]:
     from gridwarden.backtest_ground import ground_of_folder
 
-    if source.hours is not None or source.city:
+    simulated = source.hours is not None or bool(source.city)
+    if source.scale != 1 and (source.city or not simulated):
+        raise ReplayError("--scale is for --site with --hours")
+    if simulated:
         yield _simulated(source, settings)
     elif source.readings is None:
         with _of_database(source, settings) as scene:

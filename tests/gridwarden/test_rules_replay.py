@@ -1,7 +1,7 @@
 """`gridwarden rules replay`: from a file, from the database and from the simulator."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,11 @@ from psycopg_pool import AsyncConnectionPool
 from typer.testing import CliRunner, Result
 
 from devices.instant import MINUTE, SECOND, to_datetime
+from devices.reading import Batch, Reading
+from gridwarden.backtest import Recording, play
+from gridwarden.backtest_ground import ground_of_folder
 from gridwarden.cli import app
+from gridwarden.incident_file import Words, read_incidents
 from tests import small_site
 from tests.gridwarden.test_judge import Bench
 
@@ -103,6 +107,10 @@ def test_a_file_is_judged_and_told_of_by_rule_member_and_day(site: Path, tmp_pat
     ]
     (whole,) = objects(told, "sum")
     assert (whole["readings"], whole["unknown_device"], whole["out_of_range"]) == (7, 1, 1)
+    assert [(t["rule"], t["watches"], t["alerts"]) for t in objects(told, "total")] == [
+        ("care.pulse_high", 20, 1),
+        ("care.spo2_low", 20, 1),
+    ]
     members = [orjson.loads(line) for line in told.stdout.splitlines() if '"member"' in line]
     assert members == [{"member": "wang-fang", "day": "2026-03-01", "alerts": 2}]
     table = run("--site", site, "--readings", file).stdout
@@ -164,6 +172,20 @@ def test_incidents_that_people_noted_are_found_or_missed(site: Path, tmp_path: P
     assert "missed: another" in run(*words, "--incidents", noted).stdout
 
 
+def test_the_incidents_of_the_documentation_can_be_read(tmp_path: Path) -> None:
+    page = (EXAMPLE.parents[1] / "docs" / "backtests.md").read_text("utf-8")
+    file = tmp_path / "incidents.csv"
+    file.write_text(page.partition("```csv\n")[2].partition("```")[0])
+    ground = ground_of_folder(EXAMPLE)
+    first, second = read_incidents(file, Words(ground.inventory, ground.rules, ground.zone))
+    assert (set(first.rules), first.name) == ({"care.spo2_low"}, "Ms Li unwell")
+    assert second.rules == {"safety.smoke", "safety.gas", "safety.water_leak"}
+    assert first.place is not None
+    assert second.place is not None
+    assert ground.inventory.devices[second.place.id].code == "smoke-1-f1"
+    assert ground.inventory.households[first.place.id].code == "b1-102"
+
+
 def test_every_mistake_in_incidents_is_told_with_its_line(site: Path, tmp_path: Path) -> None:
     noted = tmp_path / "noted.jsonl"
     good = {"from": "2026-03-01T08:00:00Z", "until": "2026-03-01T09:00:00Z"}
@@ -214,6 +236,7 @@ def test_a_column_says_when_readings_arrived(site: Path, tmp_path: Path) -> None
         (("--readings", "x.csv"), "--readings needs --site"),
         (("--site", EXAMPLE, "--from", "2026-03-01"), "--site needs --readings FILE or --hours"),
         (("--city", "10,100", "--site", EXAMPLE), "either --site FOLDER or --city daqing"),
+        (("--city", "10,100", "--scale", "2"), "--scale is for --site with --hours"),
         (("--site", EXAMPLE, "--hours", "1", "--to", "2026"), "neither --readings nor --to"),
         (("--site", EXAMPLE, "--hours", "1", "--batch", "x"), "'x' is not a duration"),
         (("--site", EXAMPLE, "--hours", "1", "--from", "x"), "--from 'x' is not RFC 3339"),
@@ -245,6 +268,24 @@ def test_simulated_hours_are_played_with_their_incidents(tmp_path: Path) -> None
     assert found["found"] + len(found["missed"]) == found["incidents"]
     again = run(*words, "--format", "jsonl", "--batch", "10s")
     assert objects(again, "alert") == objects(told, "alert")
+
+
+def test_what_goes_wrong_while_readings_are_got_ends_the_backtest() -> None:
+    ground = ground_of_folder(EXAMPLE)
+
+    def readings() -> Iterator[Batch]:
+        yield Batch.of([Reading(SECOND, SECOND, 1, 1, 50.0)])
+        raise OSError("gone")
+
+    with pytest.raises(OSError, match="gone"):
+        play(ground, [ground.rules], Recording(readings(), 0, MINUTE), SECOND)
+
+
+def test_in_a_city_the_example_rules_are_tried() -> None:
+    words = ("--city", "1,40", "--hours", "0.5", "--from", "2026-03-02T08:00:00", "--batch", "30s")
+    (whole,) = objects(run(*words, "--format", "jsonl"), "sum")
+    assert whole["devices"] > 100
+    assert whole["readings"] > 100
 
 
 async def test_stored_readings_tell_what_the_service_told(
