@@ -1,15 +1,16 @@
 """One test, read closely: what is said when, and the alerts that must come of it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from devices.instant import MINUTE, SECOND, Micros, to_micros
 from devices.suggest import did_you_mean
 from rules.entry import Entry
 from rules.model import Severity, SubjectKind
 from rules.testing.fields import Span, instant, listed, number, required_instant, spans, words
-from rules.testing.moment import Scale, read_date
+from rules.testing.moment import HINT, Scale, read_date, read_instant
 from rules.testing.said import Said, read_said
 from rules.testing.scene import Scene
 from rules.testing.suite import Suite
@@ -21,7 +22,8 @@ AT = "@"
 """Between a rule and its subject in `firing` and `unknown`."""
 
 KEYS = frozenset(
-    {"name", "start", "interval", "tick", "until", "only", "series", "readings", "alerts", "at"}
+    {"name", "start", "interval", "tick", "until", "only"}
+    | {"series", "readings", "away", "alerts", "at"}
 )
 ALERT_KEYS = frozenset(
     {"rule", "subject", "from", "since", "until", "told", "severity"}
@@ -35,7 +37,8 @@ class Expected:
     """An alert that must come. Of what is None, anything will do; instants in µs, UTC.
 
     begin: when it is raised · until: when it ends, None: not within the test · told: when the
-    rules said so · unknown: while its sensor was silent · devices, to: codes.
+    rules said so · colours: all that it has, each with when it begins if that counts
+    unknown: while its sensor was silent · devices, to: codes.
     """
 
     rule: str
@@ -44,7 +47,7 @@ class Expected:
     until: Micros | None
     since: Micros | None
     told: Micros | None
-    severity: Severity | None
+    colours: tuple[tuple[Micros | None, Severity], ...] | None
     value: float | None
     unknown: tuple[Span, ...]
     devices: frozenset[str] | None
@@ -65,11 +68,20 @@ class Check:
     line: int
 
 
+class Stay(NamedTuple):
+    """A household is away from `begin` until just before `end` (None: to the end); µs, UTC."""
+
+    household: int
+    begin: Micros
+    end: Micros | None
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """A test. said: by arrival · until: its end · only: the rules whose alerts count.
 
-    devices: ids of those that take part, as the test names them
+    devices: ids of those that take part, as the test names them · away: when which households are
+    away; those in none of these are as the place says.
     expected: the whole history of alerts; None where only `checks` are given.
     """
 
@@ -80,10 +92,19 @@ class Case:
     tick: Micros
     until: Micros
     said: tuple[Said, ...]
+    away: tuple[Stay, ...]
     devices: frozenset[int]
     only: frozenset[str]
     expected: tuple[Expected, ...] | None
     checks: tuple[Check, ...]
+
+    def away_at(self, instant: Micros) -> Mapping[int, bool]:
+        """Whether each household of which the test says when it is away is so at this instant."""
+        away = {stay.household: False for stay in self.away}
+        for stay in self.away:
+            ended = stay.end is not None and stay.end <= instant
+            away[stay.household] |= stay.begin <= instant and not ended
+        return away
 
 
 def read_cases(suite: Suite, scene: Scene) -> tuple[Case, ...]:
@@ -102,10 +123,14 @@ def _read(entry: Entry, around: Entry, scene: Scene) -> Case | None:
     said, named, steps = read_said(entry, scene, scale, interval)
     expected = _all_expected(entry, scene, scale, only)
     checks = tuple(_check(item, scene, scale) for item in listed(entry, "at"))
+    away = tuple(_away(entry, scene, scale))
     if expected is None and not checks:
         entry.complain("", "nothing is expected", "write alerts: [] if none may come")
     until = instant(entry, "until", scale)
-    last = [scale.start + max(steps - 1, 0) * interval, *_instants(said, expected or (), checks)]
+    last = [
+        scale.start + max(steps - 1, 0) * interval,
+        *_instants(said, away, expected or (), checks),
+    ]
     if until is not None and until < scale.start:
         entry.complain("until", "is before the start")
     if len(entry.problems) > before:
@@ -118,6 +143,7 @@ def _read(entry: Entry, around: Entry, scene: Scene) -> Case | None:
         tick=tick,
         until=max(last) if until is None else until,
         said=said,
+        away=away,
         devices=named | _devices_of(expected or (), checks, scene),
         only=only,
         expected=expected,
@@ -164,15 +190,33 @@ def _rules(entry: Entry, key: str, scene: Scene) -> frozenset[str]:
 
 
 def _instants(
-    said: Sequence[Said], expected: Iterable[Expected], checks: Iterable[Check]
+    said: Sequence[Said],
+    away: Iterable[Stay],
+    expected: Iterable[Expected],
+    checks: Iterable[Check],
 ) -> list[Micros]:
     """Every instant that the test speaks of: it goes on until the last of them."""
     found = [one.arrival for one in said[-1:]]
+    found += [one for stay in away for one in (stay.begin, stay.end) if one is not None]
     for alert in expected:
         ends = [end for span in alert.unknown for end in span]
         told = [alert.begin, alert.until, alert.told, *ends]
         found += [one for one in told if one is not None]
     return found + [check.time for check in checks]
+
+
+def _away(entry: Entry, scene: Scene, scale: Scale) -> Iterator[Stay]:
+    """When the households in this field are away."""
+    part = entry.part("away")
+    for name in part.data if part else ():
+        if part is None:
+            continue
+        homes = scene.households(name)
+        if not homes:
+            codes = [home.code for home in scene.inventory.households.values()]
+            part.complain(name, f"there is no household {name!r}", did_you_mean(name, codes))
+        for begin, end in spans(part, name, scale):
+            yield from (Stay(home, begin, end) for home in homes)
 
 
 def _all_expected(
@@ -196,7 +240,6 @@ def _expected(entry: Entry, scene: Scene, scale: Scale, only: frozenset[str]) ->
     until = instant(entry, "until", scale)
     if begin is not None and until is not None and until < begin:
         entry.complain("until", "is before 'from'")
-    severity = entry.choice("severity", Severity, None) if "severity" in entry.data else None
     subjects = _subjects(entry, rule, scene) if rule else None
     expected = Expected(
         rule=rule or "",
@@ -205,7 +248,7 @@ def _expected(entry: Entry, scene: Scene, scale: Scale, only: frozenset[str]) ->
         until=until,
         since=instant(entry, "since", scale),
         told=instant(entry, "told", scale),
-        severity=severity,
+        colours=_colours(entry, scale),
         value=number(entry, "value"),
         unknown=spans(entry, "unknown", scale),
         devices=_devices(entry, scene),
@@ -213,6 +256,26 @@ def _expected(entry: Entry, scene: Scene, scale: Scale, only: frozenset[str]) ->
         line=entry.lines.line,
     )
     return expected if rule is not None and begin is not None else None
+
+
+def _colours(entry: Entry, scale: Scale) -> tuple[tuple[Micros | None, Severity], ...] | None:
+    """One colour, or colours by the time at which they begin; None where it is not given."""
+    if "severity" not in entry.data:
+        return None
+    if not isinstance(entry.data["severity"], dict):
+        colour = entry.choice("severity", Severity, None)
+        return ((None, colour),) if colour else ()
+    part = entry.part("severity")
+    found = []
+    for time in part.data if part else ():
+        if part is None:
+            continue
+        at, colour = read_instant(time, scale), part.choice(time, Severity, None)
+        if at is None:
+            part.complain(time, f"{time!r} is not a time", HINT)
+        elif colour is not None:
+            found.append((at, colour))
+    return tuple(sorted(found))
 
 
 def _subjects(entry: Entry, rule: str, scene: Scene) -> tuple[Subject, ...] | None:

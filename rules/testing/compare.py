@@ -112,7 +112,7 @@ class _Judge:
             self._ending(expected, got),
             None if expected.since is None else self._instant("since", expected.since, got.since),
             self._told(expected, got),
-            _word("severity", expected.severity, got.severity),
+            self._severity(expected, got),
             _value(expected, got),
             self._unknown(expected, got),
             self._devices(expected, got),
@@ -160,6 +160,20 @@ class _Judge:
             return None
         return Field("told", self.scale.show(expected.told), self.scale.show(got.told))
 
+    def _severity(self, expected: Expected, got: Alert) -> Field | None:
+        """The colours in their order, and when each begins where that is said."""
+        if expected.colours is None:
+            return None
+        timed = all(at is not None for at, _ in expected.colours)
+        had = [(at if timed else None, colour) for at, colour in got.colours]
+        if list(expected.colours) == had:
+            return None
+        return Field("severity", self._colours(expected.colours), self._colours(got.colours))
+
+    def _colours(self, colours: Iterable[tuple[int | None, str]]) -> str:
+        told = [f"{c}" if at is None else f"{c} from {self.scale.show(at)}" for at, c in colours]
+        return ", ".join(told)
+
     def _unknown(self, expected: Expected, got: Alert) -> Field | None:
         if expected.unknown == got.unknown:
             return None
@@ -199,10 +213,6 @@ def _may_be(expected: Expected, alert: Alert) -> bool:
 
 def _rule_of(wanted: str, full: Iterable[str]) -> bool:
     return any(one.partition(AT)[0] == wanted for one in full)
-
-
-def _word(name: str, expected: object, got: object) -> Field | None:
-    return None if expected is None or expected == got else Field(name, str(expected), str(got))
 
 
 def _value(expected: Expected, got: Alert) -> Field | None:

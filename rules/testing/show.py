@@ -58,7 +58,8 @@ class _Words:
     def _missing(self, expected: Expected) -> Iterator[str]:
         """What the rule looked at: whom it judges, and what it heard of them."""
         rule = self._scene.rules[expected.rule]
-        own = self._scene.bound(expected.rule)
+        away = self._case.away_at(expected.begin)
+        own = self._scene.moved(away).bound(expected.rule)
         judged = [s for s in own.subjects if expected.subjects is None or s in expected.subjects]
         if not judged:
             names = sorted(self._scene.name(subject) for subject in own.subjects)
