@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator
 
 from devices.metric import BY_NAME
 from rules.model import Rule
-from rules.testing.case import Case, Expected
+from rules.testing.case import Case
 from rules.testing.compare import STANDING, Difference, Field
+from rules.testing.expected import Expected
 from rules.testing.history import Alert
 from rules.testing.said import Said
 from rules.testing.scene import Scene

@@ -37,6 +37,7 @@ def problems(body: str) -> list[tuple[int, str]]:
         ("alerts:\n- {rule: c.still, from: 5m, subject: band}", 2, "there is no 'band'"),
         ("alerts:\n- {rule: c.low, from: 5m, severity: crimson}", 2, "'crimson'"),
         ("alerts:\n- {rule: c.low, from: 5m, severity: {soon: red}}", 2, "'soon' is not a time"),
+        ("alerts:\n- {rule: c.low, from: 5m, severity: {}}", 2, "is empty"),
         ("alerts:\n- {rule: c.low, from: 5m, severity: {5m: rot}}", 2, "'rot' is not known"),
         ("alerts:\n- {rule: c.low, from: 5m, to: zhou}", 2, "there is no member 'zhou'"),
         ("alerts:\n- {rule: c.low, from: 5m, devices: bad}", 2, "there is no device 'bad'"),

@@ -55,6 +55,12 @@ series: {watch.spo2: 80 x9}
 away: {trip: [3m..4m]}
 alerts: [{rule: c.low, from: 2m}]
         """,
+        # an expectation that leaves the subject open gives way to one that does not
+        """
+series: {band.sos: 1, watch.sos: 1}
+alerts: [{rule: c.sos, from: 0}, {rule: c.sos, subject: band, from: 0}]
+at: [{time: 0, firing: [c.sos@community/watch, c.sos@band]}]
+        """,
         # an absence counts from the start, and is told without any reading
         """
 series: {motion.motion: _}
