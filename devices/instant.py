@@ -4,6 +4,7 @@ Nothing here reads a clock. `Clock` is the one port through which the edges lear
 its implementations live in `gridwarden.clock`.
 """
 
+import math
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -56,7 +57,10 @@ def parse_duration(text: str) -> Micros:
         raise DurationError(
             f"{text!r} is not a duration; write a number and ms, s, m, h, d or w, e.g. '10m'"
         )
-    return round(sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text)))
+    span = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+    if not math.isfinite(span):
+        raise DurationError(f"{text[:40]!r}… is longer than any time")
+    return round(span)
 
 
 def format_duration(span: Micros) -> str:

@@ -83,7 +83,7 @@ def run(tests: RuleTests, case: Case) -> Result:
     """Play one test and compare."""
     begun = perf_counter()
     scene = tests.scene.narrowed(case.devices)
-    played = play(case, scene.plan)
+    played = play(case, scene)
     lines = [
         f"rule {failed.rule.code} failed inside: {failed.error!r}" for failed in played.failures
     ]

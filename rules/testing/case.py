@@ -1,75 +1,42 @@
 """One test, read closely: what is said when, and the alerts that must come of it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from devices.instant import MINUTE, SECOND, Micros, to_micros
 from devices.suggest import did_you_mean
 from rules.entry import Entry
-from rules.model import Severity, SubjectKind
-from rules.testing.fields import Span, instant, listed, number, required_instant, spans, words
+from rules.testing.expected import Check, Expected, devices_of, read_check, read_expected
+from rules.testing.fields import instant, listed, spans, words
 from rules.testing.moment import Scale, read_date
 from rules.testing.said import Said, read_said
 from rules.testing.scene import Scene
 from rules.testing.suite import Suite
-from rules.transition import Subject
 
 FIRST_DAY = datetime(2026, 1, 1)  # noqa: DTZ001 — in the zone of the place, a Thursday
 LEAST_TICK: Micros = SECOND // 1_000
-AT = "@"
-"""Between a rule and its subject in `firing` and `unknown`."""
-
 KEYS = frozenset(
-    {"name", "start", "interval", "tick", "until", "only", "series", "readings", "alerts", "at"}
+    {"name", "start", "interval", "tick", "until", "only"}
+    | {"series", "readings", "away", "alerts", "at"}
 )
-ALERT_KEYS = frozenset(
-    {"rule", "subject", "from", "since", "until", "told", "severity"}
-    | {"value", "unknown", "devices", "to"}
-)
-CHECK_KEYS = frozenset({"time", "firing", "unknown"})
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """An alert that must come. Of what is None, anything will do; instants in µs, UTC.
+class Stay(NamedTuple):
+    """A household is away from `begin` until just before `end` (None: to the end); µs, UTC."""
 
-    begin: when it is raised · until: when it ends, None: not within the test · told: when the
-    rules said so · unknown: while its sensor was silent · devices, to: codes.
-    """
-
-    rule: str
-    subjects: tuple[Subject, ...] | None
+    household: int
     begin: Micros
-    until: Micros | None
-    since: Micros | None
-    told: Micros | None
-    severity: Severity | None
-    value: float | None
-    unknown: tuple[Span, ...]
-    devices: frozenset[str] | None
-    to: frozenset[str] | None
-    line: int
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """What must stand at one instant: exactly these, each a rule or RULE@SUBJECT; None: anything.
-
-    firing: raised and not ended · unknown: those of them whose sensor is silent.
-    """
-
-    time: Micros
-    firing: frozenset[str] | None
-    unknown: frozenset[str] | None
-    line: int
+    end: Micros | None
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """A test. said: by arrival · until: its end · only: the rules whose alerts count.
 
-    devices: ids of those that take part, as the test names them
+    devices: ids of those that take part, as the test names them · away: when which households are
+    away; those in none of these are as the place says.
     expected: the whole history of alerts; None where only `checks` are given.
     """
 
@@ -80,10 +47,19 @@ class Case:
     tick: Micros
     until: Micros
     said: tuple[Said, ...]
+    away: tuple[Stay, ...]
     devices: frozenset[int]
     only: frozenset[str]
     expected: tuple[Expected, ...] | None
     checks: tuple[Check, ...]
+
+    def away_at(self, instant: Micros) -> Mapping[int, bool]:
+        """Whether each household of which the test says when it is away is so at this instant."""
+        away = {stay.household: False for stay in self.away}
+        for stay in self.away:
+            ended = stay.end is not None and stay.end <= instant
+            away[stay.household] |= stay.begin <= instant and not ended
+        return away
 
 
 def read_cases(suite: Suite, scene: Scene) -> tuple[Case, ...]:
@@ -100,12 +76,16 @@ def _read(entry: Entry, around: Entry, scene: Scene) -> Case | None:
     tick = _duration("tick", entry, around, min(SECOND, interval))
     only = _rules(entry, "only", scene) or frozenset(scene.rules)
     said, named, steps = read_said(entry, scene, scale, interval)
-    expected = _all_expected(entry, scene, scale, only)
-    checks = tuple(_check(item, scene, scale) for item in listed(entry, "at"))
+    expected = read_expected(entry, scene, scale, only)
+    checks = tuple(read_check(item, scene, scale) for item in listed(entry, "at"))
+    away = tuple(_away(entry, scene, scale))
     if expected is None and not checks:
         entry.complain("", "nothing is expected", "write alerts: [] if none may come")
     until = instant(entry, "until", scale)
-    last = [scale.start + max(steps - 1, 0) * interval, *_instants(said, expected or (), checks)]
+    last = [
+        scale.start + max(steps - 1, 0) * interval,
+        *_instants(said, away, expected or (), checks),
+    ]
     if until is not None and until < scale.start:
         entry.complain("until", "is before the start")
     if len(entry.problems) > before:
@@ -118,25 +98,12 @@ def _read(entry: Entry, around: Entry, scene: Scene) -> Case | None:
         tick=tick,
         until=max(last) if until is None else until,
         said=said,
-        devices=named | _devices_of(expected or (), checks, scene),
+        away=away,
+        devices=named | devices_of(expected or (), checks, scene),
         only=only,
         expected=expected,
         checks=checks,
     )
-
-
-def _devices_of(
-    expected: Iterable[Expected], checks: Iterable[Check], scene: Scene
-) -> frozenset[int]:
-    """The devices that are named as what an alert is about, or as its cause."""
-    subjects = [subject for alert in expected for subject in alert.subjects or ()]
-    for check in checks:
-        for name in (check.firing or frozenset()) | (check.unknown or frozenset()):
-            rule, _, subject = name.partition(AT)
-            subjects += scene.subjects(rule, subject) if subject else []
-    names = [name for alert in expected for name in alert.devices or ()]
-    named = {device.id for name in names for device in scene.devices(name)}
-    return frozenset(named | {s.id for s in subjects if s.kind is SubjectKind.DEVICE})
 
 
 def _start(entry: Entry, around: Entry, scene: Scene) -> Micros:
@@ -164,10 +131,14 @@ def _rules(entry: Entry, key: str, scene: Scene) -> frozenset[str]:
 
 
 def _instants(
-    said: Sequence[Said], expected: Iterable[Expected], checks: Iterable[Check]
+    said: Sequence[Said],
+    away: Iterable[Stay],
+    expected: Iterable[Expected],
+    checks: Iterable[Check],
 ) -> list[Micros]:
     """Every instant that the test speaks of: it goes on until the last of them."""
     found = [one.arrival for one in said[-1:]]
+    found += [one for stay in away for one in (stay.begin, stay.end) if one is not None]
     for alert in expected:
         ends = [end for span in alert.unknown for end in span]
         told = [alert.begin, alert.until, alert.told, *ends]
@@ -175,90 +146,15 @@ def _instants(
     return found + [check.time for check in checks]
 
 
-def _all_expected(
-    entry: Entry, scene: Scene, scale: Scale, only: frozenset[str]
-) -> tuple[Expected, ...] | None:
-    if entry.data.get("alerts") is None:
-        return None
-    read = (_expected(item, scene, scale, only) for item in listed(entry, "alerts"))
-    return tuple(one for one in read if one is not None)
-
-
-def _expected(entry: Entry, scene: Scene, scale: Scale, only: frozenset[str]) -> Expected | None:
-    entry.refuse_others(ALERT_KEYS)
-    rule = entry.text("rule")
-    begin = required_instant(entry, "from", scale)
-    if rule is not None and rule not in scene.rules:
-        entry.complain("rule", f"there is no rule {rule!r}", did_you_mean(rule, scene.rules))
-        rule = None
-    elif rule is not None and rule not in only:
-        entry.complain("rule", f"{rule!r} is not in 'only', so it does not count")
-    until = instant(entry, "until", scale)
-    if begin is not None and until is not None and until < begin:
-        entry.complain("until", "is before 'from'")
-    severity = entry.choice("severity", Severity, None) if "severity" in entry.data else None
-    subjects = _subjects(entry, rule, scene) if rule else None
-    expected = Expected(
-        rule=rule or "",
-        subjects=subjects,
-        begin=begin or 0,
-        until=until,
-        since=instant(entry, "since", scale),
-        told=instant(entry, "told", scale),
-        severity=severity,
-        value=number(entry, "value"),
-        unknown=spans(entry, "unknown", scale),
-        devices=_devices(entry, scene),
-        to=_members(entry, scene),
-        line=entry.lines.line,
-    )
-    return expected if rule is not None and begin is not None else None
-
-
-def _subjects(entry: Entry, rule: str, scene: Scene) -> tuple[Subject, ...] | None:
-    if "subject" not in entry.data:
-        return None
-    name = entry.text("subject")
-    if name is None:
-        return None
-    found = scene.subjects(rule, name)
-    if not found:
-        entry.complain("subject", f"there is no {name!r}", did_you_mean(name, scene.names(rule)))
-    return tuple(found)
-
-
-def _devices(entry: Entry, scene: Scene) -> frozenset[str] | None:
-    named = words(entry, "devices")
-    for name in sorted(named or ()):
-        if not scene.devices(name):
-            codes = [device.code for device in scene.inventory.devices.values()]
-            entry.complain("devices", f"there is no device {name!r}", did_you_mean(name, codes))
-    return named
-
-
-def _members(entry: Entry, scene: Scene) -> frozenset[str] | None:
-    named = words(entry, "to")
-    for code in sorted((named or frozenset()) - scene.members):
-        entry.complain("to", f"there is no member {code!r}", did_you_mean(code, scene.members))
-    return named
-
-
-def _check(entry: Entry, scene: Scene, scale: Scale) -> Check:
-    entry.refuse_others(CHECK_KEYS)
-    time = required_instant(entry, "time", scale)
-    firing, unknown = (_standing(entry, key, scene) for key in ("firing", "unknown"))
-    if firing is None and unknown is None:
-        entry.complain("firing", "is missing", "write firing: [] if nothing may stand then")
-    return Check(time or 0, firing, unknown, entry.lines.line)
-
-
-def _standing(entry: Entry, key: str, scene: Scene) -> frozenset[str] | None:
-    named = words(entry, key)
-    for name in sorted(named or ()):
-        rule, _, subject = name.partition(AT)
-        if rule not in scene.rules:
-            entry.complain(key, f"there is no rule {rule!r}", did_you_mean(rule, scene.rules))
-        elif subject and not scene.subjects(rule, subject):
-            hint = did_you_mean(subject, scene.names(rule))
-            entry.complain(key, f"there is no {subject!r}", hint)
-    return named
+def _away(entry: Entry, scene: Scene, scale: Scale) -> Iterator[Stay]:
+    """When the households in this field are away."""
+    part = entry.part("away")
+    for name in part.data if part else ():
+        if part is None:
+            continue
+        homes = scene.households(name)
+        if not homes:
+            codes = [home.code for home in scene.inventory.households.values()]
+            part.complain(name, f"there is no household {name!r}", did_you_mean(name, codes))
+        for begin, end in spans(part, name, scale):
+            yield from (Stay(home, begin, end) for home in homes)

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from rules.testing.case import AT, Case, Check, Expected
+from rules.testing.case import Case
+from rules.testing.expected import AT, Check, Expected
 from rules.testing.history import Alert
 from rules.testing.moment import Scale
 from rules.testing.scene import Scene
@@ -82,21 +83,16 @@ class _Judge:
     def scale(self) -> Scale:
         return self.case.scale
 
-    def history(self, expected: Iterable[Expected], alerts: Iterable[Alert]) -> list[Difference]:
+    def history(self, expected: Sequence[Expected], alerts: Sequence[Alert]) -> list[Difference]:
         """Each expected alert with the one that came for it: those alike first, then by time."""
-        left = list(alerts)
+        paired = _pairs([self._alike(one, alerts) for one in expected])
+        left = [alert for number, alert in enumerate(alerts) if number not in paired]
         found: list[Difference] = []
-        open_: list[Expected] = []
-        for one in expected:
-            alike = next((a for a in left if _may_be(one, a) and not self.fields(one, a)), None)
-            if alike is None:
-                open_.append(one)
-            else:
-                left.remove(alike)
-        for one in sorted(open_, key=lambda e: e.begin):
+        open_ = [one for number, one in enumerate(expected) if number not in paired.values()]
+        for one in sorted(open_, key=lambda each: each.begin):
             near = min(
-                (a for a in left if _may_be(one, a)),
-                key=lambda a: abs(a.begin - one.begin),
+                (alert for alert in left if _may_be(one, alert)),
+                key=lambda alert: abs(alert.begin - one.begin),
                 default=None,
             )
             if near is not None:
@@ -105,6 +101,14 @@ class _Judge:
             found.append(Difference(expected=one, got=near, fields=fields))
         return found + [Difference(got=alert) for alert in left]
 
+    def _alike(self, expected: Expected, alerts: Sequence[Alert]) -> list[int]:
+        """Which of these alerts are as expected."""
+        span = expected.begin, expected.until
+        near = (n for n, alert in enumerate(alerts) if (alert.begin, alert.until) == span)
+        return [
+            n for n in near if _may_be(expected, alerts[n]) and not self.fields(expected, alerts[n])
+        ]
+
     def fields(self, expected: Expected, got: Alert) -> tuple[Field, ...]:
         """What about this alert is otherwise than expected."""
         told = [
@@ -112,7 +116,7 @@ class _Judge:
             self._ending(expected, got),
             None if expected.since is None else self._instant("since", expected.since, got.since),
             self._told(expected, got),
-            _word("severity", expected.severity, got.severity),
+            self._severity(expected, got),
             _value(expected, got),
             self._unknown(expected, got),
             self._devices(expected, got),
@@ -135,10 +139,17 @@ class _Judge:
     ) -> Field | None:
         if expected is None:
             return None
-        full = [f"{alert.rule}{AT}{self.scene.name(alert.subject)}" for alert in alerts]
-        met = {wanted for wanted in expected if wanted in full or _rule_of(wanted, full)}
-        named = all(one in expected or one.partition(AT)[0] in expected for one in full)
-        return None if met == expected and named else Field(name, _list(expected), _list(full))
+        met = all(any(self._meant(name, alert) for alert in alerts) for name in expected)
+        known = all(any(self._meant(name, alert) for name in expected) for alert in alerts)
+        got = [f"{alert.rule}{AT}{self.scene.name(alert.subject)}" for alert in alerts]
+        return None if met and known else Field(name, _list(expected), _list(got))
+
+    def _meant(self, name: str, alert: Alert) -> bool:
+        """Whether this name, a rule or RULE@SUBJECT, is of this alert."""
+        rule, _, subject = name.partition(AT)
+        return alert.rule == rule and (
+            not subject or alert.subject in self.scene.subjects(rule, subject)
+        )
 
     def _instant(self, name: str, expected: int, got: int, why: object = "") -> Field | None:
         if expected == got:
@@ -159,6 +170,20 @@ class _Judge:
         if expected.told is None or abs(expected.told - got.told) < self.case.tick:
             return None
         return Field("told", self.scale.show(expected.told), self.scale.show(got.told))
+
+    def _severity(self, expected: Expected, got: Alert) -> Field | None:
+        """The colours in their order, and when each begins where that is said."""
+        if expected.colours is None:
+            return None
+        timed = all(at is not None for at, _ in expected.colours)
+        had = [(at if timed else None, colour) for at, colour in got.colours]
+        if list(expected.colours) == had:
+            return None
+        return Field("severity", self._colours(expected.colours), self._colours(got.colours))
+
+    def _colours(self, colours: Iterable[tuple[int | None, str]]) -> str:
+        told = [f"{c}" if at is None else f"{c} from {self.scale.show(at)}" for at, c in colours]
+        return ", ".join(told)
 
     def _unknown(self, expected: Expected, got: Alert) -> Field | None:
         if expected.unknown == got.unknown:
@@ -197,14 +222,6 @@ def _may_be(expected: Expected, alert: Alert) -> bool:
     return expected.rule == alert.rule and known
 
 
-def _rule_of(wanted: str, full: Iterable[str]) -> bool:
-    return any(one.partition(AT)[0] == wanted for one in full)
-
-
-def _word(name: str, expected: object, got: object) -> Field | None:
-    return None if expected is None or expected == got else Field(name, str(expected), str(got))
-
-
 def _value(expected: Expected, got: Alert) -> Field | None:
     if expected.value is None:
         return None
@@ -215,3 +232,25 @@ def _value(expected: Expected, got: Alert) -> Field | None:
 
 def _list(words: Iterable[str], nothing: str = NOTHING) -> str:
     return ", ".join(sorted(words)) or nothing
+
+
+def _pairs(alike: Sequence[Sequence[int]]) -> dict[int, int]:
+    """As many pairs as can be: alert to expectation, each in one pair only.
+
+    alike: the alerts that each expectation could be. By augmenting paths (Kuhn 1955): an
+    expectation that leaves much open gives way to a closer one.
+    """
+    paired: dict[int, int] = {}
+
+    def place(row: int, seen: set[int]) -> bool:
+        for column in sorted(alike[row], key=paired.__contains__):
+            if column not in seen:
+                seen.add(column)
+                if column not in paired or place(paired[column], seen):
+                    paired[column] = row
+                    return True
+        return False
+
+    for row in range(len(alike)):
+        place(row, set())
+    return paired

@@ -26,7 +26,8 @@ class Alert:
     """One alert. Instants in µs, UTC; None: not within the test.
 
     begin: when it was raised · since: when its span began · told: when the rules said so · until:
-    when it ended · value: at the beginning · unknown: while its sensor was silent · devices: ids.
+    when it ended · colours: each with when it began · value: at the beginning · unknown: while its
+    sensor was silent · devices: ids.
     """
 
     rule: str
@@ -35,7 +36,7 @@ class Alert:
     since: Micros
     begin: Micros
     told: Micros
-    severity: Severity
+    colours: tuple[tuple[Micros, Severity], ...]
     value: float | None
     devices: tuple[int, ...]
     cause: Cause
@@ -78,7 +79,7 @@ def _raised(transition: Transition, at: Micros) -> Alert:
         since=transition.since,
         begin=transition.at,
         told=at,
-        severity=rule.severity,
+        colours=((transition.at, rule.severity),),
         value=transition.value,
         devices=transition.devices,
         cause=transition.cause,
@@ -92,9 +93,11 @@ def _changed(alert: Alert, transition: Transition) -> Alert:
             return replace(alert, unknown=(*alert.unknown, (transition.at, None)))
         case Change.HEARD_AGAIN:
             return replace(alert, unknown=_heard(alert.unknown, transition.at))
-        case _:
+        case Change.CLEARED | Change.WITHDRAWN:
             ended = _heard(alert.unknown, transition.at)
             return replace(alert, until=transition.at, ended=transition.cause, unknown=ended)
+        case Change.FIRED:
+            return alert
 
 
 def _heard(unknown: tuple[Span, ...], at: Micros) -> tuple[Span, ...]:

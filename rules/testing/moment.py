@@ -7,9 +7,11 @@ from datetime import datetime, tzinfo
 
 from devices.errors import DurationError
 from devices.instant import Micros, format_duration, parse_duration, to_datetime, to_micros
+from rules.entry import LONGEST
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})?")
-HINT = "write the time since the start, e.g. '5m30s', or a date, e.g. '2026-03-01 22:00'"
+YEARS = range(1970, 2201)
+HINT = "write the time since the start, e.g. 5m30s, or a date, e.g. 2026-03-01 22:00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +45,22 @@ def read_date(text: str, zone: tzinfo) -> Micros | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-        return to_micros(moment if moment.tzinfo else moment.replace(tzinfo=zone))
-    except (ValueError, OverflowError):
+    except ValueError:
         return None
+    known = moment.year in YEARS
+    return to_micros(moment if moment.tzinfo else moment.replace(tzinfo=zone)) if known else None
 
 
 def read_instant(value: object, scale: Scale) -> Micros | None:
-    """The instant that is written so, µs UTC; None where it is not understood."""
-    if value == 0 and not isinstance(value, bool):
+    """The instant that is written so, µs UTC; None where it is none within a year of the start."""
+    found = _read_instant(str(value), scale)
+    near = found is not None and abs(found - scale.start) <= LONGEST
+    return found if near else None
+
+
+def _read_instant(value: str, scale: Scale) -> Micros | None:
+    if value == "0":
         return scale.start
-    if not isinstance(value, str):
-        return None
     sign, span = (-1, value[1:]) if value.startswith("-") else (1, value)
     try:
         return scale.start + sign * parse_duration(span)

@@ -13,9 +13,10 @@ from devices.instant import MINUTE, Micros
 from devices.reading import Batch
 from rules.evaluate import Failure, advance
 from rules.plan import Plan
-from rules.state import State, fresh
+from rules.state import State, carry_over, fresh
 from rules.testing.case import Case
 from rules.testing.history import Alert, Told, alerts_of
+from rules.testing.scene import Scene
 
 LONGEST_STEP: Micros = MINUTE
 MOST_STEPS = 64
@@ -32,16 +33,21 @@ class Played:
     failures: tuple[Failure, ...]
 
 
-def play(case: Case, plan: Plan) -> Played:
+def play(case: Case, scene: Scene) -> Played:
     """The alerts of this test; it goes on one tick after its end, as what is due there is told."""
-    player = _Player(plan, case.tick, case.scale.start, fresh(plan, case.scale.start))
-    for arrival, said in groupby(case.said, key=lambda one: one.arrival):
-        if arrival > case.until:
+    start = case.scale.start
+    plan = scene.moved(case.away_at(start)).plan
+    player = _Player(plan, case.tick, start, fresh(plan, start))
+    said = {at: list(rows) for at, rows in groupby(case.said, key=lambda one: one.arrival)}
+    moves = {at for stay in case.away for at in stay[1:] if at is not None and at > start}
+    for at in sorted(said.keys() | moves):
+        if at > case.until or player.failures:
             break
-        player.wait(arrival - 1)
-        player.take(Batch.of(one.reading() for one in said), arrival)
-        if player.failures:
-            break
+        player.wait(at - 1)
+        if at in moves:
+            player.move(scene.moved(case.away_at(at)).plan, at)
+        if at in said:
+            player.take(Batch.of(one.reading() for one in said[at]), at)
     if not player.failures:
         player.wait(case.until + case.tick)
     return Played(alerts_of(player.told, case.until), player.failures)
@@ -64,6 +70,12 @@ class _Player:
         self.told += [Told(transition, now) for transition in done.transitions]
         self.state, self.now, self.failures = done.state, now, done.failures
         return bool(done.transitions or done.failures)
+
+    def move(self, plan: Plan, now: Micros) -> None:
+        """Go on with the plan of a changed place, as the service does when it is applied."""
+        self.state, withdrawn = carry_over(self.state, self.plan, plan, now)
+        self.told += [Told(transition, now) for transition in withdrawn]
+        self.plan = plan
 
     def wait(self, until: Micros) -> None:
         """Let timers run, while nothing comes."""

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from devices.document import Data
-from devices.instant import Micros
+from devices.instant import Micros, format_duration
 from devices.inventory import Device
 from devices.metric import BY_NAME, Metric
 from devices.reading import Reading
 from devices.suggest import did_you_mean, one_of
-from rules.entry import Entry
+from rules.entry import LONGEST, Entry
 from rules.testing.fields import listed, required_instant
 from rules.testing.moment import Scale
 from rules.testing.notation import Series, read_series
@@ -76,6 +76,10 @@ class _Reader:
         series = _series(entry, key)
         if device is None or metric is None:
             return [], series.steps
+        if series.steps * self.interval > LONGEST:
+            hint = f"use a shorter interval than {format_duration(self.interval)}"
+            entry.complain(key, "goes on for more than a year", hint)
+            return [], 0
         _check_values(entry, key, metric, (p.value for p in series.points if p.online is None))
         said = []
         for point in series.points:

@@ -37,6 +37,22 @@ class Scene:
         )
         return replace(self, inventory=inventory)
 
+    def moved(self, away: Mapping[int, bool]) -> "Scene":
+        """The same where these households, by id, are away (True) or at home."""
+        if not away:
+            return self
+        homes = self.inventory.households.values()
+        inventory = Inventory.of(
+            self.inventory.areas.values(),
+            (replace(home, away=away.get(home.id, home.away)) for home in homes),
+            self.inventory.devices.values(),
+        )
+        return replace(self, inventory=inventory)
+
+    def households(self, name: str) -> list[int]:
+        """The ids of the households with this code."""
+        return [home.id for home in self.inventory.households.values() if home.code == name]
+
     def devices(self, name: str) -> list[Device]:
         """The devices that are called so, by code or by COMMUNITY/CODE."""
         community, _, code = name.rpartition(SEPARATOR)
@@ -55,8 +71,7 @@ class Scene:
             case SubjectKind.DEVICE:
                 ids = [device.id for device in self.devices(name)]
             case SubjectKind.HOUSEHOLD:
-                homes = self.inventory.households.values()
-                ids = [home.id for home in homes if home.code == name]
+                ids = self.households(name)
             case SubjectKind.AREA:
                 areas = self.inventory.areas.values()
                 ids = [area.id for area in areas if area.code == name]

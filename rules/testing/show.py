@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator
 
 from devices.metric import BY_NAME
 from rules.model import Rule
-from rules.testing.case import Case, Expected
+from rules.testing.case import Case
 from rules.testing.compare import STANDING, Difference, Field
+from rules.testing.expected import Expected
 from rules.testing.history import Alert
 from rules.testing.said import Said
 from rules.testing.scene import Scene
@@ -58,7 +59,8 @@ class _Words:
     def _missing(self, expected: Expected) -> Iterator[str]:
         """What the rule looked at: whom it judges, and what it heard of them."""
         rule = self._scene.rules[expected.rule]
-        own = self._scene.bound(expected.rule)
+        away = self._case.away_at(expected.begin)
+        own = self._scene.moved(away).bound(expected.rule)
         judged = [s for s in own.subjects if expected.subjects is None or s in expected.subjects]
         if not judged:
             names = sorted(self._scene.name(subject) for subject in own.subjects)

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from devices.document import scan
 from devices.site.inline import read_place
 from gridwarden.cli import app
-from rules.testing import case, said, suite
+from rules.testing import case, expected, said, suite
 from tests.docs.pages import examples, read
 from tests.rules.testing import place
 
@@ -63,5 +63,5 @@ def test_readings_and_checks_are_sound() -> None:
 
 def test_every_key_is_explained() -> None:
     page = read(PAGE)
-    keys = suite.KEYS | case.KEYS | case.ALERT_KEYS | case.CHECK_KEYS | said.READING_KEYS
+    keys = suite.KEYS | case.KEYS | expected.ALERT_KEYS | expected.CHECK_KEYS | said.READING_KEYS
     assert [key for key in sorted(keys) if f"`{key}`" not in page and f"{key}:" not in page] == []

@@ -128,7 +128,7 @@ def told(tests: str) -> list[str]:
     assert problems == []
     assert scene is not None
     own = scene.narrowed(case.devices)
-    played = play(case, own.plan)
+    played = play(case, own)
     assert played.failures == ()
     return show(case, own, compare(case, played.alerts, own, to_wang))
 

@@ -43,6 +43,24 @@ alerts: [{rule: c.low, from: 2m, unknown: [8m..]}]
 series: {watch.spo2: 80 x9}
 alerts: []
         """,
+        # away for a while: what was pending begins anew, nothing fires meanwhile
+        """
+series: {band.spo2: 97 90 x20 95}
+away: {home: 2m..6m}
+alerts: [{rule: c.low, from: 8m, since: 6m, until: 21m}]
+        """,
+        # whom the place says is away is at home but for the times in the test
+        """
+series: {watch.spo2: 80 x9}
+away: {trip: [3m..4m]}
+alerts: [{rule: c.low, from: 2m}]
+        """,
+        # an expectation that leaves the subject open gives way to one that does not
+        """
+series: {band.sos: 1, watch.sos: 1}
+alerts: [{rule: c.sos, from: 0}, {rule: c.sos, subject: band, from: 0}]
+at: [{time: 0, firing: [c.sos@community/watch, c.sos@band]}]
+        """,
         # an absence counts from the start, and is told without any reading
         """
 series: {motion.motion: _}
@@ -111,7 +129,7 @@ alerts:
         "    until: expected 16m (08:16:00); got 15m (08:15:00): condition_ended",
         "    since: expected 6m (08:06:00); got 5m (08:05:00)",
         "    told: expected 9m (08:09:00); got 7m (08:07:00)",
-        "    severity: expected blue; got red",
+        "    severity: expected blue; got red from 7m (08:07:00)",
         "    value: expected 3; got 90",
         "    to: expected li; got wang: duty_at_place",
     ]
@@ -136,6 +154,10 @@ alerts: [{rule: c.low, subject: band, from: 5m}]
         ("alerts: [{rule: c.low, subject: band, from: 5m}]", "no spo2 was heard by then"),
         (
             "series: {watch.spo2: 80 x5}\nalerts: [{rule: c.low, subject: watch, from: 4m}]",
+            "nobody is at home there",
+        ),
+        (
+            "series: {band.spo2: 80 x5}\naway: {home: 0..}\nalerts: [{rule: c.low, from: 4m}]",
             "nobody is at home there",
         ),
         (
@@ -201,3 +223,16 @@ alerts: [{rule: c.low, from: 2m, until: 14m}]
     assert told(one(body))[1:] == [
         "    unknown: expected never; got 8m (08:08:00) to 13m (08:13:00)"
     ]
+
+
+def test_colours_by_the_time_at_which_they_begin() -> None:
+    body = """
+series: {band.spo2: 90 x3 97}
+alerts: [{rule: c.low, from: 2m, until: 3m, severity: {2m: COLOURS}}]
+    """
+    assert told(one(body.replace("COLOURS", "red"))) == []
+    (_, difference) = told(one(body.replace("COLOURS", "yellow, 150s: red")))
+    assert difference == (
+        "    severity: expected yellow from 2m (08:02:00), red from 2m30s (08:02:30);"
+        " got red from 2m (08:02:00)"
+    )

@@ -11,17 +11,18 @@ from devices.instant import SECOND, Micros
 from devices.metric import BY_ID
 from devices.reading import Batch, Reading
 from rules.evaluate import advance
-from rules.plan import Plan, make_plan
+from rules.plan import Plan
 from rules.state import fresh
 from rules.testing.case import Case
 from rules.testing.history import Told, alerts_of
 from rules.testing.moment import Scale
 from rules.testing.run import play
 from rules.testing.said import Said
+from rules.testing.scene import Scene
 from tests.rules.community import RULES, behind_gateway
 from tests.rules.test_evaluate_properties import timed
 
-PLAN = make_plan(RULES, behind_gateway())
+SCENE = Scene({rule.code: rule for rule in RULES}, behind_gateway(), UTC, frozenset())
 
 
 def case_of(readings: Sequence[Reading], until: Micros) -> Case:
@@ -37,6 +38,7 @@ def case_of(readings: Sequence[Reading], until: Micros) -> Case:
         tick=SECOND,
         until=until,
         said=said,
+        away=(),
         devices=frozenset(),
         only=frozenset(),
         expected=(),
@@ -62,7 +64,7 @@ def second_by_second(readings: Sequence[Reading], plan: Plan, until: Micros) -> 
 @settings(max_examples=10, deadline=None)
 def test_every_alert_and_when_it_is_told(readings: list[Reading], more: int) -> None:
     until = (readings[-1].arrival if readings else 0) + more * SECOND
-    played = play(case_of(readings, until), PLAN)
-    expected = alerts_of(second_by_second(readings, PLAN, until), until)
+    played = play(case_of(readings, until), SCENE)
+    expected = alerts_of(second_by_second(readings, SCENE.plan, until), until)
     assert played.failures == ()
     assert played.alerts == expected
