@@ -128,6 +128,8 @@ _ALL = (
     Metric(72, "voltage", "V", G, 0, 1_000_000, "电压", "voltage"),
     Metric(73, "current", "A", G, -1e6, 1e6, "电流", "current"),
     Metric(74, "switched_on", "1", S, 0, 1, "已接通", "switched on"),
+    # care at home, again: 0 alert, 1 newly confused, 2 responds to voice, 3 to pain, 4 to nothing
+    Metric(75, "consciousness", "1", S, 0, 4, "意识状态", "consciousness (ACVPU)"),
 )
 
 BY_NAME = MappingProxyType({m.name: m for m in _ALL})

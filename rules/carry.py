@@ -21,7 +21,9 @@ from rules.memory import (
     tables_of,
 )
 from rules.model import Rule, SubjectKind
+from rules.occupancy import OccupancyMemory
 from rules.plan import Plan, RulePlan, per_of
+from rules.spans import SpanMemory
 from rules.sparse import Column, Sparse
 from rules.transition import Cause, Change, Subject, Transition
 
@@ -99,7 +101,7 @@ def _moved(past: Remembered, own: RulePlan, now: Micros) -> Memory:
         turned = target[past.away[source] != own.away[target]]
     _restart_timers(memory, turned, own.away, now)
     memory.earliest = FORGOTTEN
-    if isinstance(memory, ThresholdMemory):
+    if isinstance(memory, ThresholdMemory | OccupancyMemory):
         memory.quiet = FORGOTTEN
     return memory
 
@@ -135,6 +137,9 @@ def _restart_timers(memory: Memory, turned: object, away: Bool, now: Micros) -> 
     slots = np.asarray(turned, np.intp)
     if isinstance(memory, ThresholdMemory):
         memory.pending[slots] = FOREVER
+    elif isinstance(memory, SpanMemory):
+        memory.pending[slots] = FOREVER
+        memory.calm[slots] = FOREVER
     elif isinstance(memory, AbsenceMemory):
         back = slots[~away[slots] & ~memory.firing[slots]]
         memory.last[back] = np.maximum(memory.last[back], now)
@@ -157,7 +162,7 @@ def _withdraw(
 
 
 def _value(memory: Memory, slot: int) -> float | None:
-    if not isinstance(memory, ThresholdMemory):
+    if not isinstance(memory, ThresholdMemory | SpanMemory):
         return None
     value = float(memory.value[slot])
     return None if np.isnan(value) else value

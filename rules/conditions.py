@@ -9,6 +9,13 @@ from rules.entry import Entry
 from rules.expression import Expression
 from rules.model import Absence, Condition, CountInWindow, Threshold, Watch
 from rules.parts import over_value, read_per, required
+from rules.reading_derived import (
+    OCCUPANCY_KEYS,
+    SCORE_KEYS,
+    read_occupancy,
+    read_score,
+    score_metrics,
+)
 from rules.soundness import contradiction
 from rules.tree import Compare, Number, Value
 
@@ -111,6 +118,8 @@ def _least_count(expression: Expression) -> int | None:
 
 _THRESHOLD = Reader("", "a threshold", frozenset({"when", "clear", "for"}), _threshold)
 READERS = (
+    Reader("score", "a score ('score')", SCORE_KEYS, read_score, score_metrics),
+    Reader("share", "an occupancy ('share')", OCCUPANCY_KEYS, read_occupancy),
     Reader("absent", "an absence ('absent')", frozenset({"absent", "when", "per"}), _absence),
     Reader(
         "within",

@@ -1,7 +1,7 @@
 """One mapping of a rule file, read field by field: what is wrong is noted, and reading goes on."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeVar
 
@@ -122,6 +122,10 @@ class Entry:
                 what = f"{complaint.what} (column {complaint.column} of {error.text!r})"
                 self.complain(key, what, complaint.hint)
             return None
+
+    def quietly(self, key: str, names: Iterable[str]) -> Expression | None:
+        """As `expression`, with nothing noted."""
+        return replace(self, problems=[]).expression(key, names)
 
     def part(self, key: str) -> "Entry | None":
         """The mapping in this field; None where it is missing, or something else and noted."""

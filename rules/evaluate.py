@@ -14,11 +14,13 @@ import numpy as np
 
 from devices.instant import Micros
 from devices.reading import Batch
-from rules import absence, threshold, window
+from rules import absence, occupancy, score, threshold, window
 from rules.hearing import HEARTBEAT, Hearing, listen, of_heartbeats, remember
 from rules.memory import AbsenceMemory, Memory, ThresholdMemory, WindowMemory
 from rules.model import Rule
+from rules.occupancy import OccupancyMemory
 from rules.plan import Plan
+from rules.score import ScoreMemory
 from rules.silence import Rows, Silence
 from rules.state import State
 from rules.transition import Transition
@@ -142,6 +144,8 @@ JUDGES: Mapping[type[Any], Judge] = MappingProxyType(
         ThresholdMemory: Judge(threshold.fold, threshold.tick),
         AbsenceMemory: Judge(absence.fold, absence.tick),
         WindowMemory: Judge(window.fold, window.tick),
+        ScoreMemory: Judge(score.fold, score.tick),
+        OccupancyMemory: Judge(occupancy.fold, occupancy.tick),
     }
 )
 """By the class of what a kind remembers."""

@@ -1,9 +1,8 @@
 """Rule files to rules, or every error in all of them at once.
 
 A rule file is a YAML list. Each item has an `id`, a `category`, what it watches, one condition,
-a `severity` and its texts. Which condition it is shows in its keys: `absent` makes an absence,
-`within` a count in a window, anything else is a threshold. An item with `library` takes rules of
-the rule library, which is handed over as texts.
+a `severity` and its texts. Which condition it is shows in its keys: see `rules.conditions.READERS`.
+An item with `library` takes rules of the rule library, which is handed over as texts.
 """
 
 import re

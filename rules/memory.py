@@ -13,7 +13,9 @@ import numpy as np
 
 from devices.instant import FOREVER, NEVER, Micros
 from devices.reading import I64, Bool
-from rules.model import Absence, CountInWindow, Rule, Threshold
+from rules.model import Absence, CountInWindow, Occupancy, Rule, Score, Threshold
+from rules.occupancy import OccupancyMemory, fresh_occupancy
+from rules.score import ScoreMemory, fresh_score
 from rules.sparse import Column, Rows, Sparse
 from rules.table import ByDevice, Table
 
@@ -67,10 +69,10 @@ class WindowMemory:
     earliest: Micros = FORGOTTEN
 
 
-Memory: TypeAlias = ThresholdMemory | AbsenceMemory | WindowMemory
+Memory: TypeAlias = ThresholdMemory | AbsenceMemory | WindowMemory | ScoreMemory | OccupancyMemory
 
 
-def fresh_memory(rule: Rule, n: int, m: int, now: Micros) -> Memory:  # noqa: ARG001
+def fresh_memory(rule: Rule, n: int, m: int, now: Micros) -> Memory:
     """What is remembered of n subjects with m devices that become known now: nothing was heard."""
     match rule.condition:
         case Threshold():
@@ -93,6 +95,10 @@ def fresh_memory(rule: Rule, n: int, m: int, now: Micros) -> Memory:  # noqa: AR
                 since=Sparse(n, _NEVER),
                 spent=Sparse(n, _NEVER),
             )
+        case Score():
+            return fresh_score(n)
+        case Occupancy():
+            return fresh_occupancy(n, m)
 
 
 def columns_of(memory: Memory) -> Mapping[str, Column]:

@@ -137,11 +137,63 @@ class CountInWindow:
         return _given(self.when)
 
 
+@dataclass(frozen=True, slots=True)
+class Score:
+    """NEWS2 of a household, judged: over `total` and `single`, the largest score of one parameter.
+
+    valid: µs for which a parameter counts after its reading · assume: of 'air' and 'alert', what
+    holds where nothing else was ever heard. Without a parameter that counts there is no total.
+    """
+
+    judging: Judging
+    valid: Micros
+    assume: frozenset[str]
+    states_metrics: ClassVar[bool] = True
+    may_use: ClassVar[frozenset[str]] = frozenset({"spo2_scale"})
+    """Attributes that it uses of the devices that have them."""
+
+    @property
+    def per(self) -> Per:
+        """What is worn and what stands at home tell of one person."""
+        return Per(SubjectKind.HOUSEHOLD)
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """All that it is written with."""
+        return _given(self.judging.when, self.judging.clear)
+
+
+@dataclass(frozen=True, slots=True)
+class Occupancy:
+    """How many devices are in the state `where` by their last word, judged.
+
+    Over `number`, `total` (those whose word is known) and `share` = number / total. known: the
+    least share of all devices whose word must be known; the number is unknown below it.
+    """
+
+    where: Expression
+    judging: Judging
+    per: Per
+    known: float
+    states_metrics: ClassVar[bool] = False
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """All that it is written with."""
+        return _given(self.where, self.judging.when, self.judging.clear)
+
+    @property
+    def told(self) -> str:
+        """The name of the number that is told to people."""
+        names = self.judging.when.metrics
+        return next((name for name in ("share", "number", "total") if name in names), "share")
+
+
 def _given(*expressions: Expression | None) -> tuple[Expression, ...]:
     return tuple(e for e in expressions if e is not None)
 
 
-Condition: TypeAlias = Threshold | Absence | CountInWindow
+Condition: TypeAlias = Threshold | Absence | CountInWindow | Score | Occupancy
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from devices.inventory import Inventory
 from devices.kind import SILENT_AFTER_INTERVALS
 from devices.metric import BY_NAME
 from devices.reading import F64, I32, I64, Bool
-from rules.model import Per, Rule, SubjectKind
+from rules.model import Per, Rule, Score, SubjectKind
 from rules.sparse import Sparse
 from rules.transition import Subject
 from rules.watched import Watched
@@ -116,11 +116,16 @@ def make_plan(rules: Sequence[Rule], inventory: Inventory) -> Plan:
     size = int(ids.max(initial=-1)) + 1
     shared = _Shared(size)
     plans = tuple(_bind(rule, watched, shared) for rule in rules)
-    names = frozenset[str]().union(*(plan.attributes for plan in plans))
+    names = frozenset[str]().union(*(plan.attributes | _may_use(plan.rule) for plan in plans))
     attributes = {name: _spread(watched.attribute(name), ids, size) for name in sorted(names)}
     gateway = _gateways(inventory, size)
     gateways = np.unique(gateway[gateway != NOBODY])
     return Plan(plans, size, _silent_after(inventory, size), attributes, gateway, gateways)
+
+
+def _may_use(rule: Rule) -> frozenset[str]:
+    """Attributes that the rule uses where devices have them."""
+    return rule.condition.may_use if isinstance(rule.condition, Score) else frozenset()
 
 
 def _silent_after(inventory: Inventory, size: int) -> I64:

@@ -8,8 +8,9 @@ from typing import Any
 import orjson
 
 from devices.instant import format_duration
-from rules.model import Absence, CountInWindow, Rule, Threshold, Watch
+from rules.model import Absence, CountInWindow, Occupancy, Rule, Score, Threshold, Watch
 from rules.writing import Fields, Render, per_text, texts
+from rules.writing_derived import write_occupancy, write_score
 
 FINGERPRINT_BYTES = 16
 
@@ -72,6 +73,12 @@ def _count(condition: CountInWindow, render: Render) -> Fields:
 
 
 WRITERS: Mapping[type[Any], Callable[[Any, Render], Fields]] = MappingProxyType(
-    {Threshold: _threshold, Absence: _absence, CountInWindow: _count}
+    {
+        Threshold: _threshold,
+        Absence: _absence,
+        CountInWindow: _count,
+        Score: write_score,
+        Occupancy: write_occupancy,
+    }
 )
 """By the class of the condition: its fields in a rule file."""

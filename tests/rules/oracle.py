@@ -212,7 +212,7 @@ class Oracle:
                     track.returned(device, time)
         for row in sorted(rows, key=lambda r: r.device):
             for track in self.tracks:
-                if row.metric == track.own.metric and not isinstance(track, AbsenceTrack):
+                if row.metric in track.own.metrics and not isinstance(track, AbsenceTrack):
                     track.judge(row)
         for row in rows:
             self.ears[row.device].hear(row)
@@ -282,6 +282,16 @@ class Track:
     ) -> None:
         ids = tuple(sorted(self.devices[subject] if devices is None else devices))
         self.said.append(Transition(self.rule, subject, change, cause, *span, ids, value))
+
+
+def number_holds(expression: Expression, numbers: Mapping[str, float]) -> bool:
+    """Whether it is certainly true of these numbers."""
+    return bool(expression.judge({n: np.array([v]) for n, v in numbers.items()}, {})[0][0])
+
+
+def number_is_not(expression: Expression, numbers: Mapping[str, float]) -> bool:
+    """Whether it is certainly false of these numbers."""
+    return bool(expression.judge({n: np.array([v]) for n, v in numbers.items()}, {})[1][0])
 
 
 class Spell:
@@ -525,14 +535,17 @@ class WindowTrack(Track):
                 self._expire(subject, now - lag)
 
 
+KINDS: dict[type, type[Track]] = {
+    Threshold: ThresholdTrack,
+    Absence: AbsenceTrack,
+    CountInWindow: WindowTrack,
+}
+"""By the class of the condition; other modules add theirs."""
+
+
 def track_of(oracle: Oracle, own: RulePlan, now: Micros) -> Track:
     """The plain loop for this rule."""
-    kinds: dict[type, type[Track]] = {
-        Threshold: ThresholdTrack,
-        Absence: AbsenceTrack,
-        CountInWindow: WindowTrack,
-    }
-    return kinds[type(own.rule.condition)](oracle, own, now)
+    return KINDS[type(own.rule.condition)](oracle, own, now)
 
 
 def by_subject(

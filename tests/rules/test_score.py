@@ -1,0 +1,165 @@
+"""Score rules case by case."""
+
+import pytest
+
+from devices.instant import HOUR
+from devices.reading import Batch, Reading
+from rules.evaluate import evaluate
+from rules.loader import load
+from rules.model import Rule, Score
+from rules.plan import make_plan
+from rules.state import carry_over, fresh
+from rules.transition import Transition
+from rules.written import write
+from tests.rules.community import batch, reading, rule, seconds, told
+from tests.rules.derived_town import AWAY_MONITOR, BAND, HOME, MONITOR, OTHER_BAND, SCORES, town
+from tests.rules.test_loader import problems_of, rule_text
+from tests.rules.test_news2 import WELL
+
+NEWS = "score: news2\n when: total >= 5 or single >= 3\n valid: 100s"
+
+
+def checkup(time: float, device: int = MONITOR, **given: float) -> list[Reading]:
+    return [reading(time, device, name, value) for name, value in (WELL | given).items()]
+
+
+def judge(made: Rule | str, *steps: tuple[Batch | None, float]) -> list[Transition]:
+    plan = make_plan([rule("x", made) if isinstance(made, str) else made], town())
+    state, said = fresh(plan, 0), list[Transition]()
+    for part, now in steps:
+        done = evaluate(plan, part or Batch.empty(), state, seconds(now))
+        assert done.failures == ()
+        state, said = done.state, said + done.transitions
+    return said
+
+
+def test_five_fires_with_the_total_and_all_devices_of_the_home_and_less_clears() -> None:
+    ill = batch(*checkup(1, spo2=94, pulse=95, breathing_rate=22, systolic=105))
+    better = batch(reading(20, BAND, "pulse", 70))
+    said = judge(NEWS, (ill, 1), (better, 20))
+    assert told(said) == [("fired", "condition_held", 1, 1), ("cleared", "condition_ended", 1, 20)]
+    assert [t.value for t in said] == [5.0, 4.0]
+    assert said[0].subject.id == HOME
+    assert {BAND, MONITOR} <= set(said[0].devices)
+
+
+def test_a_single_three_is_enough() -> None:
+    assert [t.value for t in judge(NEWS, (batch(*checkup(1, pulse=131)), 1))] == [3.0]
+
+
+@pytest.mark.parametrize("missing", sorted(WELL))
+def test_without_any_one_parameter_there_is_no_total(missing: str) -> None:
+    known = [r for r in checkup(1, pulse=135, spo2=80) if r != reading(1, 2, missing, r.value)]
+    assert len(known) == len(WELL) - 1
+    assert judge(NEWS, (batch(*known), 1), (None, 500)) == []
+
+
+def test_air_and_alertness_may_be_assumed_and_what_was_heard_counts_all_the_same() -> None:
+    body = NEWS.replace("single >= 3", "single >= 4") + "\n assume: [air, alert]"
+    some = [r for r in checkup(1, spo2=91, breathing_rate=22) if r.metric not in (47, 75)]
+    assert [t.value for t in judge(body, (batch(*some), 1))] == [5.0]
+    calm = [r for r in checkup(1, breathing_rate=22, spo2=94) if r.metric not in (47, 75)]
+    given = reading(2, MONITOR, "oxygen_flow", 1)
+    assert [t.value for t in judge(body, (batch(*calm, given), 2))] == [5.0]
+
+
+def test_oxygen_that_was_given_is_not_taken_for_ended_by_silence() -> None:
+    body = "score: news2\n when: total >= 1\n valid: 100s\n assume: [air, alert]"
+    oxygen = batch(*checkup(1, oxygen_flow=2))
+    rest = [r for r in checkup(90) if r.metric != 47]
+    said = judge(body, (oxygen, 1), (batch(*rest), 90), (None, 120))
+    assert told(said)[1:] == [("went_silent", "sensor_silent", 1, 101)]
+    said = judge(body, (oxygen, 1), (batch(*rest, reading(95, MONITOR, "oxygen_flow", 0)), 180))
+    assert told(said)[1:] == [("cleared", "condition_ended", 1, 95)]
+
+
+def test_a_parameter_that_has_aged_makes_an_alert_unknown_until_it_is_heard() -> None:
+    ill = batch(*checkup(1, pulse=135))
+    still = batch(reading(60, BAND, "pulse", 135))
+    again = batch(*checkup(150, pulse=135))
+    said = judge(NEWS, (ill, 1), (still, 60), (None, 101), (None, 102), (again, 150))
+    assert told(said) == [
+        ("fired", "condition_held", 1, 1),
+        ("went_silent", "sensor_silent", 1, 101),
+        ("heard_again", "heard", 1, 150),
+    ]
+
+
+def test_scale_2_is_said_by_any_device_of_the_home() -> None:
+    high = batch(*checkup(1, OTHER_BAND, spo2=97, oxygen_flow=1))
+    assert [t.value for t in judge(NEWS, (high, 1))] == [5.0]
+    low = batch(*checkup(1, OTHER_BAND, spo2=88))
+    assert judge(NEWS, (low, 1)) == []
+    assert len(judge(NEWS, (batch(*checkup(1, MONITOR, spo2=88)), 1))) == 1
+
+
+def test_nobody_is_judged_while_away_and_a_timer_begins_anew() -> None:
+    body = NEWS + "\n unless: household.away"
+    assert judge(body, (batch(*checkup(1, AWAY_MONITOR, pulse=140)), 1)) == []
+
+
+def test_a_firing_total_is_withdrawn_with_its_value_when_the_rule_goes() -> None:
+    plan = make_plan([rule("x", NEWS)], town())
+    state = evaluate(plan, batch(*checkup(1, pulse=140)), fresh(plan, 0), seconds(1)).state
+    _, withdrawn = carry_over(state, plan, make_plan([], town()), seconds(9))
+    assert [(t.since, t.value) for t in withdrawn] == [(seconds(1), 3.0)]
+
+
+def test_defaults_are_twelve_hours_and_nothing_assumed() -> None:
+    condition = rule("x", "score: news2\n when: total >= 7").condition
+    assert isinstance(condition, Score)
+    assert (condition.valid, condition.assume) == (12 * HOUR, frozenset())
+
+
+@pytest.mark.parametrize("made", SCORES, ids=lambda r: r.code)
+def test_a_score_written_out_reads_back_as_the_same(made: Rule) -> None:
+    (again,) = load({"w": write(made)})
+    assert (again.condition, again.watch) == (made.condition, made.watch)
+    assert again.fingerprint == made.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (
+            "score: news3\nwhen: total >= 5",
+            "r.yaml:5: 'score' of rule a.b: 'news3' is not known (did you mean 'news2'?)",
+        ),
+        (
+            "score: news2",
+            (
+                "r.yaml:1: 'when' of rule a.b: is missing"
+                " (write e.g. when: total >= 5 or single >= 3)"
+            ),
+        ),
+        (
+            "score: news2\nwhen: total > 20",
+            "r.yaml:6: 'when' of rule a.b: 'total > 20' can never be true",
+        ),
+        (
+            "score: news2\nwhen: total >= 5\nclear: total <= 5",
+            (
+                "r.yaml:7: 'clear' of rule a.b: contradicts 'when': total 5 would both raise"
+                " and clear the alert (leave a distance between the two)"
+            ),
+        ),
+        (
+            "score: news2\nwhen: total >= 5\nassume: oxygen",
+            ("r.yaml:7: 'assume' of rule a.b: 'oxygen' cannot be assumed (one of 'air', 'alert')"),
+        ),
+        (
+            "score: news2\nwhen: total >= device.limit",
+            (
+                "r.yaml:6: 'when' of rule a.b: device.limit cannot be used: the number is of"
+                " several devices (it has single, total, value)"
+            ),
+        ),
+        (
+            "score: news2\nwhen: total >= 5\nwatch: {metric: pulse}",
+            "r.yaml:7: 'watch.metric' of rule a.b: unknown key",
+        ),
+    ],
+)
+def test_says_the_mistake_and_what_was_meant(body: str, expected: str) -> None:
+    (problem,) = problems_of(rule_text(body))
+    assert problem.startswith(expected)
