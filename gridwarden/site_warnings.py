@@ -172,7 +172,7 @@ def _patience(rule: Rule, device: Device) -> Micros | None:
     """After how long without a word the rule tells of the device; None where it never does."""
     condition = rule.condition
     if isinstance(condition, Absence) and condition.when is None:
-        return condition.lasting
+        return condition.lasting or condition.intervals * device.interval
     return device.silent_after if rule.no_data is NoData.ALERT else None
 
 

@@ -11,6 +11,7 @@ from typing import cast
 import numpy as np
 
 from devices.instant import FOREVER, Micros
+from devices.kind import SILENT_AFTER_INTERVALS
 from devices.reading import I32, I64, Bool
 from rules.hearing import HEARTBEAT
 from rules.memory import AbsenceMemory
@@ -67,8 +68,8 @@ def _end(turn: Turn, memory: AbsenceMemory, rows: Rows, slot: I32, heard: I64) -
         devices=[(one,) for one in device[chosen].tolist()],
     )
     memory.firing[ended] = False
-    lasting = cast("Absence", turn.own.rule.condition).lasting
-    memory.earliest = min(memory.earliest, int(heard.min(initial=FOREVER - lasting)) + lasting)
+    shortest = int(np.min(_lasting(turn)))
+    memory.earliest = min(memory.earliest, int(heard.min(initial=FOREVER - shortest)) + shortest)
 
 
 def tick(turn: Turn, memory: AbsenceMemory, now: Micros) -> None:
@@ -76,24 +77,32 @@ def tick(turn: Turn, memory: AbsenceMemory, now: Micros) -> None:
     if memory.earliest > now:
         return
     own, condition = turn.own, cast("Absence", turn.own.rule.condition)
-    waiting = ~memory.firing & ~own.away
-    slot: Slots = np.flatnonzero(waiting & (memory.last <= now - condition.lasting))
-    at = memory.last + condition.lasting
+    waiting, lasting = ~memory.firing & ~own.away, _lasting(turn)
+    due = at = memory.last + lasting
+    slot: Slots = np.flatnonzero(waiting & (due <= now))
     if len(slot) and condition.when is not None:
         alive = np.maximum.reduceat(turn.silence.alive_until(own.devices), own.starts[:-1])
         slot = slot[alive[slot] >= at[slot]]
     elif len(slot) and (turn.plan.gateway[own.devices] != NOBODY).any():
-        at = _with_gateways(turn, memory.last, condition.lasting)
+        at = _with_gateways(turn, memory.last, lasting)
         slot = slot[at[slot] <= now]
     since, at = memory.last[slot], at[slot]
     turn.tell(Change.FIRED, Cause.NOTHING_HEARD, slot, since=since, at=at)
     memory.firing[slot] = True
     waiting[slot] = False
-    oldest = int(memory.last[waiting].min(initial=FOREVER - condition.lasting))
-    memory.earliest = oldest + condition.lasting
+    memory.earliest = int(due[waiting].min(initial=FOREVER))
 
 
-def _with_gateways(turn: Turn, last: I64, lasting: Micros) -> I64:
+def _lasting(turn: Turn) -> Micros | I64:
+    """For how long nothing must come: of all, or of each slot (n,), which has then one device."""
+    condition = cast("Absence", turn.own.rule.condition)
+    if not condition.intervals:
+        return condition.lasting
+    interval = turn.plan.silent_after[turn.own.devices] // SILENT_AFTER_INTERVALS
+    return interval * condition.intervals
+
+
+def _with_gateways(turn: Turn, last: I64, lasting: Micros | I64) -> I64:
     """When each slot's absence is due; FOREVER where none of its devices could be heard so long."""
     own = turn.own
     heard = np.repeat(last, np.diff(own.starts))

@@ -1,5 +1,6 @@
 """The condition of a rule: which kind it is shows in its keys, and each kind has its reader."""
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -7,11 +8,15 @@ from devices.instant import SECOND
 from devices.metric import BY_NAME, Metric
 from rules.entry import Entry
 from rules.expression import Expression
-from rules.model import Absence, Condition, CountInWindow, Threshold, Watch
+from rules.model import Absence, Condition, CountInWindow, SubjectKind, Threshold, Watch
 from rules.parts import over_value, read_per, required
 from rules.reading_derived import (
+    CORRELATION_KEYS,
+    IN_A_ROW_KEYS,
     OCCUPANCY_KEYS,
     SCORE_KEYS,
+    read_correlation,
+    read_in_a_row,
     read_occupancy,
     read_score,
     score_metrics,
@@ -20,6 +25,8 @@ from rules.soundness import contradiction
 from rules.tree import Compare, Number, Value
 
 MAX_COUNT = 1_000
+
+_INTERVALS = re.compile(r"([1-9]\d{0,2}) intervals?")
 
 
 class Reader(NamedTuple):
@@ -79,9 +86,19 @@ def _required_when(entry: Entry, metric: Metric | None) -> Expression | None:
 def _absence(entry: Entry, watch: Watch | None) -> Absence | None:
     metric = _metric(watch)
     when = over_value(entry, "when", metric)
-    lasting = entry.duration("absent", least=SECOND)
+    intervals = _intervals(entry)
+    lasting = 0 if intervals else entry.duration("absent", least=SECOND)
     per = read_per(entry, area=False)
-    return Absence(when, lasting, per) if lasting and per else None
+    if intervals and per and per.subject is not SubjectKind.DEVICE:
+        what = f"'{entry.data['absent']}' are of one device, and a {per.subject} may have several"
+        entry.complain("absent", what, "write a duration, e.g. 12h, or per: device")
+    return Absence(when, lasting, per, intervals) if (lasting or intervals) and per else None
+
+
+def _intervals(entry: Entry) -> int:
+    """N of `absent: N intervals`; 0 where it is not written so."""
+    match = _INTERVALS.fullmatch(str(entry.data.get("absent")))
+    return int(match[1]) if match else 0
 
 
 def _window(entry: Entry, watch: Watch | None) -> CountInWindow | None:
@@ -120,6 +137,8 @@ _THRESHOLD = Reader("", "a threshold", frozenset({"when", "clear", "for"}), _thr
 READERS = (
     Reader("score", "a score ('score')", SCORE_KEYS, read_score, score_metrics),
     Reader("share", "an occupancy ('share')", OCCUPANCY_KEYS, read_occupancy),
+    Reader("in_a_row", "several in a row ('in_a_row')", IN_A_ROW_KEYS, read_in_a_row),
+    Reader("devices", "a correlation ('devices')", CORRELATION_KEYS, read_correlation),
     Reader("absent", "an absence ('absent')", frozenset({"absent", "when", "per"}), _absence),
     Reader(
         "within",

@@ -14,8 +14,10 @@ import numpy as np
 
 from devices.instant import Micros
 from devices.reading import Batch
-from rules import absence, occupancy, score, threshold, window
+from rules import absence, correlation, in_a_row, occupancy, score, threshold, window
+from rules.correlation import CorrelationMemory
 from rules.hearing import HEARTBEAT, Hearing, listen, of_heartbeats, remember
+from rules.in_a_row import InARowMemory
 from rules.memory import AbsenceMemory, Memory, ThresholdMemory, WindowMemory
 from rules.model import Rule
 from rules.occupancy import OccupancyMemory
@@ -146,6 +148,8 @@ JUDGES: Mapping[type[Any], Judge] = MappingProxyType(
         WindowMemory: Judge(window.fold, window.tick),
         ScoreMemory: Judge(score.fold, score.tick),
         OccupancyMemory: Judge(occupancy.fold, occupancy.tick),
+        InARowMemory: Judge(in_a_row.fold, in_a_row.tick),
+        CorrelationMemory: Judge(correlation.fold, correlation.tick),
     }
 )
 """By the class of what a kind remembers."""

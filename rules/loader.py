@@ -17,7 +17,17 @@ from rules.entry import LANGUAGES, Entry
 from rules.errors import RulesError
 from rules.inclusion import EMPTY, LIBRARY, take
 from rules.items import item_texts
-from rules.model import Absence, Condition, CountInWindow, NoData, Rule, Severity, Watch
+from rules.model import (
+    Absence,
+    Condition,
+    Correlation,
+    CountInWindow,
+    InARow,
+    NoData,
+    Rule,
+    Severity,
+    Watch,
+)
 from rules.watching import read_watch
 from rules.written import fingerprint
 
@@ -162,7 +172,8 @@ def _no_data(entry: Entry, watch: Watch | None, condition: Condition | None) -> 
         return NoData.HOLD
     choice = entry.choice("no_data", NoData, NoData.HOLD) or NoData.HOLD
     momentary = watch is not None and any(BY_NAME[name].occurs for name in watch.metrics)
-    if choice is NoData.ALERT and (momentary or isinstance(condition, Absence | CountInWindow)):
+    counted = isinstance(condition, Absence | CountInWindow | InARow | Correlation)
+    if choice is NoData.ALERT and (momentary or counted):
         hint = "write a rule of its own: absent: …, without 'when'"
         entry.complain("no_data", "'alert' is for thresholds on what is measured or lasts", hint)
     return choice

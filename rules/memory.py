@@ -5,15 +5,27 @@ they only save looking, are never saved, and FORGOTTEN means 'look'.
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import TypeAlias
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from devices.instant import FOREVER, NEVER, Micros
 from devices.reading import I64, Bool
-from rules.model import Absence, CountInWindow, Occupancy, Rule, Score, Threshold
+from rules.correlation import CorrelationMemory, fresh_correlation
+from rules.in_a_row import InARowMemory, fresh_in_a_row
+from rules.model import (
+    Absence,
+    Correlation,
+    CountInWindow,
+    InARow,
+    Occupancy,
+    Rule,
+    Score,
+    Threshold,
+)
 from rules.occupancy import OccupancyMemory, fresh_occupancy
 from rules.score import ScoreMemory, fresh_score
 from rules.sparse import Column, Rows, Sparse
@@ -69,7 +81,25 @@ class WindowMemory:
     earliest: Micros = FORGOTTEN
 
 
-Memory: TypeAlias = ThresholdMemory | AbsenceMemory | WindowMemory | ScoreMemory | OccupancyMemory
+Memory: TypeAlias = (
+    ThresholdMemory
+    | AbsenceMemory
+    | WindowMemory
+    | ScoreMemory
+    | OccupancyMemory
+    | InARowMemory
+    | CorrelationMemory
+)
+
+_FRESH: Mapping[type[Any], Callable[[int, int], Memory]] = MappingProxyType(
+    {
+        Score: fresh_score,
+        Occupancy: fresh_occupancy,
+        InARow: fresh_in_a_row,
+        Correlation: fresh_correlation,
+    }
+)
+"""By the class of the condition: the memory of so many subjects with so many devices."""
 
 
 def fresh_memory(rule: Rule, n: int, m: int, now: Micros) -> Memory:
@@ -95,10 +125,8 @@ def fresh_memory(rule: Rule, n: int, m: int, now: Micros) -> Memory:
                 since=Sparse(n, _NEVER),
                 spent=Sparse(n, _NEVER),
             )
-        case Score():
-            return fresh_score(n)
-        case Occupancy():
-            return fresh_occupancy(n, m)
+        case condition:
+            return _FRESH[type(condition)](n, m)
 
 
 def columns_of(memory: Memory) -> Mapping[str, Column]:

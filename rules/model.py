@@ -107,12 +107,14 @@ class Threshold:
 class Absence:
     """True when no reading for which `when` holds (any, if None) came for `lasting` µs.
 
-    With a `when`, a sensor that is silent altogether is unknown, not absent.
+    With a `when`, a sensor that is silent altogether is unknown, not absent. intervals: where it is
+    not 0, it is so many of each device's own intervals instead, and `lasting` is 0.
     """
 
     when: Expression | None
     lasting: Micros
     per: Per
+    intervals: int = 0
     states_metrics: ClassVar[bool] = False
 
     @property
@@ -189,11 +191,55 @@ class Occupancy:
         return next((name for name in ("share", "number", "total") if name in names), "share")
 
 
+@dataclass(frozen=True, slots=True)
+class InARow:
+    """True at the `count`th reading for which `when` holds with no reset between them.
+
+    A reading of `reset_metric` resets, or of the watched one where that is ''; only those for which
+    `reset` holds, if it is given. With neither, a reading for which `when` does not hold resets.
+    clear_after: so long after the last of them the alert ends too, µs; 0: it does not.
+    """
+
+    count: int
+    when: Expression
+    reset: Expression | None
+    reset_metric: str
+    clear_after: Micros
+    per: Per
+    states_metrics: ClassVar[bool] = False
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """All that it is written with."""
+        return _given(self.when, self.reset)
+
+
+@dataclass(frozen=True, slots=True)
+class Correlation:
+    """True when readings of `devices` different devices for which `when` holds lie within `within`.
+
+    within: µs.
+    """
+
+    devices: int
+    within: Micros
+    when: Expression
+    per: Per
+    states_metrics: ClassVar[bool] = False
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """All that it is written with."""
+        return _given(self.when)
+
+
 def _given(*expressions: Expression | None) -> tuple[Expression, ...]:
     return tuple(e for e in expressions if e is not None)
 
 
-Condition: TypeAlias = Threshold | Absence | CountInWindow | Score | Occupancy
+Condition: TypeAlias = (
+    Threshold | Absence | CountInWindow | Score | Occupancy | InARow | Correlation
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from devices.instant import FOREVER, NEVER, Micros
 from devices.reading import I32, I64, Bool
 from rules import spans
 from rules.model import Occupancy
+from rules.places import places, places_of
 from rules.silence import Rows
 from rules.spans import FORGOTTEN, Points, SpanMemory, fresh_spans, verdicts
 from rules.table import ByDevice
@@ -116,7 +117,7 @@ def _returns(turn: Turn) -> _Changes:
 def _changes(turn: Turn, device: I32, time: I64, then: int, word: Words) -> _Changes:
     slot = turn.own.slot[device]
     kind = np.full(len(device), then, np.int8)
-    return _Changes(slot, _places(turn, slot, device), time, kind, word)
+    return _Changes(slot, places(turn.own, slot, device), time, kind, word)
 
 
 def _accepted(memory: OccupancyMemory, changes: _Changes) -> _Changes:
@@ -187,33 +188,15 @@ def _running(slot: I32, change: I64) -> I64:
 def _counted(turn: Turn, memory: OccupancyMemory, slot: I32) -> tuple[I64, I64, I64]:
     """Before the batch, of each of these slots: how many are so, are known, and are there."""
     slots, back = np.unique(slot, return_inverse=True)
-    places, starts = _places_of(turn, slots)
+    place, starts = places_of(turn.own, slots)
     if not len(slots):
         return back, back, back
-    word, there = memory.word.values[places], turn.own.slot[turn.own.devices[places]] >= 0
+    word, there = memory.word.values[place], turn.own.slot[turn.own.devices[place]] >= 0
     of_slot = [
         np.add.reduceat((which & there).astype(np.int64), starts)[back]
         for which in (word == SO, word != UNKNOWN, there)
     ]
     return of_slot[0], of_slot[1], of_slot[2]
-
-
-def _places_of(turn: Turn, slots: Slots) -> tuple[I64, I64]:
-    """The places of these slots' devices, one slot's after another's; and where each begins."""
-    first = turn.own.starts[slots].astype(np.int64)
-    sizes = turn.own.starts[slots + 1] - first
-    starts = np.cumsum(sizes) - sizes
-    return np.repeat(first - starts, sizes) + np.arange(int(sizes.sum())), starts
-
-
-def _places(turn: Turn, slot: I32, device: I32) -> I64:
-    """Where each of these devices of these slots stands in `RulePlan.devices`."""
-    slots, back = np.unique(slot, return_inverse=True)
-    places, starts = _places_of(turn, slots)
-    group = np.repeat(np.arange(len(slots)), np.diff(starts, append=len(places)))
-    keys = group * turn.plan.size + turn.own.devices[places]
-    found: I64 = places[np.searchsorted(keys, back * turn.plan.size + device)]
-    return found
 
 
 def _causes(

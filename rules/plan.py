@@ -13,7 +13,7 @@ from devices.inventory import Inventory
 from devices.kind import SILENT_AFTER_INTERVALS
 from devices.metric import BY_NAME
 from devices.reading import F64, I32, I64, Bool
-from rules.model import Per, Rule, Score, SubjectKind
+from rules.model import InARow, Per, Rule, Score, SubjectKind
 from rules.sparse import Sparse
 from rules.transition import Subject
 from rules.watched import Watched
@@ -123,6 +123,12 @@ def make_plan(rules: Sequence[Rule], inventory: Inventory) -> Plan:
     return Plan(plans, size, _silent_after(inventory, size), attributes, gateway, gateways)
 
 
+def _metrics(rule: Rule) -> tuple[str, ...]:
+    """Those whose rows the rule must see."""
+    reset = rule.condition.reset_metric if isinstance(rule.condition, InARow) else ""
+    return (*rule.watch.metrics, reset) if reset else rule.watch.metrics
+
+
 def _may_use(rule: Rule) -> frozenset[str]:
     """Attributes that the rule uses where devices have them."""
     return rule.condition.may_use if isinstance(rule.condition, Score) else frozenset()
@@ -190,7 +196,7 @@ def _bind(rule: Rule, watched: Watched, shared: _Shared) -> RulePlan:
     muted = shared.array(_muted(rule, per, rows, watched))
     return RulePlan(
         rule=rule,
-        metrics=tuple(BY_NAME[name].id for name in rule.watch.metrics),
+        metrics=tuple(BY_NAME[name].id for name in _metrics(rule)),
         subject_ids=ids,
         slot=shared.slots(devices, starts, muted),
         devices=devices,

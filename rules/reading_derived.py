@@ -4,16 +4,18 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from devices.instant import HOUR, MINUTE
-from devices.metric import BY_NAME
+from devices.instant import HOUR, MINUTE, SECOND
+from devices.metric import BY_NAME, Metric
 from devices.reading import F64
 from devices.suggest import did_you_mean
 from rules.entry import Entry
-from rules.model import Occupancy, Per, Score, SubjectKind, Watch
+from rules.expression import Expression
+from rules.model import Correlation, InARow, Occupancy, Per, Score, SubjectKind, Watch
 from rules.news2 import MOST, PARAMETERS
 from rules.parts import over_value, read_per, required
 from rules.reading_judging import JUDGING_KEYS, read_judging
 from rules.score import ASSUMABLE
+from rules.soundness import contradiction
 
 VALID = 12 * HOUR
 """For how long a parameter counts unless the rule says otherwise; our choice."""
@@ -27,6 +29,12 @@ OCCUPANCY_KEYS = JUDGING_KEYS | {"share", "per", "known"}
 
 KNOWN = 0.5
 """The least share of the devices whose word must be known; our choice."""
+
+IN_A_ROW_KEYS = frozenset({"in_a_row", "when", "reset", "clear_after", "per"})
+
+CORRELATION_KEYS = frozenset({"devices", "within", "when", "per"})
+
+LONGEST_ROW = MOST_DEVICES = 1_000
 
 _MOST_OF_ONE = 3
 _SIZES = (1, 2, 3, 5, 8, 10, 20, 50, 100, 1_000, 10_000, 100_000)
@@ -112,3 +120,55 @@ def _possible_numbers(entry: Entry) -> Mapping[str, F64]:
     fits = (number >= 0) & (number <= total)
     number, total = number[fits], total[fits]
     return {"share": number / total, "number": number, "total": total, "value": number / total}
+
+
+def read_in_a_row(entry: Entry, watch: Watch | None) -> InARow | None:
+    """`in_a_row: N` with what counts and what resets."""
+    metric = BY_NAME[watch.metric] if watch else None
+    count = whole(entry, "in_a_row", least=2, most=LONGEST_ROW)
+    required(entry, "when", "access_denied == 1")
+    when = over_value(entry, "when", metric)
+    per = read_per(entry, area=False)
+    clear_after = entry.duration("clear_after", least=SECOND)
+    reset_metric, reset = _reset(entry, metric)
+    if metric and not entry.data.keys() & {"reset", "clear_after"} and metric.occurs:
+        what = f"'{metric.name}' is momentary: nothing would ever end the row"
+        entry.complain("in_a_row", what, "write reset: {metric: …}, or clear_after: 10m")
+    if when and not reset_metric and reset and metric and contradiction(metric, when, reset):
+        entry.complain("reset", f"{reset.text!r} can hold together with 'when'")
+    return InARow(count, when, reset, reset_metric, clear_after, per) if when and per else None
+
+
+def whole(entry: Entry, key: str, *, least: int, most: int) -> int:
+    """A whole number within these bounds; the least, noted, where it is not."""
+    value = entry.data.get(key)
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        entry.complain(key, f"{value!r} is not a whole number from {least} to {most}")
+        return least
+    return value
+
+
+def _reset(entry: Entry, metric: Metric | None) -> tuple[str, Expression | None]:
+    """The metric that resets, '' for the watched one, and for which of its readings."""
+    part = entry.part("reset") if isinstance(entry.data.get("reset"), dict) else None
+    if part is None:
+        return "", over_value(entry, "reset", metric)
+    part.refuse_others({"metric", "where"})
+    name = part.text("metric")
+    if name is not None and name not in BY_NAME:
+        part.complain("metric", f"unknown metric {name!r}", did_you_mean(name, BY_NAME))
+    elif metric and name == metric.name:
+        part.complain("metric", "is the watched one", "write reset: a condition on its value")
+    other = BY_NAME.get(name or "")
+    return name or "", over_value(part, "where", other)
+
+
+def read_correlation(entry: Entry, watch: Watch | None) -> Correlation | None:
+    """`devices: N` of which the same is heard within a time."""
+    metric = BY_NAME[watch.metric] if watch else None
+    devices = whole(entry, "devices", least=2, most=MOST_DEVICES)
+    required(entry, "within", "10m")
+    within = entry.duration("within", least=SECOND)
+    required(entry, "when", "smoke == 1")
+    when, per = over_value(entry, "when", metric), _group(entry)
+    return Correlation(devices, within, when, per) if within and when and per else None

@@ -46,7 +46,7 @@ class ScoreMemory(SpanMemory):
     numbers: Sparse[np.float64]
 
 
-def fresh_score(n: int) -> ScoreMemory:
+def fresh_score(n: int, _m: int) -> ScoreMemory:
     """Of n households of which nothing was heard."""
     shape = (n, len(PARAMETERS))
     return ScoreMemory(

@@ -175,7 +175,7 @@ class Silence:
         again = np.where(known & (again <= self._gone(devices)), again, FOREVER)
         return np.where(own <= self.lost_at(devices), own, again)
 
-    def absent_from(self, devices: I32, last: I64, lasting: Micros) -> I64:
+    def absent_from(self, devices: I32, last: I64, lasting: Micros | I64) -> I64:
         """From when, last heard at `last`, each has been absent for so long; in the server's time.
 
         Its gateway was there all that time; FOREVER where it was not.

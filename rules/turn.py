@@ -7,6 +7,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from devices.instant import Micros
 from devices.reading import F64, I32, I64
 from rules.hearing import Hearing
 from rules.plan import Plan, RulePlan
@@ -41,6 +42,20 @@ class Turn:
         """From when nothing is heard any more of any device of each slot, unless heard again."""
         own = self.own
         return self._reduced(self.silence.silent_at(own.devices), slots, np.maximum)
+
+    def first_silent_at(self, slots: Slots) -> I64:
+        """From when the first of the devices of each slot is silent, unless heard again."""
+        return self._reduced(self.silence.silent_at(self.own.devices), slots, np.minimum)
+
+    def heard_to(self, slot: int, end: Micros, time: Micros) -> bool:
+        """Whether, with what was heard before `time`, no device of the slot was silent at `end`.
+
+        While readings are folded.
+        """
+        return all(
+            self.hearing.silent_before(device, time, self.silence) >= end
+            for device in self.own.devices_of(slot).tolist()
+        )
 
     def of_devices(self, column: I64, slots: Slots, how: np.ufunc) -> I64:
         """A column by device id, of the devices of each slot put together, e.g. by np.maximum."""

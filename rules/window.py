@@ -72,16 +72,8 @@ def _expire(turn: Turn, memory: WindowMemory, step: _Counted) -> None:
     end = memory.times[step.slot, 0] + within
     over = memory.firing[step.slot] & (end < step.time)
     rows = zip(step.slot[over].tolist(), end[over].tolist(), step.time[over].tolist(), strict=True)
-    ended = [slot for slot, at, time in rows if _heard_to(turn, slot, at, time)]
+    ended = [slot for slot, at, time in rows if turn.heard_to(slot, at, time)]
     _clear(turn, memory, np.array(ended, np.intp))
-
-
-def _heard_to(turn: Turn, slot: int, end: Micros, time: Micros) -> bool:
-    """Whether, with what was heard before `time`, no device of the slot was silent at `end`."""
-    return all(
-        turn.hearing.silent_before(device, time, turn.silence) >= end
-        for device in turn.own.devices_of(slot).tolist()
-    )
 
 
 def _clear(turn: Turn, memory: WindowMemory, slot: Slots) -> None:

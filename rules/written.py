@@ -8,9 +8,19 @@ from typing import Any
 import orjson
 
 from devices.instant import format_duration
-from rules.model import Absence, CountInWindow, Occupancy, Rule, Score, Threshold, Watch
+from rules.model import (
+    Absence,
+    Correlation,
+    CountInWindow,
+    InARow,
+    Occupancy,
+    Rule,
+    Score,
+    Threshold,
+    Watch,
+)
 from rules.writing import Fields, Render, per_text, texts
-from rules.writing_derived import write_occupancy, write_score
+from rules.writing_derived import write_correlation, write_in_a_row, write_occupancy, write_score
 
 FINGERPRINT_BYTES = 16
 
@@ -62,7 +72,10 @@ def _threshold(condition: Threshold, render: Render) -> Fields:
 
 
 def _absence(condition: Absence, render: Render) -> Fields:
-    fields: Fields = {"absent": format_duration(condition.lasting), "per": per_text(condition.per)}
+    lasting = format_duration(condition.lasting)
+    if condition.intervals:
+        lasting = f"{condition.intervals} intervals"
+    fields: Fields = {"absent": lasting, "per": per_text(condition.per)}
     return fields | texts(render, when=condition.when)
 
 
@@ -79,6 +92,8 @@ WRITERS: Mapping[type[Any], Callable[[Any, Render], Fields]] = MappingProxyType(
         CountInWindow: _count,
         Score: write_score,
         Occupancy: write_occupancy,
+        InARow: write_in_a_row,
+        Correlation: write_correlation,
     }
 )
 """By the class of the condition: its fields in a rule file."""

@@ -148,7 +148,14 @@ def test_an_attribute_that_was_forgotten_and_one_that_marks_a_few(
 
 @pytest.mark.parametrize(
     ("absent", "interval", "needed"),
-    [("14m", "4m", "16m"), ("16m", "4m", ""), ("15m", "1m", ""), ("15m", "2m", "17m")],
+    [
+        ("14m", "4m", "16m"),
+        ("16m", "4m", ""),
+        ("15m", "1m", ""),
+        ("15m", "2m", "17m"),
+        ("3 intervals", "4m", "16m"),
+        ("4 intervals", "4m", ""),
+    ],
 )
 def test_a_device_that_is_missed_before_its_gateway(
     absent: str, interval: str, needed: str

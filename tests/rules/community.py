@@ -116,6 +116,7 @@ RULES = (
     ),
     rule("a.silent", "watch: {metric: heartbeat, kind: door}\n absent: 40s"),
     rule("a.worn", "watch: {metric: spo2}\n absent: 25s"),
+    rule("a.usual", "watch: {metric: pulse}\n absent: 4 intervals"),
     rule("a.home", "watch: {metric: motion}\n absent: 35s\n per: household"),
     rule(
         "a.still",

@@ -4,7 +4,6 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from devices.inventory import Area, Household, Inventory
-from rules.plan import make_plan
 from tests.rules.community import NAME, device, rule
 
 BAND, MONITOR, OTHER_BAND, AWAY_MONITOR, GATEWAY = 1, 2, 3, 4, 9
@@ -97,5 +96,38 @@ FULL = (
     ),
 )
 
-RULES = (*SCORES, *FULL)
-PLAN = make_plan(RULES, town())
+ROWS = (
+    rule(
+        "r.door",
+        "watch: {metric: access_denied}\n in_a_row: 3\n when: access_denied == 1\n"
+        " reset: {metric: access_granted}",
+    ),
+    rule(
+        "r.home",
+        "watch: {metric: access_denied}\n in_a_row: 4\n when: access_denied == 1\n"
+        " reset: {metric: access_granted, where: value == 1}\n clear_after: 25s\n per: household",
+    ),
+    rule("r.fast", "watch: {metric: pulse}\n in_a_row: 2\n when: pulse > 90\n per: household"),
+    rule(
+        "r.faster",
+        "watch: {metric: pulse}\n in_a_row: 2\n when: pulse > 90\n reset: pulse < 80\n"
+        " clear_after: 40s\n unless: household.away",
+    ),
+)
+
+MANY = (
+    rule(
+        "c.smoke",
+        "watch: {metric: smoke}\n devices: 3\n within: 20s\n when: smoke == 1\n per: building",
+    ),
+    rule(
+        "c.city",
+        "watch: {metric: smoke}\n devices: 2\n within: 8s\n when: value == 1\n per: community"
+        "\n unless: household.away",
+    ),
+    rule(
+        "c.bells",
+        "watch: {metric: access_denied}\n devices: 2\n within: 45s\n when: value == 1"
+        "\n per: household",
+    ),
+)

@@ -459,20 +459,26 @@ class AbsenceTrack(Track):
                 self.say(Change.FIRED, Cause.NOTHING_HEARD, subject, (since, due), value=None)
 
     def _due(self, subject: Subject) -> Micros:
-        oracle, due = self.oracle, self.last[subject] + self.condition.lasting
+        oracle, due = self.oracle, self.last[subject] + self._lasting(subject)
         if self.condition.when is None:
             return min(self._due_of(device, subject) for device in self.devices[subject])
         heard = [d for d in self.devices[subject] if oracle.known(d, beats=self.beats)]
         sensed = any(self.silent_at(d) + oracle.lag[d] >= due for d in heard)
         return due if sensed else FOREVER
 
+    def _lasting(self, subject: Subject) -> Micros:
+        intervals = self.condition.intervals
+        return (
+            intervals * self.oracle.limit(subject.id) // 3 if intervals else self.condition.lasting
+        )
+
     def _due_of(self, device: int, subject: Subject) -> Micros:
         """When it was away for so long though its gateway was there."""
         oracle, last = self.oracle, self.last[subject]
         gateway = oracle.gateway(device)
         if gateway is None:
-            return last + self.condition.lasting
-        due = max(last, oracle.back.get(gateway, last)) + self.condition.lasting
+            return last + self._lasting(subject)
+        due = max(last, oracle.back.get(gateway, last)) + self._lasting(subject)
         gone = oracle.gone_at(device)
         spoke_after = gone < oracle.said(device, beats=self.beats)
         return due if spoke_after or due - oracle.lag[device] <= gone else FOREVER

@@ -1,5 +1,8 @@
 """Absence and count rules, case by case. Devices count as silent after 30 s."""
 
+from dataclasses import replace
+
+from devices.inventory import Inventory
 from devices.reading import Batch, Reading
 from rules.evaluate import evaluate
 from rules.model import Rule
@@ -59,6 +62,24 @@ def test_silence_fires_when_it_has_lasted_and_clears_with_the_next_reading() -> 
 
 def test_who_was_never_heard_is_absent_since_becoming_known() -> None:
     assert told(judge(SILENT, (None, 39), (None, 41))) == [("fired", "nothing_heard", 0, 40)]
+
+
+def test_absence_by_the_devices_own_intervals() -> None:
+    body = "watch: {metric: access_denied, kind: door}\nabsent: 2 intervals"
+    plain = inventory()
+    devices = (
+        replace(d, interval=seconds(50)) if d.id == DOOR else d for d in plain.devices.values()
+    )
+    slow = Inventory.of(plain.areas.values(), plain.households.values(), devices)
+    plan = make_plan([rule("x", body)], slow)
+    heard = batch(*denied(1), *denied(1, device=OTHER_DOOR))
+    state = evaluate(plan, heard, fresh(plan, 0), seconds(1)).state
+    said = list[Transition]()
+    for now in (20.9, 21, 100.9, 101):
+        done = evaluate(plan, Batch.empty(), state, seconds(now))
+        state, said = done.state, said + done.transitions
+    assert told(said) == [("fired", "nothing_heard", 1, 21), ("fired", "nothing_heard", 1, 101)]
+    assert [t.subject.id for t in said] == [OTHER_DOOR, DOOR]
 
 
 def test_absence_is_not_concluded_from_readings_that_waited_in_a_queue() -> None:

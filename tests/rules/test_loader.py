@@ -203,6 +203,13 @@ def test_the_fingerprint_is_of_the_meaning_alone() -> None:
             ),
         ),
         (
+            "watch: {metric: motion}\nabsent: 3 intervals\nper: household",
+            (
+                "r.yaml:6: 'absent' of rule a.b: '3 intervals' are of one device, and a household"
+                " may have several (write a duration, e.g. 12h, or per: device)"
+            ),
+        ),
+        (
             "watch: {metric: motion}\nabsent: 3h\nunless: away",
             (
                 "r.yaml:7: 'unless' of rule a.b: 'away' is not known"

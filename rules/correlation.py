@@ -1,0 +1,231 @@
+"""Correlation rules: true when so many different devices say the same within `within`.
+
+Of each device the last reading for which `when` holds counts, at its own time, whatever the order
+in which they came. The rule fires at the time of the last of them, since the first. Devices that
+join while it fires are named when it ends. It ends `within` after the last such reading, but not
+while one of those that took part has not said otherwise since, where the metric lasts; and only if
+none of them had fallen silent by then. What took part in a span is not counted in another.
+"""
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+
+from devices.instant import FOREVER, NEVER, Micros
+from devices.metric import BY_ID
+from devices.reading import I32, I64, Bool
+from rules.model import Correlation
+from rules.places import places, places_of
+from rules.silence import Rows
+from rules.sparse import Sparse
+from rules.table import ByDevice
+from rules.transition import Cause, Change
+from rules.turn import Slots, Turn
+
+FORGOTTEN: Micros = NEVER
+
+
+@dataclass(slots=True, eq=False)
+class CorrelationMemory:
+    """By device, int64 (m,), µs; by slot (n,).
+
+    judged: time of the last reading taken · last: of the last for which `when` holds · ended: of
+    the first after that for which it does not, FOREVER before that one; `last` itself where the
+    metric is momentary · firing · since: when the span began · spent: readings up to here belong to
+    spans that have ended.
+    """
+
+    judged: ByDevice
+    last: ByDevice
+    ended: ByDevice
+    firing: Bool
+    since: Sparse[np.int64]
+    spent: Sparse[np.int64]
+    earliest: Micros = FORGOTTEN
+
+
+def fresh_correlation(n: int, m: int) -> CorrelationMemory:
+    """Of n subjects with m devices of which nothing was heard."""
+    never = np.int64(NEVER)
+    return CorrelationMemory(
+        judged=ByDevice(m, never),
+        last=ByDevice(m, never),
+        ended=ByDevice(m, never),
+        firing=np.zeros(n, np.bool_),
+        since=Sparse(n, never),
+        spent=Sparse(n, never),
+    )
+
+
+def fold(turn: Turn, memory: CorrelationMemory, rows: Rows) -> None:
+    """Take these rows of the rule's metric; `memory` is changed in place."""
+    own, hearing = turn.own, turn.hearing
+    rows = rows[own.slot[hearing.device[rows]] >= 0]
+    rows = rows[~own.away[own.slot[hearing.device[rows]]]]
+    place = places(own, own.slot[hearing.device[rows]], hearing.device[rows])
+    new = hearing.time[rows] > memory.judged.values[place]
+    new[1:] &= (np.diff(place) != 0) | (np.diff(hearing.time[rows]) != 0)
+    rows, place = rows[new], place[new]
+    device, time = hearing.device[rows], hearing.time[rows]
+    when = cast("Correlation", own.rule.condition).when
+    true, false = when.judge(hearing.value[rows], turn.attributes(device))
+    said = np.isin(place, place[true]) | (memory.ended.values[place] == FOREVER)
+    matters = np.flatnonzero(true | false & said)
+    np.maximum.at(memory.judged.values, place, time)
+    slot = own.slot[device]
+    order = matters[np.lexsort((device[matters], time[matters], slot[matters]))]
+    for some in _by_slot(slot[order]):
+        mine = order[some]
+        group = _Group(turn, memory, int(slot[mine[0]]))
+        group.take(place[mine].tolist(), time[mine].tolist(), true[mine].tolist())
+
+
+def _by_slot(slot: I32) -> list[Rows]:
+    """The rows of each run of equal slots."""
+    if not len(slot):
+        return []
+    return np.split(np.arange(len(slot)), np.flatnonzero(np.diff(slot)) + 1)
+
+
+class _Group:
+    """The devices of one slot, one event after another: only what qualifies comes here."""
+
+    def __init__(self, turn: Turn, memory: CorrelationMemory, slot: int) -> None:
+        self._turn, self._memory, self._slot = turn, memory, slot
+        self._start, end = turn.own.starts[slot : slot + 2].tolist()
+        self._last = memory.last.values[self._start : end]
+        self._ended = memory.ended.values[self._start : end]
+        self._condition = cast("Correlation", turn.own.rule.condition)
+        self._lasts = not BY_ID[turn.own.metric].occurs
+        self._earliest_end = self._newest() + self._condition.within if self._firing else FOREVER
+
+    def take(self, places: list[int], times: list[Micros], true: list[bool]) -> None:
+        """Events by time: whether `when` holds for the reading of this device."""
+        for place, time, holds in zip(places, times, true, strict=True):
+            if holds:
+                self._hold(place - self._start, time)
+            elif self._ended[place - self._start] == FOREVER:
+                self._ended[place - self._start] = time
+        self._memory.earliest = FORGOTTEN
+
+    @property
+    def _firing(self) -> bool:
+        return bool(self._memory.firing[self._slot])
+
+    def _newest(self) -> Micros:
+        return int(self._last.max())
+
+    def _hold(self, place: int, time: Micros) -> None:
+        if time > self._earliest_end:
+            self._expire(time)
+        self._last[place] = time
+        self._ended[place] = FOREVER if self._lasts else time
+        if self._firing:
+            self._earliest_end = max(self._earliest_end, time + self._condition.within)
+        else:
+            self._look(time)
+
+    def _expire(self, time: Micros) -> None:
+        """End, before a reading at this time, what had ended by then and was heard to the end."""
+        memory, slots = self._memory, np.array([self._slot])
+        end = int(_ends(self._turn, memory, slots)[0])
+        hearing, silence = self._turn.hearing, self._turn.silence
+        if end < time and all(
+            hearing.silent_before(device, time, silence) >= end
+            for device in _parts(self._turn, memory, self._slot)
+        ):
+            _clear(self._turn, memory, slots, np.array([end]))
+            self._earliest_end = FOREVER
+
+    def _look(self, time: Micros) -> None:
+        """Fire where enough devices said so around this time."""
+        needed, within = self._condition.devices, self._condition.within
+        spent = int(self._memory.spent[self._slot])
+        near = (self._last > spent) & (np.abs(self._last - time) <= within)
+        times = np.sort(self._last[near])
+        if len(times) < needed:
+            return
+        spans = np.flatnonzero(times[needed - 1 :] - times[: len(times) - needed + 1] <= within)
+        if len(spans):
+            since, at = int(times[spans[0]]), int(times[spans[0] + needed - 1])
+            self._fire(since, at)
+
+    def _fire(self, since: Micros, at: Micros) -> None:
+        memory, slot = self._memory, np.array([self._slot])
+        memory.firing[slot], memory.since[slot] = True, since
+        self._earliest_end = self._newest() + self._condition.within
+        ids = self._turn.own.devices_of(self._slot)[(self._last >= since) & (self._last <= at)]
+        self._turn.tell(
+            Change.FIRED,
+            Cause.COUNT_REACHED,
+            slot,
+            since=np.array([since]),
+            at=np.array([at]),
+            value=np.array([float(len(ids))]),
+            devices=[tuple(ids.tolist())],
+        )
+
+
+def tick(turn: Turn, memory: CorrelationMemory, now: Micros) -> None:
+    """End what has ended before `now` and was heard to the end; `memory` is changed in place."""
+    if memory.earliest >= now:
+        return
+    own = turn.own
+    slot = np.flatnonzero(memory.firing & ~own.away)
+    end = _ends(turn, memory, slot)
+    over = end < now - turn.lag(slot)
+    heard = [
+        int(
+            turn.silence.silent_at(np.array(_parts(turn, memory, one), np.int32)).min(
+                initial=FOREVER
+            )
+        )
+        for one in slot[over].tolist()
+    ]
+    memory.earliest = int(end[~over].min(initial=FOREVER))
+    ended = np.flatnonzero(over)[end[over] <= np.array(heard, np.int64)]
+    _clear(turn, memory, slot[ended], end[ended])
+    if len(ended) < len(heard):
+        memory.earliest = FORGOTTEN
+
+
+def _ends(turn: Turn, memory: CorrelationMemory, slots: Slots) -> I64:
+    """When the span of each of these firing slots ends, by what was heard so far."""
+    if not len(slots):
+        return np.empty(0, np.int64)
+    place, starts = places_of(turn.own, slots)
+    last, ended = memory.last.values[place], memory.ended.values[place]
+    since = np.repeat(memory.since[slots], np.diff(starts, append=len(place)))
+    newest = np.maximum.reduceat(last, starts)
+    said: I64 = np.maximum.reduceat(np.where(last >= since, ended, NEVER), starts)
+    within = cast("Correlation", turn.own.rule.condition).within
+    ends: I64 = np.maximum(newest + within, said)
+    return ends
+
+
+def _parts(turn: Turn, memory: CorrelationMemory, slot: int) -> list[int]:
+    """The devices that take part in the span of this firing slot."""
+    start, end = turn.own.starts[slot : slot + 2].tolist()
+    took = memory.last.values[start:end] >= int(memory.since[slot])
+    parts: list[int] = turn.own.devices_of(slot)[took].tolist()
+    return parts
+
+
+def _clear(turn: Turn, memory: CorrelationMemory, slots: Slots, at: I64) -> None:
+    """These spans have ended; told with all who took part."""
+    parts = [tuple(_parts(turn, memory, slot)) for slot in slots.tolist()]
+    since = memory.since[slots]
+    memory.firing[slots] = False
+    for slot in slots.tolist():
+        start, end = turn.own.starts[slot : slot + 2].tolist()
+        memory.spent[slot] = int(memory.last.values[start:end].max())
+    turn.tell(
+        Change.CLEARED,
+        Cause.CONDITION_ENDED,
+        slots,
+        since=since,
+        at=at,
+        value=np.array([float(len(some)) for some in parts]),
+        devices=parts,
+    )
