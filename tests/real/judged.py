@@ -43,12 +43,11 @@ class Judged:
 
     def place(self, subject: Subject) -> str:
         """The code of a device, a household or an area."""
-        places = {
-            SubjectKind.DEVICE: self.inventory.devices,
-            SubjectKind.HOUSEHOLD: self.inventory.households,
-            SubjectKind.AREA: self.inventory.areas,
-        }
-        return str(places[subject.kind][subject.id].code)
+        if subject.kind is SubjectKind.DEVICE:
+            return self.inventory.devices[subject.id].code
+        if subject.kind is SubjectKind.HOUSEHOLD:
+            return self.inventory.households[subject.id].code
+        return self.inventory.areas[subject.id].code
 
 
 def judged(converted: Converted, community: str, *, every: Micros = MINUTE) -> Judged:
@@ -58,7 +57,9 @@ def judged(converted: Converted, community: str, *, every: Micros = MINUTE) -> J
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "recorded.csv"
         file.write_text(converted.csv(), "utf-8")
-        recording = read_recording(file, Reader("recorded.csv", community), ground.inventory, LIMITS)
+        recording = read_recording(
+            file, Reader("recorded.csv", community), ground.inventory, LIMITS
+        )
     plan = make_plan(rules, ground.inventory)
     said, spells, count = list[Transition](), Spells(), 0
     own = Replay.begin(plan, recording.start)
@@ -88,7 +89,7 @@ def when(moment: Micros | None) -> datetime | None:
 
 
 def told(own: Judged, alerts: Sequence[Spell]) -> Iterator[dict[str, object]]:
-    """Each alert as a record: rule, place, since, fired, until in RFC 3339, why, the first value."""
+    """Each alert as a record: rule, place, since, fired, until (RFC 3339), why, the first value."""
     for one in alerts:
         until = when(one.until)
         yield {
