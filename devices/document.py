@@ -177,14 +177,37 @@ class _Reader:
         return _StopReadingError()
 
 
+class _Writer(yaml.SafeDumper):
+    """Writes what this module reads: repeats what occurs twice, quotes what else is no text."""
+
+    def ignore_aliases(self, _data: object) -> bool:
+        return True
+
+
+def _as_text(writer: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    plain = isinstance(_plain(text), str)
+    return writer.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else '"')
+
+
+_Writer.add_representer(str, _as_text)
+
+
+def write(data: Data) -> str:
+    """These data as YAML; `read` reads them back."""
+    return yaml.dump(data, Dumper=_Writer, allow_unicode=True, sort_keys=False, width=100)
+
+
 def _line(event: yaml.Event) -> int:
     return event.start_mark.line + 1 if event.start_mark else 1
 
 
 def _scalar(event: yaml.ScalarEvent) -> Data:
     text = str(event.value)
-    if event.style:
-        return text
+    return text if event.style else _plain(text)
+
+
+def _plain(text: str) -> Data:
+    """What a text without quotes is."""
     if text in _WORDS:
         return _WORDS[text]
     if _INTEGER.fullmatch(text):

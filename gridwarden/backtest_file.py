@@ -15,6 +15,7 @@ from devices.reading import Batch, Bool
 from gridwarden.backtest import LeftOut, Recording
 from gridwarden.errors import GridwardenError
 from gridwarden.replay import SHOWN_PROBLEMS, Reader, Recorded
+from ingest import columns
 from ingest.decode import Limits
 
 
@@ -67,7 +68,7 @@ def read_recording(
     except (OSError, UnicodeDecodeError) as error:
         raise RecordingError(f"{file} cannot be read: {error}") from None
     rows = rows.take(np.argsort(rows.arrival, kind="stable"))
-    rows = possible(rows.take(_within(rows, span)), limits, left_out)
+    rows = possible(rows.take(_within(rows, span)), inventory, limits, left_out)
     if not len(rows):
         raise RecordingError(f"{file}: no reading of this site's devices in this span")
     first, last = int(rows.arrival[0]), int(rows.arrival[-1])
@@ -77,24 +78,13 @@ def read_recording(
     )
 
 
-def possible(rows: Batch, limits: Limits, left_out: LeftOut) -> Batch:
+def possible(rows: Batch, inventory: Inventory, limits: Limits, left_out: LeftOut) -> Batch:
     """Those of these that the service would have stored, by their times and values."""
     in_time = (rows.time >= limits.earliest) & (rows.time <= rows.arrival + limits.max_ahead)
-    low, high = _RANGES[:, rows.metric]
-    sensible = (rows.value >= low) & (rows.value <= high)
+    sensible = columns.possible(rows, columns.highest(rows, inventory))
     left_out.impossible_time += int((~in_time).sum())
     left_out.out_of_range += int((in_time & ~sensible).sum())
     return rows.take(in_time & sensible)
-
-
-def _ranges() -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
-    table = np.full((2, max(m.id for m in BY_NAME.values()) + 1), np.nan)
-    for metric in BY_NAME.values():
-        table[:, metric.id] = metric.low, metric.high
-    return table
-
-
-_RANGES = _ranges()
 
 
 def _rows(lines: Iterable[Recorded | Problem], inventory: Inventory, left_out: LeftOut) -> Batch:

@@ -86,6 +86,6 @@ def simulated(
 
     def readings() -> Iterable[Batch]:
         for rows in city.readings():
-            yield possible(rows, limits, left_out)
+            yield possible(rows, ground.inventory, limits, left_out)
 
     return Recording(readings(), start, start + span, left_out), list(city.incidents)

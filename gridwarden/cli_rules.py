@@ -6,13 +6,16 @@ from typing import Annotated
 import typer
 
 from gridwarden.cli_rules_explain import explain
+from gridwarden.cli_rules_library import library
 from gridwarden.cli_rules_replay import replay
 from gridwarden.rule_files import read_files
+from gridwarden.rule_library import library_texts
 from rules.errors import RulesError
 from rules.loader import load
 
 rules_app = typer.Typer(no_args_is_help=True, help="Rule files.")
 rules_app.command("replay")(replay)
+rules_app.command("library")(library)
 rules_app.command("explain")(explain)
 
 Paths = Annotated[
@@ -32,7 +35,7 @@ def check(paths: Paths) -> None:
     files, problems = read_files(paths)
     count = 0
     try:
-        count = len(load(files, whole=True))
+        count = len(load(files, library_texts(), whole=True))
     except RulesError as error:
         problems += error.problems
     for problem in sorted(problems):

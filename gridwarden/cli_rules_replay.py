@@ -256,11 +256,12 @@ def _rules(folder: Path | None, ground: Ground) -> Sequence[Rule]:
 def _loaded(folder: Path) -> Sequence[Rule]:
     """The rules below this folder; ReplayError with every problem of them."""
     from gridwarden.rule_files import read_files
+    from gridwarden.rule_library import library_texts
     from rules.loader import load
 
     files, problems = read_files([folder])
     try:
-        found = load(files)
+        found = load(files, library_texts())
     except RulesError as error:
         problems += error.problems
     if problems:

@@ -17,6 +17,7 @@ from gridwarden.cli_settings import read_settings
 from gridwarden.clock import clock_of
 from gridwarden.layout import read_layout
 from gridwarden.rule_changes import rules_in_force, told
+from gridwarden.rule_library import library_texts
 from gridwarden.settings import Settings
 from gridwarden.shard import spanning
 from gridwarden.site import check, rule_texts
@@ -103,7 +104,8 @@ def _contents(site: Site) -> str:
 def _tell(folder: Path, problems: Iterable[Problem], before: str = "") -> None:
     for problem in problems:
         hint = f"\n    {problem.hint}" if problem.hint else ""
-        place = problem.source if problem.source == str(folder) else folder / problem.source
+        inside = problem.source != str(folder) and problem.source not in library_texts()
+        place = folder / problem.source if inside else problem.source
         typer.echo(f"{place}:{problem.line}: {before}{problem.what}{hint}", err=True)
 
 

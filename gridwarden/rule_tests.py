@@ -17,6 +17,7 @@ from devices.errors import Problem
 from devices.site import Site, SiteError
 from gridwarden import site as site_folder
 from gridwarden.rule_files import read_files as read_texts
+from gridwarden.rule_library import library_texts
 from gridwarden.site_warnings import provisional_duties, provisional_inventory
 from rules import loader
 from rules.errors import RulesError
@@ -151,7 +152,7 @@ class _Reader:
     def _site(self, folder: str) -> tuple[Site, tuple[Rule, ...]] | None:
         try:
             site, rules = site_folder.check(Path(folder))
-            return site, tuple(replace(r, source=f"{folder}/{r.source}") for r in rules)
+            return site, tuple(_in_folder(folder, rule) for rule in rules)
         except SiteError as error:
             for problem in error.problems:
                 inside = "" if problem.source == folder else f"{folder}/"
@@ -164,7 +165,7 @@ class _Reader:
             texts, problems = read_texts(map(Path, paths))
             self.problems += problems
             try:
-                self._rules[paths] = loader.load(texts)
+                self._rules[paths] = loader.load(texts, library_texts())
             except RulesError as error:
                 self.problems += error.problems
                 self._rules[paths] = None
@@ -174,3 +175,9 @@ class _Reader:
 def _beside(path: Path, name: str) -> str:
     """The path that a test file names, relative to it."""
     return os.path.normpath(path.parent / name)
+
+
+def _in_folder(folder: str, rule: Rule) -> Rule:
+    """The rule with the path of its file from here; what is of the library has its own."""
+    own = rule.source in library_texts()
+    return rule if own else replace(rule, source=f"{folder}/{rule.source}")

@@ -11,6 +11,7 @@ from devices.errors import Problem
 from devices.registry import RuleText
 from devices.site import Site, SiteError, load
 from devices.suggest import did_you_mean
+from gridwarden.rule_library import library_texts
 from rules import loader
 from rules.errors import RulesError
 from rules.model import Rule
@@ -65,8 +66,8 @@ def check_files(files: Mapping[str, str]) -> tuple[Site, tuple[Rule, ...]]:
     except SiteError as error:
         problems += error.problems
     try:
-        texts = {path: text for path, text in files.items() if _is_rules(path)}
-        rules = loader.load(texts, whole=True)
+        own = {path: text for path, text in files.items() if _is_rules(path)}
+        rules = loader.load(own, library_texts(), whole=True)
     except RulesError as error:
         problems += error.problems
     if site is None or rules is None:

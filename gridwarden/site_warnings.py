@@ -1,5 +1,7 @@
 """What a sound site still lacks: nobody on duty, a rule that sees nothing, a category of no rule.
 
+A rule of the library may see nothing: the library is for every site.
+
 Responsibility is asked of the same code that routes alerts, over the inventory that the site would
 give, so that what is told here is what would happen.
 """
@@ -18,6 +20,7 @@ from devices.instant import NEVER, Micros, format_duration
 from devices.inventory import Area, Device, Household, Inventory
 from devices.site import DeviceEntry, Site
 from devices.suggest import did_you_mean
+from gridwarden.rule_library import library_texts
 from rules.model import SPO2_SCALE, Absence, NoData, Rule, Score, SubjectKind
 from rules.news2 import PARAMETERS
 from rules.plan import Plan, RulePlan, make_plan
@@ -125,7 +128,7 @@ def _idle_rules(plan: Plan, inventory: Inventory) -> Iterator[Problem]:
         if _forgotten(bound):
             hint = "give them the attribute, or narrow the rule's 'watch'"
             yield Problem(rule.source, rule.line, _lacking(bound, inventory), hint)
-        elif not len(bound.subject_ids):
+        elif not len(bound.subject_ids) and rule.source not in library_texts():
             what = f"rule {rule.code} watches no device of this site"
             yield Problem(rule.source, rule.line, what, "leave it out, or widen its 'watch'")
 
@@ -178,7 +181,8 @@ def _scores(plan: Plan, inventory: Inventory) -> Iterator[Problem]:
             continue
         assumed = {PARAMETERS[ASSUMABLE[word]] for word in rule.condition.assume}
         lacking = dict(_unmeasured(bound, inventory, set(PARAMETERS) - assumed))
-        if lacking:
+        unused = rule.source in library_texts() and len(lacking) == len(bound.subject_ids)
+        if lacking and not unused:
             names = ", ".join(sorted(set().union(*lacking.values())))
             what = f"rule {rule.code} can have no total in {_listed(sorted(lacking))}: no {names}"
             hint = "add the device or its 'metrics', use 'assume', or narrow the rule's 'watch'"

@@ -14,15 +14,17 @@ from devices.simulator.parts import Part
 from devices.site import AreaEntry, DeviceEntry, DutyEntry, HouseholdEntry, MemberEntry, Site
 from gridwarden.errors import GridwardenError
 
-COPD = (
-    ("when: spo2 <= 91\n", "when: spo2 <= 91 - 8 * device.copd\n"),
-    ("clear: spo2 >= 94\n", "clear: spo2 >= 94 - 8 * device.copd\n"),
-    (
-        "when: spo2 > 91 and spo2 < 94\n",
-        "when: spo2 > 91 - 8 * device.copd and spo2 < 94 - 8 * device.copd\n",
-    ),
-)
-"""The example's rules on blood oxygen, and the same on NEWS2's second scale (3 points at 83 % and
+CARE = "rules/care.yaml"
+TAKEN = "- library: care\n"
+COPD = """\
+  change:
+    care.spo2_low:
+      when: spo2 <= 91 - 8 * device.copd
+      clear: spo2 >= 94 - 8 * device.copd
+    care.spo2_lowered:
+      when: spo2 > 91 - 8 * device.copd and spo2 < 94 - 8 * device.copd
+"""
+"""The library's rules on blood oxygen, and the same on NEWS2's second scale (3 points at 83 % and
 less, 2 at 84 and 85 %) for wearables whose attribute `copd` is 1."""
 
 
@@ -64,12 +66,10 @@ def write_site(
 
 def with_copd(rules: Mapping[str, str]) -> dict[str, str]:
     """The example's rules with COPD; FolderError where they do not read as they did."""
-    care = rules["rules/care.yaml"]
-    for old, new in COPD:
-        if care.count(old) != 1:
-            raise FolderError(f"rules/care.yaml of the example does not hold {old.strip()!r} once")
-        care = care.replace(old, new)
-    return {**rules, "rules/care.yaml": care}
+    care = rules[CARE]
+    if not care.endswith(TAKEN):
+        raise FolderError(f"{CARE} of the example does not end with {TAKEN.strip()!r}")
+    return {**rules, CARE: care + COPD}
 
 
 def header_of(site: Site) -> Mapping[str, object]:

@@ -2,18 +2,20 @@
 
 A rule file is a YAML list. Each item has an `id`, a `category`, what it watches, one condition,
 a `severity` and its texts. Which condition it is shows in its keys: see `rules.conditions.READERS`.
+An item with `library` takes rules of the rule library, which is handed over as texts.
 """
 
 import re
-import textwrap
 from collections.abc import Mapping
 from dataclasses import replace
 
 from devices.document import Data, Lines, scan
 from devices.errors import Problem
 from rules.conditions import CONDITION_KEYS, Reader, reader_of
-from rules.entry import Entry
+from rules.entry import LANGUAGES, Entry
 from rules.errors import RulesError
+from rules.inclusion import EMPTY, LIBRARY, take
+from rules.items import item_texts
 from rules.keys import (
     CODE,
     read_active,
@@ -43,15 +45,21 @@ _KEYS = frozenset(
         "unless",
         "title",
         "advice",
-        "tuning",
-        "source",
     }
 )
+_NOTES = frozenset({"source", "tuning"})
+"""What a rule says of itself to people; nothing of it changes what the rule does."""
+
+KEYS = _KEYS | _NOTES
+"""Those that every rule may have."""
 
 
-def load(files: Mapping[str, str], *, whole: bool = False) -> tuple[Rule, ...]:
+def load(
+    files: Mapping[str, str], library: Mapping[str, str] = EMPTY, *, whole: bool = False
+) -> tuple[Rule, ...]:
     """All rules of these texts by path, in order; RulesError with every problem in any of them.
 
+    library: the texts that `library: NAME` takes rules from, by path (`library/NAME.yaml`).
     whole: these are all the rules that there are, so that those named in `unless` must be among
     them; without it a rule that is not there keeps none quiet.
     """
@@ -59,7 +67,7 @@ def load(files: Mapping[str, str], *, whole: bool = False) -> tuple[Rule, ...]:
     rules: list[Rule] = []
     seen, unless = dict[str, str](), dict[str, int]()
     for source, text in files.items():
-        rules += _load_file(source, text, seen, unless, problems)
+        rules += _load_file(source, text, library, seen, unless, problems)
     if whole:
         problems += problems_of_references(rules, unless, seen)
     if problems:
@@ -67,9 +75,10 @@ def load(files: Mapping[str, str], *, whole: bool = False) -> tuple[Rule, ...]:
     return tuple(rules)
 
 
-def _load_file(
+def _load_file(  # noqa: PLR0917 - a text, and what all of them share
     source: str,
     text: str,
+    library: Mapping[str, str],
     seen: dict[str, str],
     unless: dict[str, int],
     problems: list[Problem],
@@ -87,15 +96,25 @@ def _load_file(
         what = f"a rule file is a list of rules, not a {_called(data)}"
         problems.append(Problem(source, lines.line, what, "begin each rule with '- id: …'"))
         return []
-    texts = _item_texts(text, lines, len(data))
-    rules = [
-        _load_rule(_entry(source, i, item, lines, problems), texts[i], seen)
-        for i, item in enumerate(data)
-    ]
-    sound = [(rule, i) for i, rule in enumerate(rules) if rule is not None]
-    for rule, i in sound:
-        unless[rule.code] = lines.parts.get(i, lines).at("unless")
-    return [rule for rule, _ in sound]
+    texts = item_texts(text, lines, len(data))
+    rules: list[Rule] = []
+    for i, item in enumerate(data):
+        entry = _entry(source, i, item, lines, problems)
+        if LIBRARY in entry.data:
+            taken = [rule for rule in _load_library(entry, library, seen) if rule is not None]
+            unless |= {rule.code: rule.line for rule in taken}
+            rules += taken
+        elif (rule := _load_rule(entry, texts[i], seen)) is not None:
+            unless[rule.code] = lines.parts.get(i, lines).at("unless")
+            rules.append(rule)
+    return rules
+
+
+def _load_library(
+    entry: Entry, library: Mapping[str, str], seen: dict[str, str]
+) -> list[Rule | None]:
+    taken = [(one, _load_rule(one.entry, one.text, seen)) for one in take(entry, library)]
+    return [rule and replace(rule, source=one.source, line=one.line) for one, rule in taken]
 
 
 def _called(data: Data) -> str:
@@ -120,7 +139,7 @@ def _load_rule(entry: Entry, text: str, seen: dict[str, str]) -> Rule | None:
         if not before:
             entry.complain("", "a rule without anything in it")
         return None
-    entry.refuse_others(_KEYS | CONDITION_KEYS)
+    entry.refuse_others(_KEYS | _NOTES | CONDITION_KEYS)
     code = _code(entry, seen)
     category = _matching(entry, "category", _CATEGORY, "e.g. parking, access, care or safety")
     reader = reader_of(entry)
@@ -131,8 +150,7 @@ def _load_rule(entry: Entry, text: str, seen: dict[str, str]) -> Rule | None:
     active = read_active(entry)
     title = read_texts(entry, "title", required=True)
     advice = read_texts(entry, "advice", required=False)
-    tuning = entry.languages("tuning", required=False)
-    origin = entry.text("source") if "source" in entry.data else None
+    basis, tuning = _basis(entry), entry.languages("tuning", required=False)
     unless = read_unless(entry)
     lateness = read_lateness(entry)
     if len(entry.problems) > before or not (watch and condition and colours):
@@ -154,11 +172,11 @@ def _load_rule(entry: Entry, text: str, seen: dict[str, str]) -> Rule | None:
         colours.grades,
         active,
         tuning,
-        origin or "",
+        basis,
         unless.rules,
         lateness,
     )
-    return replace(rule, fingerprint=fingerprint(rule))
+    return replace(rule, fingerprint=fingerprint(rule), basis=basis, tuning=tuning)
 
 
 def _watch(entry: Entry, reader: Reader) -> Watch | None:
@@ -184,18 +202,10 @@ def _matching(entry: Entry, key: str, pattern: re.Pattern[str], hint: str) -> st
     return word or ""
 
 
-def _item_texts(text: str, lines: Lines, count: int) -> list[str]:
-    """Each item's own lines, without the comments and blank lines that lead to the next."""
-    written = text.splitlines()
-    starts = [lines.at(i) for i in range(count)]
-    ends = [start - 1 for start in starts[1:]] + [len(written)]
-    return [
-        _trimmed(written[start - 1 : max(end, start)])
-        for start, end in zip(starts, ends, strict=True)
-    ]
-
-
-def _trimmed(written: list[str]) -> str:
-    while written and (not written[-1].strip() or written[-1].lstrip().startswith("#")):
-        written.pop()
-    return textwrap.dedent("\n".join(written))
+def _basis(entry: Entry) -> Mapping[str, str]:
+    """Where the threshold comes from: texts by language, or one text for all; may be left out."""
+    value = entry.data.get("source")
+    if isinstance(value, dict):
+        return entry.languages("source", required=False)
+    text = None if value is None else entry.text("source")
+    return dict.fromkeys(LANGUAGES, text) if text else {}

@@ -447,9 +447,10 @@ class Rule:
     severity: the colour of its alerts; with `grades`, the least grave of them, which counts where
     no grade holds · fingerprint: changes when the meaning may have changed, so that old state is
     not reused · grades: the gravest first · active: when it may raise alerts, None for always
-    tuning: how to set it for a place, by language · origin: where its threshold comes from
-    unless: codes of rules that keep it from being told while they fire around · lateness: how
-    long it waits for readings that come late, µs.
+    tuning: what to change when it is too loud or too late, and what that costs · basis: where its
+    threshold comes from; both by language, empty where nothing is said · unless: codes of rules
+    that keep it from being told while they fire around · lateness: how long it waits for readings
+    that come late, µs.
     """
 
     code: str
@@ -468,7 +469,7 @@ class Rule:
     grades: tuple[Grade, ...] = ()
     active: Active | None = None
     tuning: Mapping[str, str] = field(default_factory=dict)
-    origin: str = ""
+    basis: Mapping[str, str] = field(default_factory=dict)
     unless: tuple[str, ...] = ()
     lateness: Micros = 0
 

@@ -35,13 +35,9 @@ FINGERPRINT_BYTES = 16
 def write(rule: Rule) -> str:
     """A rule file (JSON, which is YAML) with this rule alone; `rules.loader` reads it back."""
     fields = _meaning(rule, lambda expression: expression.text)
-    fields["title"] = dict(rule.title)
-    if rule.advice:
-        fields["advice"] = dict(rule.advice)
-    if rule.tuning:
-        fields["tuning"] = dict(rule.tuning)
-    if rule.origin:
-        fields["source"] = rule.origin
+    texts_of = {"title": rule.title, "advice": rule.advice}
+    texts_of |= {"source": rule.basis, "tuning": rule.tuning}
+    fields |= {key: dict(by_language) for key, by_language in texts_of.items() if by_language}
     return orjson.dumps([fields]).decode()
 
 

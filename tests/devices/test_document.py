@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.document import MAX_CHARACTERS, MAX_DEPTH, read, scan
+from devices.document import MAX_CHARACTERS, MAX_DEPTH, Data, read, scan, write
 from devices.errors import DocumentError
 
 TEXT = """\
@@ -90,3 +90,34 @@ def test_an_enormous_text_is_not_read() -> None:
 def test_any_text_is_understood_or_refused_with_a_line_in_it(text: str) -> None:
     _, _, problems = scan("any", text)
     assert all(1 <= p.line <= len(text.splitlines()) + 1 for p in problems)
+
+
+WRITTEN = st.characters(exclude_categories=["Cs", "Cc", "Cn"])
+PLAIN: st.SearchStrategy[Data] = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**18) + 1, 10**18 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(WRITTEN, max_size=30)
+    | st.sampled_from(
+        ["true", "null", "~", "", "5", "-1.5", "1e5", "1.0e3", "007", "a: b", "- x", "no"]
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(WRITTEN, min_size=1, max_size=10), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@given(PLAIN)
+def test_what_is_written_reads_back_as_the_same(data: Data) -> None:
+    again, _ = read("w.yaml", write(data))
+    assert again == data
+
+
+def test_what_is_written_is_for_people_too() -> None:
+    data: Data = {"title": {"zh": "门", "en": "Door"}, "for": "60s", "when": "door_open == 1"}
+    assert write([data]) == (
+        "- title:\n    zh: 门\n    en: Door\n  for: 60s\n  when: door_open == 1\n"
+    )

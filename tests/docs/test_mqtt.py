@@ -60,7 +60,7 @@ def test_refused_examples_are_refused(example: Example) -> None:
 
 
 def test_the_alert_has_the_keys_that_members_are_sent() -> None:
-    rules = load({str(i): e.text for i, e in enumerate(examples("docs/rules.md"))})
+    rules = load({str(i): e.text for i, e in enumerate(examples("docs/rules.md")) if not e.words})
     rule = next(rule for rule in rules if rule.code == "access.denied_repeatedly")
     subject = Subject(SubjectKind.DEVICE, 1)
     severity = rule.severity

@@ -5,12 +5,15 @@ from typing import get_args
 from devices.kind import BY_NAME
 from devices.site.forms import AreaForm, DeviceForm, DutyForm, HouseholdForm, MemberForm
 from devices.site.loader import load
+from gridwarden.rule_library import library_texts
 from rules.loader import load as load_rules
 from rules.model import Condition
 from tests.docs.pages import examples, read
 
 SITE = {example.words[0]: example.text for example in examples("docs/site.md")}
-RULES = {str(i): example.text for i, example in enumerate(examples("docs/rules.md"))}
+PAGE = examples("docs/rules.md")
+RULES = {str(i): example.text for i, example in enumerate(PAGE) if not example.words}
+LIBRARY = {example.words[0]: example.text for example in PAGE if example.words}
 FORMS = (AreaForm, DeviceForm, DutyForm, HouseholdForm, MemberForm)
 
 
@@ -32,3 +35,11 @@ def test_every_field_of_every_section_is_explained() -> None:
 def test_the_example_rules_are_of_every_kind() -> None:
     kinds = {type(rule.condition) for rule in load_rules(RULES)}
     assert kinds == set(get_args(Condition))
+
+
+def test_the_example_of_the_library_is_accepted() -> None:
+    rules = {rule.code: rule for rule in load_rules(LIBRARY, library_texts())}
+    assert rules["care.spo2_low"].severity == "orange"
+    assert not rules["care.no_movement"].unless_away
+    assert "care.spo2_lowered" not in rules
+    assert "parking.car_park_full" in rules

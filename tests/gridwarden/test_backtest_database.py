@@ -117,7 +117,7 @@ def test_a_simulated_morning_tells_the_same_when_it_is_stored(
     rates = {name: rate * 10 for name, rate in RATES.items()}
     city, left_out = City(ground.inventory, span, rates=rates), LeftOut()
     limits = Limits(START - DAY, AHEAD)
-    rows = once(possible(concatenate(list(city.readings())), limits, left_out))
+    rows = once(possible(concatenate(list(city.readings())), ground.inventory, limits, left_out))
     rows = rows.take(rows.arrival < span.end)
     keep(database_url, rows)
     as_said = Recording((rows,), span.start, span.end)

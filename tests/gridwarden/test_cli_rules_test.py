@@ -49,11 +49,19 @@ def folder(path: Path, tests: str = TESTS, rules: str = RULE) -> Path:
     return file
 
 
-def test_the_example_tests_pass_and_make_every_rule_fire() -> None:
+def test_the_example_tests_pass() -> None:
     code, output, errors = call(EXAMPLES)
+    assert (code, errors) == (0, "")
+    assert ", 0 failed in " in output
+
+
+def test_the_tests_of_the_library_pass_and_make_every_rule_fire() -> None:
+    code, output, errors = call(ROOT / "rules" / "library" / "tests")
     assert (code, errors) == (0, "")
     assert "No test makes these fire" not in output
     assert ", 0 failed in " in output.splitlines()[-1]
+    tested = {path.stem for path in (ROOT / "rules" / "library" / "tests").glob("*.yaml")}
+    assert tested == {path.stem for path in (ROOT / "rules" / "library").glob("*.yaml")}
 
 
 def test_a_failure_is_told_with_its_place_and_exit_code_1(tmp_path: Path) -> None:

@@ -26,4 +26,5 @@ def test_the_wheel_has_every_file_of_the_packages(tmp_path: Path) -> None:
         if file.is_file() and "__pycache__" not in file.parts
     }
     assert {"gridwarden/migrations/0001_core.sql", "examples/site/rules/care.yaml"} < files
+    assert "rules/library/care.yaml" in files
     assert {f.replace("examples/", "gridwarden/examples/") for f in files} - packed == set()

@@ -5,9 +5,11 @@ nothing (unchanged, or not read), so it makes no reading. More free places than 
 impossible and must be rejected.
 """
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.real.source import Converted, Row, in_order, read, rule, site
 
@@ -16,8 +18,14 @@ FULL, NOT_FULL = 0.05, 0.10
 """Full at 95 % taken (DOMAIN.md); no longer full at more than a tenth free."""
 
 
-def convert(folder: Path, community: str) -> Converted:
-    """A car park per place that was ever read."""
+LASTING, SILENT_AFTER = timedelta(minutes=10), timedelta(minutes=30)
+"""How long the library's rules wait, and how long a car park's word counts (devices/kind.py)."""
+
+
+def convert(
+    folder: Path, community: str, rules: Sequence[dict[str, object]] | None = None
+) -> Converted:
+    """A car park per place that was ever read; rules: the one on being full, if not given."""
     capacities = capacity(read(folder / "meta-data.csv"))
     rows = [row for day in sorted(folder.glob("2020-*.csv")) for row in _day(read(day))]
     places = sorted({row.device for row in rows})
@@ -26,7 +34,7 @@ def convert(folder: Path, community: str) -> Converted:
             community,
             "Europe/Berlin",
             devices=[_device(place, capacities.get(place), community) for place in places],
-            rules=[_full()],
+            rules=[_full()] if rules is None else list(rules),
         ),
         in_order(rows),
     )
@@ -76,3 +84,64 @@ def _day(rows: list[dict[str, str]]) -> Iterator[Row]:
 def _device(place: str, capacity: float | None, community: str) -> dict[str, object]:
     device: dict[str, object] = {"code": place, "kind": "car_park", "area": f"{community}-here"}
     return device | ({"attributes": {"capacity": capacity}} if capacity else {})
+
+
+class Stretch(NamedTuple):
+    """A car park was full, or filling: since, told from `fired` on, until (None: to the end)."""
+
+    place: str
+    since: datetime
+    fired: datetime
+    until: datetime | None
+
+
+def stretches(
+    rows: Iterable[Row], capacities: Mapping[str, float], most: float, least: float
+) -> list[Stretch]:
+    """What the library's rules must find, told by hand: free share <= most for ten minutes.
+
+    Until a free share above `least`. A reading counts for half an hour; the ten minutes begin
+    anew after that.
+    """
+    by_place: dict[str, list[tuple[datetime, float]]] = {}
+    for row in rows:
+        if 0 <= float(row.value) <= capacities.get(row.device, -1.0):
+            share = float(row.value) / capacities[row.device]
+            by_place.setdefault(row.device, []).append((row.time, share))
+    end = max(row.time for row in rows)
+    found = [
+        s for place, said in by_place.items() for s in _of_place(place, said, (most, least), end)
+    ]
+    return sorted(found, key=lambda s: (s.fired, s.place))
+
+
+def _of_place(
+    place: str, said: list[tuple[datetime, float]], limits: tuple[float, float], end: datetime
+) -> Iterator[Stretch]:
+    most, least = limits
+    since: datetime | None = None
+    standing: Stretch | None = None
+    before = said[0][0]
+    for at, share in said:
+        if since and standing is None and at >= since + LASTING:
+            standing = Stretch(place, since, since + LASTING, None)
+        if standing is None and at - before > SILENT_AFTER:
+            since = None
+        if share <= most:
+            since = since or at
+        else:
+            since = None
+            if standing and share > least:
+                yield standing._replace(until=at)
+                standing = None
+        before = at
+    if standing is None and since and since + LASTING <= end:
+        standing = Stretch(place, since, since + LASTING, None)
+    if standing:
+        yield standing
+
+
+def longest_silence(rows: Sequence[Row]) -> tuple[datetime, datetime]:
+    """From when to when no car park said anything."""
+    times = sorted({row.time for row in rows})
+    return max(pairwise(times), key=lambda pair: pair[1] - pair[0])

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -62,7 +62,7 @@ def site(
     zone: str,
     *,
     devices: list[dict[str, object]],
-    rules: list[dict[str, object]],
+    rules: Sequence[dict[str, object]],
     households: list[dict[str, object]] | None = None,
 ) -> dict[str, str]:
     """A site of one community, one area in it (code COMMUNITY-here), one member for everything."""
@@ -77,7 +77,7 @@ def site(
         "devices.yaml": devices,
         "members.yaml": [member],
         "duties.yaml": [duty],
-        "rules/recorded.yaml": rules,
+        "rules/recorded.yaml": list(rules),
     }
     return {path: yaml.dump(part, Dumper=_WrittenOut) for path, part in parts.items()}
 

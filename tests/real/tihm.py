@@ -82,7 +82,17 @@ class Score:
         return self.found / (self.found + self.missed)
 
 
-def convert(folder: Path, community: str) -> Converted:
+def rules_of(limits: Mapping[str, tuple[float, float]]) -> dict[str, tuple[str, str]]:
+    """Rules by code: metric and condition, true at or beyond the limits of the metric."""
+    return {
+        f"tihm.{metric}": (metric, f"{metric} <= {low:g} or {metric} >= {high:g}")
+        for metric, (low, high) in limits.items()
+    }
+
+
+def convert(
+    folder: Path, community: str, rules: Mapping[str, tuple[str, str]] = RULES
+) -> Converted:
     """One household with a vital_signs device per patient."""
     measured = read(folder / "Physiology.csv")
     patients = sorted({row["patient_id"] for row in measured})
@@ -92,7 +102,7 @@ def convert(folder: Path, community: str) -> Converted:
             "Europe/London",
             households=[_household(community, patient) for patient in patients],
             devices=[_device(community, patient) for patient in patients],
-            rules=[rule(code, "care", *watched) for code, watched in RULES.items()],
+            rules=[rule(code, "care", *watched) for code, watched in rules.items()],
         ),
         in_order(_row(row) for row in measured),
     )

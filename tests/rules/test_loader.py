@@ -12,7 +12,7 @@ from rules.model import Absence, CountInWindow, NoData, Per, Rule, Severity, Sub
 from rules.written import write
 from tests.rules.community import KEY_RULES, RULES
 
-EXAMPLES = Path(__file__).parents[2] / "examples" / "site" / "rules"
+LIBRARY = Path(__file__).parents[2] / "rules" / "library"
 
 GOOD = """\
 # our rules
@@ -40,8 +40,8 @@ GOOD = """\
 """
 
 
-def example_files() -> dict[str, str]:
-    return {p.name: p.read_text("utf-8") for p in sorted(EXAMPLES.glob("*.yaml"))}
+def library_files() -> dict[str, str]:
+    return {p.name: p.read_text("utf-8") for p in sorted(LIBRARY.glob("*.yaml"))}
 
 
 def problems_of(text: str) -> list[str]:
@@ -83,13 +83,13 @@ def test_reads_a_count_and_an_absence() -> None:
     assert absence == Absence(None, 12 * HOUR, Per(SubjectKind.HOUSEHOLD))
 
 
-def test_the_examples_have_no_mistakes() -> None:
-    rules = load(example_files())
+def test_the_library_has_no_mistakes() -> None:
+    rules = load(library_files())
     assert len(rules) >= 15
     assert all(rule.advice for rule in rules)
 
 
-@pytest.mark.parametrize("rule", [*RULES, *KEY_RULES, *load(example_files())], ids=lambda r: r.code)
+@pytest.mark.parametrize("rule", [*RULES, *KEY_RULES, *load(library_files())], ids=lambda r: r.code)
 def test_a_rule_written_out_reads_back_as_the_same(rule: Rule) -> None:
     (again,) = load({"w": write(rule)})
     assert again.fingerprint == rule.fingerprint
@@ -312,7 +312,7 @@ def test_a_rule_may_say_how_to_tune_it_and_where_it_is_from() -> None:
     body = "watch: {metric: spo2}\nwhen: spo2 <= 91\n"
     more = "source: NEWS2\ntuning: {zh: 按医嘱, en: As the doctor says}"
     rule = one(body + more)
-    assert (rule.origin, rule.tuning["en"]) == ("NEWS2", "As the doctor says")
+    assert (rule.basis["en"], rule.tuning["en"]) == ("NEWS2", "As the doctor says")
     assert rule.fingerprint == one(body).fingerprint
     assert load({"w": write(rule)})[0].tuning == rule.tuning
 

@@ -24,6 +24,7 @@ from devices.simulator.plots import PLOTS
 from devices.simulator.rhythm import Span
 from gridwarden.demo_judge import Raised, Verdict, judge
 from gridwarden.demo_life import NOT_TOLD
+from gridwarden.rule_library import library_texts
 from gridwarden.site import check, read_folder
 from gridwarden.site_writer import with_copd
 from rules.evaluate import advance
@@ -104,7 +105,8 @@ def test_a_week_in_which_nothing_happens_raises_no_alert(seed: int) -> None:
 def test_a_city_in_which_nothing_happens_raises_no_alert() -> None:
     """By its own rules: some of its people always have little oxygen in their blood."""
     files = read_folder(EXAMPLE)
-    rules = load(with_copd({p: text for p, text in files.items() if p.startswith("rules/")}))
+    texts = with_copd({p: text for p, text in files.items() if p.startswith("rules/")})
+    rules = load(texts, library_texts())
     inventory = inventory_of(next(CityPlan(3, 900).parts()))
     span = Span(START, START + 2 * DAY, ZONE)
     quiet = Incidence(0, (), opening=False)

@@ -75,7 +75,7 @@ def test_rules_of_the_city_allow_for_blood_oxygen_that_is_always_low(tmp_path: P
     _, loaded = check(tmp_path / "city")
     low = next(rule for rule in loaded if rule.code == "care.spo2_low")
     assert "device.copd" in low.text
-    with pytest.raises(FolderError, match="does not hold"):
+    with pytest.raises(FolderError, match="does not end with"):
         with_copd({"rules/care.yaml": "nothing"})
 
 

@@ -1,0 +1,240 @@
+"""What the rules are worth on recorded and simulated data: `python -m tests.real.judge [NAME…]`.
+
+Prints one JSON object a line. NAME: tihm, vast, adl, parking, city; all, if none is given. What the
+figures mean is told in docs/evaluation.md.
+"""
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import orjson
+
+from devices.instant import DAY, to_datetime
+from gridwarden.demo_site import example_site
+from gridwarden.rule_library import library_texts
+from gridwarden.site import check, read_folder
+from gridwarden.site_writer import with_copd
+from rules.loader import load
+from rules.spell import Spell
+from rules.transition import Change
+from tests.real import adl, city, limits, parking, tihm, vast
+from tests.real.judged import Judged, judged, told, when
+from tests.real.source import DATA, Row, read
+
+Figures = dict[str, object]
+
+SYMPTOMS: Mapping[str, Sequence[str]] = {
+    "Pulse": ("pulse",),
+    "Blood pressure": ("systolic", "diastolic"),
+}
+"""Label of tihm → the metrics whose limits should find it."""
+
+STILL = ("2h", "4h", "12h")
+"""For how long nobody may move before an alert: the last is the library's."""
+
+
+def tihm_figures() -> Iterator[Figures]:
+    """Limits set on one half of the patients, scored on the other; both directions."""
+    folder = DATA / "tihm_dementia"
+    rows = tihm.convert(folder, "tihm").rows
+    labels = read(folder / "Labels.csv")
+    labelled = {label: tihm.labelled_days(labels, label) for label in SYMPTOMS}
+    first, second = limits.halves(rows)
+    for name, learnt, tried in (("first", first, second), ("second", second, first)):
+        found = {
+            label: limits.search(rows, metrics, labelled[label], learnt)
+            for label, metrics in SYMPTOMS.items()
+        }
+        rules = tihm.rules_of({m: b for bounds in found.values() for m, b in bounds.items()})
+        whole = judged(tihm.convert(folder, "tihm", rules), "tihm")
+        spans = [_span(alert, whole) for alert in whole.alerts]
+        mine = [row for row in rows if row.device.removeprefix("vitals-") in tried]
+        for label, metrics in SYMPTOMS.items():
+            alerted = tihm.alerted_days(spans, mine, [f"tihm.{metric}" for metric in metrics])
+            score = tihm.score(alerted, limits.of_patients(labelled[label], tried))
+            yield {
+                "data": "tihm",
+                "label": label,
+                "limits_from": f"{name} half",
+                "limits": {metric: list(bounds) for metric, bounds in found[label].items()},
+                "patients": len(tried),
+                **limits.figures(score),
+            }
+
+
+def _span(alert: Spell, whole: Judged) -> tihm.Span:
+    patient = whole.place(alert.subject).removeprefix("vitals-")
+    return tihm.Span(alert.rule.code, patient, to_datetime(alert.since), when(alert.until))
+
+
+def vast_figures() -> Iterator[Figures]:
+    """Gas above 5: every stretch, as counted by hand."""
+    converted = vast.convert(DATA / "vast2016_access", "vast")
+    whole = judged(converted, "vast")
+    alerts = whole.of(vast.GAS_RULE)
+    yield {
+        "data": "vast",
+        "what": "gas above 5",
+        "readings_above": sum(
+            row.metric == "gas_concentration" and float(row.value) > vast.GAS_LIMIT
+            for row in converted.rows
+        ),
+        "by_hand": vast.gas_spans(converted.rows),
+        "alerts": len(alerts),
+        "told": list(told(whole, alerts)),
+    }
+
+
+def adl_figures() -> Iterator[Figures]:
+    """Nobody moves for so long: every alert, with what the person was doing."""
+    folder = DATA / "uci_adl_binary"
+    done = adl.activities(folder)
+    converted = adl.convert(folder, "adl", [_still(least) for least in STILL])
+    whole = judged(converted, "adl")
+    quiet = adl.silences(converted.rows, timedelta(hours=2))
+    yield {
+        "data": "adl",
+        "what": "silences of two hours or more, by hand",
+        "silences": [[a.isoformat(), b.isoformat(), _doing(a, b, done)] for a, b in quiet],
+        "rows_that_end_before_they_start": adl.reversed_rows(folder),
+    }
+    for least in STILL:
+        alerts = whole.of(f"adl.still_{least}")
+        told_of = list(told(whole, alerts))
+        for record, alert in zip(told_of, alerts, strict=True):
+            record["doing"] = _doing(to_datetime(alert.since), to_datetime(alert.fired), done)
+        doing = Counter(str(record["doing"]) for record in told_of)
+        yield {
+            "data": "adl",
+            "what": f"nobody moves for {least}",
+            "alerts": len(alerts),
+            "doing": dict(doing),
+            "told": told_of,
+        }
+
+
+def _doing(start: datetime, end: datetime, done: Sequence[adl.Activity]) -> str:
+    """What the person did for most of this time."""
+    spent: Counter[str] = Counter()
+    for activity in done:
+        both = min(end, activity.end) - max(start, activity.start)
+        spent[activity.what] += max(0, int(both.total_seconds()))
+    return spent.most_common(1)[0][0]
+
+
+def _still(least: str) -> Figures:
+    return {
+        "id": f"adl.still_{least}",
+        "category": "care",
+        "watch": {"metric": "motion", "household": {"care": True}},
+        "when": "motion == 1",
+        "absent": least,
+        "per": "household",
+        "severity": "orange",
+        "title": {"zh": least, "en": least},
+    }
+
+
+def parking_figures() -> Iterator[Figures]:
+    """Filling and full, by the library's rules, against a count by hand; the silent source."""
+    folder = DATA / "german_parking_free"
+    converted = parking.convert(folder, "de", [{"library": "parking"}])
+    capacities = parking.capacity(read(folder / "meta-data.csv"))
+    whole = judged(converted, "de")
+    for code, most, least in (
+        ("parking.car_park_filling", 0.15, 0.20),
+        ("parking.car_park_full", 0.05, 0.10),
+    ):
+        hand = parking.stretches(converted.rows, capacities, most, least)
+        alerts = {
+            parking.Stretch(
+                whole.place(a.subject), to_datetime(a.since), to_datetime(a.fired), when(a.until)
+            )
+            for a in whole.of(code)
+        }
+        yield {
+            "data": "parking",
+            "rule": code,
+            "by_hand": len(hand),
+            "alerts": len(alerts),
+            "same": len(alerts & set(hand)),
+            "unknown": sum(
+                t.rule.code == code and t.change is Change.WENT_SILENT for t in whole.said
+            ),
+        }
+    yield _silence(converted.rows, whole)
+    yield {
+        "data": "parking",
+        "what": "impossible values",
+        "by_hand": len(parking.impossible(converted.rows, capacities)),
+        "rejected": whole.left_out.out_of_range,
+    }
+
+
+def _silence(rows: Sequence[Row], whole: Judged) -> Figures:
+    """What the rules said while the source was silent."""
+    begin, end = parking.longest_silence(rows)
+    inside = [t for t in whole.said if begin < to_datetime(t.at) < end]
+    standing = [
+        a
+        for a in whole.alerts
+        if to_datetime(a.fired) <= begin and (a.until is None or to_datetime(a.until) >= end)
+    ]
+    return {
+        "data": "parking",
+        "what": "the silent source",
+        "from": begin.isoformat(),
+        "until": end.isoformat(),
+        "hours": round((end - begin).total_seconds() / 3600, 1),
+        "alerts_standing_through_it": len(standing),
+        "known_at_its_end": _known(standing, whole, end),
+        "fired": sum(t.change is Change.FIRED for t in inside),
+        "cleared": sum(t.change is Change.CLEARED for t in inside),
+    }
+
+
+def _known(standing: Sequence[Spell], whole: Judged, moment: datetime) -> int:
+    """How many of these alerts were not shown as unknown just before this moment."""
+    unknown: set[tuple[str, object]] = set()
+    for transition in whole.said:
+        if to_datetime(transition.at) >= moment:
+            continue
+        key = (transition.rule.code, transition.subject)
+        if transition.change is Change.WENT_SILENT:
+            unknown.add(key)
+        elif transition.change in {Change.HEARD_AGAIN, Change.CLEARED}:
+            unknown.discard(key)
+    return sum((alert.rule.code, alert.subject) not in unknown for alert in standing)
+
+
+def city_figures() -> Iterator[Figures]:
+    """Simulated days of the example site and of a part of a city, with incidents and faults."""
+    site, rules = check(example_site())
+    yield {"data": "city", "what": "example site", **city.days(site, rules, 3 * DAY, 1).figures}
+    files = {p: t for p, t in read_folder(example_site()).items() if p.startswith("rules/")}
+    own = load(with_copd(files), library_texts())
+    part = city.city_site(site, 2, 600)
+    yield {"data": "city", "what": "600 elders", **city.days(part, own, 2 * DAY, 1).figures}
+
+
+ALL: Mapping[str, Callable[[], Iterator[Figures]]] = {
+    "tihm": tihm_figures,
+    "vast": vast_figures,
+    "adl": adl_figures,
+    "parking": parking_figures,
+    "city": city_figures,
+}
+
+
+def main(names: Sequence[str]) -> None:
+    """Print the figures of these data, or of all."""
+    for name in names or ALL:
+        for figures in ALL[name]():
+            sys.stdout.write(orjson.dumps(figures).decode() + "\n")
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

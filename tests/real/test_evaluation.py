@@ -1,0 +1,143 @@
+"""What docs/evaluation.md says of the rules holds: the bounds that are met, on recorded data."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import pytest
+
+from tests.real import adl, judge, limits, parking
+from tests.real.source import Row, needs_data
+
+DAY = date(2019, 6, 3)
+NOON = datetime(2019, 6, 3, 12, tzinfo=UTC)
+
+
+@cache
+def figures(name: str) -> list[Mapping[str, Any]]:
+    """All that is told of these data; judged once."""
+    told: Callable[[], Any] = judge.ALL[name]
+    return list(told())
+
+
+def one(name: str, **having: object) -> Mapping[str, Any]:
+    (found,) = [f for f in figures(name) if having.items() <= f.items()]
+    return found
+
+
+@needs_data
+@pytest.mark.parametrize("half", ["first half", "second half"])
+def test_limits_of_blood_pressure_found_on_half_of_the_patients_hold_for_the_others(
+    half: str,
+) -> None:
+    score = one("tihm", label="Blood pressure", limits_from=half)
+    assert score["precision"] >= 0.75
+    assert score["recall"] >= 0.9
+    assert score["found"] + score["missed"] > 50
+
+
+@needs_data
+@pytest.mark.parametrize("half", ["first half", "second half"])
+def test_limits_of_pulse_found_on_half_of_the_patients_miss_no_more_than_a_tenth(half: str) -> None:
+    """The bound on precision is met in one direction only: docs/evaluation.md."""
+    score = one("tihm", label="Pulse", limits_from=half)
+    assert score["recall"] >= 0.9
+    if half == "first half":
+        assert score["precision"] >= 0.75
+
+
+@needs_data
+def test_the_gas_alert_is_the_one_that_the_readings_show() -> None:
+    gas = one("vast", what="gas above 5")
+    assert gas["alerts"] == gas["by_hand"] == 1
+    assert gas["readings_above"] == 25
+
+
+@needs_data
+def test_nobody_is_missed_at_home_and_every_shorter_silence_is_of_somebody_out() -> None:
+    assert one("adl", what="nobody moves for 12h")["alerts"] == 0
+    for least, count in (("4h", 3), ("2h", 7)):
+        still = one("adl", what=f"nobody moves for {least}")
+        assert still["doing"] == {"Leaving": count}
+    quiet = one("adl", what="silences of two hours or more, by hand")
+    assert {doing for _, _, doing in quiet["silences"]} == {"Leaving"}
+    assert quiet["rows_that_end_before_they_start"] == 3
+
+
+@needs_data
+@pytest.mark.parametrize("rule", ["parking.car_park_filling", "parking.car_park_full"])
+def test_car_parks_fill_and_empty_exactly_as_counted_by_hand(rule: str) -> None:
+    found = one("parking", rule=rule)
+    assert found["by_hand"] == found["alerts"] == found["same"] > 80
+
+
+@needs_data
+def test_while_the_source_is_silent_all_is_unknown_and_nothing_is_told() -> None:
+    quiet = one("parking", what="the silent source")
+    assert (quiet["from"], quiet["hours"]) == ("2020-03-27T16:42:06+00:00", 21.8)
+    assert (quiet["fired"], quiet["cleared"]) == (0, 0)
+    assert quiet["alerts_standing_through_it"] > 20
+    assert quiet["known_at_its_end"] == 0
+
+
+@needs_data
+def test_impossible_numbers_of_places_are_rejected() -> None:
+    wrong = one("parking", what="impossible values")
+    assert wrong["rejected"] == wrong["by_hand"] == 2_810
+
+
+def pulse(patient: str, value: float) -> Row:
+    return Row(NOON, f"vitals-{patient}", "pulse", str(value))
+
+
+def test_the_search_finds_limits_that_separate_the_days() -> None:
+    rows = [pulse("a", 48), pulse("b", 72), pulse("c", 104), pulse("d", 92), pulse("x", 20)]
+    labelled = {("a", DAY), ("c", DAY)}
+    found = limits.search(rows, ["pulse"], labelled, {"a", "b", "c", "d"})
+    assert found == {"pulse": (60.0, 95.0)}
+
+
+def test_a_labelled_day_without_a_reading_is_missed_and_a_false_day_weighs_less() -> None:
+    rows = [pulse("a", 102), pulse("b", 101), pulse("c", 70)]
+    found = limits.search(rows, ["pulse"], {("a", DAY), ("c", DAY)}, {"a", "b", "c"})
+    assert found["pulse"][1] <= 100
+
+
+def test_halves_are_every_other_patient_and_nobody_is_in_both() -> None:
+    first, second = limits.halves([pulse(name, 70) for name in "edcba"])
+    assert (sorted(first), sorted(second)) == (["a", "c", "e"], ["b", "d"])
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "expected"),
+    [(8, 10, (0.49, 0.943)), (0, 10, (0.0, 0.278)), (0, 0, (0.0, 1.0))],
+)
+def test_the_interval_is_wilsons(part: int, whole: int, expected: tuple[float, float]) -> None:
+    assert limits.interval(part, whole) == pytest.approx(expected, abs=0.001)
+
+
+def test_a_pressed_mat_says_so_every_half_hour() -> None:
+    words = ["Seat", "Pressure", "Living"]
+    rows = list(adl._rows(NOON, NOON + timedelta(minutes=70), words))
+    assert [(int((r.time - NOON).total_seconds()) // 60, r.value) for r in rows] == [
+        (0, "1"),
+        (30, "1"),
+        (60, "1"),
+        (70, "0"),
+    ]
+    assert [r.value for r in adl._rows(NOON, NOON - timedelta(minutes=5), words)] == ["1"]
+
+
+def test_a_full_car_park_by_hand_waits_and_forgets_what_is_half_an_hour_old() -> None:
+    said = {0: 4, 5: 3, 20: 8, 30: 50, 40: 2, 75: 2, 90: 0}
+    rows = [
+        Row(NOON + timedelta(minutes=minute), "p", "parking_free", str(free))
+        for minute, free in said.items()
+    ]
+    found = parking.stretches(rows, {"p": 100.0}, 0.05, 0.10)
+    minutes = [
+        tuple(None if t is None else int((t - NOON).total_seconds()) // 60 for t in s[1:])
+        for s in found
+    ]
+    assert minutes == [(0, 10, 30), (40, 50, None)]
