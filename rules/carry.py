@@ -8,20 +8,22 @@ import numpy as np
 
 from devices.instant import FOREVER, Micros
 from devices.reading import I32, I64, Bool
+from rules.measured import MeasureMemory, measuring, restart
 from rules.memory import (
-    FORGOTTEN,
     AbsenceMemory,
     Memory,
     ThresholdMemory,
     by_device,
     columns_of,
     copy_of,
+    forget_bounds,
     fresh_memory,
     since_of,
     tables_of,
 )
 from rules.model import Rule, SubjectKind
 from rules.plan import Plan, RulePlan, per_of
+from rules.spans import SpanMemory
 from rules.sparse import Column, Sparse
 from rules.transition import Cause, Change, Subject, Transition
 
@@ -97,10 +99,8 @@ def _moved(past: Remembered, own: RulePlan, now: Micros) -> Memory:
         _move_devices(past, own, memory)
         _move_tables(past, source, target, memory)
         turned = target[past.away[source] != own.away[target]]
-    _restart_timers(memory, turned, own.away, now)
-    memory.earliest = FORGOTTEN
-    if isinstance(memory, ThresholdMemory):
-        memory.quiet = FORGOTTEN
+    _restart_timers(memory, turned, own, now)
+    forget_bounds(memory)
     return memory
 
 
@@ -130,14 +130,18 @@ def _move_tables(past: Remembered, source: I64, target: I64, memory: Memory) -> 
         setattr(memory, name, table.moved(slots))
 
 
-def _restart_timers(memory: Memory, turned: object, away: Bool, now: Micros) -> None:
+def _restart_timers(memory: Memory, turned: object, own: RulePlan, now: Micros) -> None:
     """Nobody's timer runs while they are away: it begins anew when they are back."""
     slots = np.asarray(turned, np.intp)
     if isinstance(memory, ThresholdMemory):
         memory.pending[slots] = FOREVER
     elif isinstance(memory, AbsenceMemory):
-        back = slots[~away[slots] & ~memory.firing[slots]]
+        back = slots[~own.away[slots] & ~memory.firing[slots]]
         memory.last[back] = np.maximum(memory.last[back], now)
+    elif isinstance(memory, SpanMemory):
+        memory.pending[slots] = memory.calm[slots] = FOREVER
+        if isinstance(memory, MeasureMemory):
+            restart(memory, measuring(own.rule), slots, now)
 
 
 def _withdraw(
@@ -157,7 +161,7 @@ def _withdraw(
 
 
 def _value(memory: Memory, slot: int) -> float | None:
-    if not isinstance(memory, ThresholdMemory):
+    if not isinstance(memory, ThresholdMemory | SpanMemory):
         return None
     value = float(memory.value[slot])
     return None if np.isnan(value) else value

@@ -7,7 +7,8 @@ from devices.instant import SECOND
 from devices.metric import BY_NAME, Metric
 from rules.entry import Entry
 from rules.expression import Expression
-from rules.model import Absence, Condition, CountInWindow, Threshold, Watch
+from rules.measuring import names_measure, read_measure
+from rules.model import Absence, Condition, CountInWindow, Measure, Threshold, Watch
 from rules.parts import over_value, read_per, required
 from rules.soundness import contradiction
 from rules.tree import Compare, Number, Value
@@ -21,7 +22,8 @@ class Reader(NamedTuple):
     key: a rule that has it is of this kind · name: what people call it · keys: those that such a
     rule may have · read: the condition, or None with every problem noted; where the watched metric
     is not known, what can be checked without it still is · metrics: of kinds that state their
-    metrics themselves, so that `watch` names none: what they are, as far as they can be told.
+    metrics themselves, so that `watch` names none: what they are, as far as they can be told
+    among: of kinds that share a key, whether such a rule is of this kind.
     """
 
     key: str
@@ -29,15 +31,20 @@ class Reader(NamedTuple):
     keys: frozenset[str]
     read: Callable[[Entry, Watch | None], Condition | None]
     metrics: Callable[[Entry], tuple[str, ...]] | None = None
+    among: Callable[[Entry], bool] | None = None
 
 
 def reader_of(entry: Entry) -> Reader:
     """The reader of this rule's kind; keys of other kinds are noted."""
-    reader = next((r for r in READERS if r.key in entry.data), _THRESHOLD)
+    reader = next((r for r in READERS if _is_of(r, entry)), _THRESHOLD)
     for key in sorted((CONDITION_KEYS - reader.keys) & entry.data.keys()):
         hint = f"it has {', '.join(sorted(reader.keys))}"
         entry.complain(key, f"does not belong to {reader.name}", hint)
     return reader
+
+
+def _is_of(reader: Reader, entry: Entry) -> bool:
+    return reader.key in entry.data and (reader.among is None or reader.among(entry))
 
 
 def _metric(watch: Watch | None) -> Metric | None:
@@ -90,7 +97,7 @@ def _count(entry: Entry) -> int | None:
     """N of `when: count >= N` or `count > N - 1`."""
     if not required(entry, "when", "count >= 5"):
         return None
-    expression = entry.expression("when", ["count"])
+    expression = entry.expression("when", ["count", *Measure])
     count = _least_count(expression) if expression else None
     if expression and count is None:
         hint = f"write 'count >= N' with N from 1 to {MAX_COUNT}; conditions go into 'where'"
@@ -112,6 +119,13 @@ def _least_count(expression: Expression) -> int | None:
 _THRESHOLD = Reader("", "a threshold", frozenset({"when", "clear", "for"}), _threshold)
 READERS = (
     Reader("absent", "an absence ('absent')", frozenset({"absent", "when", "per"}), _absence),
+    Reader(
+        "within",
+        "a measure over a window ('within')",
+        frozenset({"when", "within", "where", "per", "clear", "for", "keep_for", "step"}),
+        read_measure,
+        among=names_measure,
+    ),
     Reader(
         "within",
         "a count in a window ('within')",

@@ -14,8 +14,9 @@ import numpy as np
 
 from devices.instant import Micros
 from devices.reading import Batch
-from rules import absence, threshold, window
+from rules import absence, measure, threshold, window
 from rules.hearing import HEARTBEAT, Hearing, listen, of_heartbeats, remember
+from rules.measured import GrowthMemory, PaneMemory, SetMemory
 from rules.memory import AbsenceMemory, Memory, ThresholdMemory, WindowMemory
 from rules.model import Rule
 from rules.plan import Plan
@@ -142,6 +143,9 @@ JUDGES: Mapping[type[Any], Judge] = MappingProxyType(
         ThresholdMemory: Judge(threshold.fold, threshold.tick),
         AbsenceMemory: Judge(absence.fold, absence.tick),
         WindowMemory: Judge(window.fold, window.tick),
+        PaneMemory: Judge(measure.fold, measure.tick),
+        GrowthMemory: Judge(measure.fold, measure.tick),
+        SetMemory: Judge(measure.fold, measure.tick),
     }
 )
 """By the class of what a kind remembers."""

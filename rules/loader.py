@@ -2,7 +2,7 @@
 
 A rule file is a YAML list. Each item has an `id`, a `category`, what it watches, one condition,
 a `severity` and its texts. Which condition it is shows in its keys: `absent` makes an absence,
-`within` a count in a window, anything else is a threshold.
+`within` a count or a measure in a window, anything else is a threshold.
 """
 
 import re

@@ -13,7 +13,8 @@ import numpy as np
 
 from devices.instant import FOREVER, NEVER, Micros
 from devices.reading import I64, Bool
-from rules.model import Absence, CountInWindow, Rule, Threshold
+from rules.measured import MeasureMemory, fresh_measure
+from rules.model import Absence, CountInWindow, MeasureInWindow, Rule, Threshold
 from rules.sparse import Column, Rows, Sparse
 from rules.table import ByDevice, Table
 
@@ -67,10 +68,10 @@ class WindowMemory:
     earliest: Micros = FORGOTTEN
 
 
-Memory: TypeAlias = ThresholdMemory | AbsenceMemory | WindowMemory
+Memory: TypeAlias = ThresholdMemory | AbsenceMemory | WindowMemory | MeasureMemory
 
 
-def fresh_memory(rule: Rule, n: int, m: int, now: Micros) -> Memory:  # noqa: ARG001
+def fresh_memory(rule: Rule, n: int, m: int, now: Micros) -> Memory:
     """What is remembered of n subjects with m devices that become known now: nothing was heard."""
     match rule.condition:
         case Threshold():
@@ -93,6 +94,8 @@ def fresh_memory(rule: Rule, n: int, m: int, now: Micros) -> Memory:  # noqa: AR
                 since=Sparse(n, _NEVER),
                 spent=Sparse(n, _NEVER),
             )
+        case MeasureInWindow():
+            return fresh_measure(rule, n, m, now)
 
 
 def columns_of(memory: Memory) -> Mapping[str, Column]:
@@ -121,6 +124,13 @@ def copy_of(memory: Memory) -> Memory:
         if isinstance(part, np.ndarray | Sparse | ByDevice | Table):
             setattr(twin, name, part.copy())
     return twin
+
+
+def forget_bounds(memory: Memory) -> None:
+    """Let every timer be looked at anew."""
+    for name, part in _parts(memory):
+        if isinstance(part, int):
+            setattr(memory, name, FORGOTTEN)
 
 
 def since_of(memory: Memory, slots: Rows) -> I64:

@@ -137,11 +137,45 @@ class CountInWindow:
         return _given(self.when)
 
 
+class Measure(StrEnum):
+    """What readings of a window come to: one number. What each means is told in docs/rules.md."""
+
+    SUM = "sum"
+    MEAN = "mean"
+    MIN = "min"
+    MAX = "max"
+    RISE = "rise"
+    RATE = "rate"
+    DISTINCT = "distinct"
+    ACTIVE_SHARE = "active_share"
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureInWindow:
+    """A measure of the readings for which `where` holds (all, if None) in the last `within` µs.
+
+    It is judged at the end of each `step`, µs, of which `within` is a multiple.
+    """
+
+    measure: Measure
+    within: Micros
+    step: Micros
+    where: Expression | None
+    judging: Judging
+    per: Per
+    states_metrics: ClassVar[bool] = False
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """All that it is written with."""
+        return _given(self.judging.when, self.judging.clear, self.where)
+
+
 def _given(*expressions: Expression | None) -> tuple[Expression, ...]:
     return tuple(e for e in expressions if e is not None)
 
 
-Condition: TypeAlias = Threshold | Absence | CountInWindow
+Condition: TypeAlias = Threshold | Absence | CountInWindow | MeasureInWindow
 
 
 @dataclass(frozen=True, slots=True)

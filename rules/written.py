@@ -8,7 +8,8 @@ from typing import Any
 import orjson
 
 from devices.instant import format_duration
-from rules.model import Absence, CountInWindow, Rule, Threshold, Watch
+from rules.measuring import write_measure
+from rules.model import Absence, CountInWindow, MeasureInWindow, Rule, Threshold, Watch
 from rules.writing import Fields, Render, per_text, texts
 
 FINGERPRINT_BYTES = 16
@@ -72,6 +73,11 @@ def _count(condition: CountInWindow, render: Render) -> Fields:
 
 
 WRITERS: Mapping[type[Any], Callable[[Any, Render], Fields]] = MappingProxyType(
-    {Threshold: _threshold, Absence: _absence, CountInWindow: _count}
+    {
+        Threshold: _threshold,
+        Absence: _absence,
+        CountInWindow: _count,
+        MeasureInWindow: write_measure,
+    }
 )
 """By the class of the condition: its fields in a rule file."""

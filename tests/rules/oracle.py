@@ -527,12 +527,15 @@ class WindowTrack(Track):
 
 def track_of(oracle: Oracle, own: RulePlan, now: Micros) -> Track:
     """The plain loop for this rule."""
-    kinds: dict[type, type[Track]] = {
-        Threshold: ThresholdTrack,
-        Absence: AbsenceTrack,
-        CountInWindow: WindowTrack,
-    }
-    return kinds[type(own.rule.condition)](oracle, own, now)
+    return KINDS[type(own.rule.condition)](oracle, own, now)
+
+
+KINDS: dict[type, type[Track]] = {
+    Threshold: ThresholdTrack,
+    Absence: AbsenceTrack,
+    CountInWindow: WindowTrack,
+}
+"""By the class of the condition; modules with other kinds add theirs."""
 
 
 def by_subject(
@@ -545,4 +548,4 @@ def by_subject(
     return dict(grouped)
 
 
-__all__ = ["Oracle", "Rule", "by_subject"]
+__all__ = ["KINDS", "Oracle", "Row", "Rule", "Track", "by_subject"]

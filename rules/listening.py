@@ -1,0 +1,109 @@
+"""Which subjects could be heard at a moment of the batch, and from when that is otherwise.
+
+For kinds of rule that judge at moments of their own choice (the end of a step), between readings.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from devices.instant import FOREVER, NEVER
+from devices.reading import I32, I64, Bool
+from rules.panes import bisect
+from rules.plan import RulePlan
+from rules.silence import Rows
+from rules.turn import Slots, Turn
+
+
+def devices_of(own: RulePlan, slots: Slots) -> tuple[I32, Rows, Rows]:
+    """The devices of these slots one after another; of each its place in `slots`; the starts."""
+    counts = own.starts[slots + 1] - own.starts[slots]
+    starts = np.cumsum(counts) - counts
+    owner = np.repeat(np.arange(len(slots)), counts)
+    places = np.arange(len(owner)) - starts[owner] + own.starts[slots][owner]
+    return own.devices[places], owner, starts
+
+
+def places_of(own: RulePlan, slots: Slots, devices: I32) -> Rows:
+    """Where in `RulePlan.devices` each of these stands, given its slot."""
+    low, high = own.starts[slots], own.starts[slots + 1]
+    return bisect(own.devices, low.astype(np.int64), high.astype(np.int64), devices)
+
+
+def lag_of(turn: Turn, slots: Slots) -> I64:
+    """As `Turn.lag`, at a cost that goes by these slots, not by all."""
+    if not len(slots):
+        return np.empty(0, np.int64)
+    devices, _, starts = devices_of(turn.own, slots)
+    lag: I64 = np.maximum.reduceat(turn.silence.lag[devices], starts)
+    return lag
+
+
+def silent_at(turn: Turn, slots: Slots) -> I64:
+    """As `Turn.silent_at`, at a cost that goes by these slots, not by all."""
+    if not len(slots):
+        return np.empty(0, np.int64)
+    devices, _, starts = devices_of(turn.own, slots)
+    until: I64 = np.maximum.reduceat(turn.silence.silent_at(devices), starts)
+    return until
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Listening:
+    """What a batch told of silence; `turn` after it. Of gaps: by device and then by time, (k,)."""
+
+    turn: Turn
+    device: I32
+    until: I64
+    time: I64
+
+    @classmethod
+    def of(cls, turn: Turn) -> "Listening":
+        """What this turn's batch told."""
+        hearing = turn.hearing
+        rows = np.flatnonzero(hearing.gap)
+        return cls(turn, hearing.device[rows], hearing.until[rows], hearing.time[rows])
+
+    def at(self, slots: Slots, times: I64) -> tuple[Bool, I64]:
+        """Whether all devices of each slot were silent at this time, and the next time of change.
+
+        That is FOREVER where nothing is known to change it; not later than the change really comes.
+        """
+        devices, owner, starts = devices_of(self.turn.own, slots)
+        moments = times[owner]
+        gone = self.turn.silence.silent_at(devices)
+        silent = gone < moments
+        change = np.where(silent, FOREVER, gone)
+        if len(self.device):
+            self._gaps(devices, moments, silent, change)
+        all_silent: Bool = np.logical_and.reduceat(silent, starts)
+        back = np.minimum.reduceat(change, starts)
+        gone = np.maximum.reduceat(np.where(silent, NEVER, change), starts)
+        return all_silent, np.where(all_silent, back, gone)
+
+    def _gaps(self, devices: I32, moments: I64, silent: Bool, change: I64) -> None:
+        low = np.searchsorted(self.device, devices).astype(np.int64)
+        high = np.searchsorted(self.device, devices, side="right").astype(np.int64)
+        place = bisect(self.time, low, high, moments + 1)
+        rows = np.flatnonzero(place < high)
+        until, time = self.until[place[rows]], self.time[place[rows]]
+        silent[rows] = until < moments[rows]
+        change[rows] = np.where(silent[rows], time, until)
+
+    def heard(self) -> tuple[I32, I64]:
+        """Slots of which a device was heard at a later time than before, and when; with repeats."""
+        hearing, own = self.turn.hearing, self.turn.own
+        rows = np.flatnonzero((hearing.newer | hearing.gap) & (hearing.device < len(own.slot)))
+        slot = own.slot[hearing.device[rows]]
+        return slot[slot >= 0], hearing.time[rows][slot >= 0]
+
+    def moved(self) -> I32:
+        """Slots of which a device may have fallen silent sooner than was known; with repeats."""
+        hearing, plan, own = self.turn.hearing, self.turn.plan, self.turn.own
+        if not hearing.unsettled:
+            return np.empty(0, np.int32)
+        said = np.unique(hearing.device[hearing.offline | hearing.gap])
+        gateways = said[np.isin(said, plan.gateways)]
+        behind = np.flatnonzero(np.isin(plan.gateway, gateways)) if len(gateways) else gateways
+        slot = own.slot[np.concatenate([said, behind])]
+        return slot[slot >= 0]
