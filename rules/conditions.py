@@ -7,6 +7,7 @@ from devices.instant import SECOND
 from devices.metric import BY_NAME, Metric
 from rules.entry import Entry
 from rules.expression import Expression
+from rules.indexing import read_index
 from rules.measuring import names_measure, read_measure
 from rules.model import Absence, Condition, CountInWindow, Measure, Threshold, Watch
 from rules.parts import over_value, read_per, required
@@ -118,6 +119,13 @@ def _least_count(expression: Expression) -> int | None:
 
 _THRESHOLD = Reader("", "a threshold", frozenset({"when", "clear", "for"}), _threshold)
 READERS = (
+    Reader(
+        "index",
+        "a risk index ('index')",
+        frozenset({"index", "when", "clear", "for", "keep_for", "per"}),
+        read_index,
+        metrics=lambda _entry: (),
+    ),
     Reader("absent", "an absence ('absent')", frozenset({"absent", "when", "per"}), _absence),
     Reader(
         "within",

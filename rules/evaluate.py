@@ -14,12 +14,13 @@ import numpy as np
 
 from devices.instant import Micros
 from devices.reading import Batch
-from rules import absence, measure, threshold, window
+from rules import absence, measure, risk, threshold, window
 from rules.hearing import HEARTBEAT, Hearing, listen, of_heartbeats, remember
 from rules.measured import GrowthMemory, PaneMemory, SetMemory
 from rules.memory import AbsenceMemory, Memory, ThresholdMemory, WindowMemory
 from rules.model import Rule
 from rules.plan import Plan
+from rules.risk import RiskMemory
 from rules.silence import Rows, Silence
 from rules.state import State
 from rules.transition import Transition
@@ -61,7 +62,8 @@ def advance(plan: Plan, batch: Batch, state: State, now: Micros) -> Evaluation:
     taken = [(t, m) for t, m in zip(turns, state.memories, strict=True) if len(t.own.subject_ids)]
     failures = _each(taken, partial(_fold, rows=rows), {})
     remember(hearing, state.silence)
-    failures = _each(taken, partial(_tick, now=now), failures)
+    failures = _each(_ordinary(taken), partial(_tick, now=now), failures)
+    failures = _each_index(taken, now, failures)
     said = [t for turn in turns if turn.own.rule.code not in failures for t in turn.said]
     said.sort(key=lambda transition: transition.at)
     return Evaluation(state, said, tuple(failures.values()))
@@ -93,6 +95,24 @@ def _each(
             except Exception as error:  # noqa: BLE001 — one broken rule must not stop the others
                 failures[rule.code] = Failure(rule, error)
     return failures
+
+
+def _ordinary(taken: list[tuple[Turn, Memory]]) -> list[tuple[Turn, Memory]]:
+    return [(turn, memory) for turn, memory in taken if not isinstance(memory, RiskMemory)]
+
+
+def _each_index(
+    taken: list[tuple[Turn, Memory]], now: Micros, failures: dict[str, Failure]
+) -> dict[str, Failure]:
+    """Let the rules about other rules have their turn, when all others have had theirs."""
+    others = [(t, m) for t, m in _ordinary(taken) if t.own.rule.code not in failures]
+
+    def do(turn: Turn, memory: Memory) -> None:
+        if isinstance(memory, RiskMemory):
+            risk.feed(turn, memory, others)
+            risk.tick(turn, memory, now)
+
+    return _each([(t, m) for t, m in taken if isinstance(m, RiskMemory)], do, failures)
 
 
 def _by_metric(plan: Plan, hearing: Hearing) -> dict[int, Rows]:
@@ -146,6 +166,7 @@ JUDGES: Mapping[type[Any], Judge] = MappingProxyType(
         PaneMemory: Judge(measure.fold, measure.tick),
         GrowthMemory: Judge(measure.fold, measure.tick),
         SetMemory: Judge(measure.fold, measure.tick),
+        RiskMemory: Judge(risk.fold, risk.tick),
     }
 )
 """By the class of what a kind remembers."""

@@ -14,7 +14,8 @@ import numpy as np
 from devices.instant import FOREVER, NEVER, Micros
 from devices.reading import I64, Bool
 from rules.measured import MeasureMemory, fresh_measure
-from rules.model import Absence, CountInWindow, MeasureInWindow, Rule, Threshold
+from rules.model import Absence, CountInWindow, MeasureInWindow, RiskIndex, Rule, Threshold
+from rules.risk import RiskMemory, fresh_risk
 from rules.sparse import Column, Rows, Sparse
 from rules.table import ByDevice, Table
 
@@ -68,7 +69,7 @@ class WindowMemory:
     earliest: Micros = FORGOTTEN
 
 
-Memory: TypeAlias = ThresholdMemory | AbsenceMemory | WindowMemory | MeasureMemory
+Memory: TypeAlias = ThresholdMemory | AbsenceMemory | WindowMemory | MeasureMemory | RiskMemory
 
 
 def fresh_memory(rule: Rule, n: int, m: int, now: Micros) -> Memory:
@@ -96,6 +97,8 @@ def fresh_memory(rule: Rule, n: int, m: int, now: Micros) -> Memory:
             )
         case MeasureInWindow():
             return fresh_measure(rule, n, m, now)
+        case RiskIndex():
+            return fresh_risk(rule, n, now)
 
 
 def columns_of(memory: Memory) -> Mapping[str, Column]:

@@ -171,11 +171,33 @@ class MeasureInWindow:
         return _given(self.judging.when, self.judging.clear, self.where)
 
 
+@dataclass(frozen=True, slots=True)
+class RiskIndex:
+    """What the open alerts of an area weigh together, by colour, and how that rises.
+
+    categories: of the rules that count; all if empty · over, trend: µs, whole hours, over which the
+    mean is taken, and the weight of the distance from it; 0 without a trend.
+    """
+
+    weights: tuple[tuple[Severity, float], ...]
+    categories: tuple[str, ...]
+    over: Micros
+    trend: float
+    judging: Judging
+    per: Per
+    states_metrics: ClassVar[bool] = True
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """All that it is written with."""
+        return _given(self.judging.when, self.judging.clear)
+
+
 def _given(*expressions: Expression | None) -> tuple[Expression, ...]:
     return tuple(e for e in expressions if e is not None)
 
 
-Condition: TypeAlias = Threshold | Absence | CountInWindow | MeasureInWindow
+Condition: TypeAlias = Threshold | Absence | CountInWindow | MeasureInWindow | RiskIndex
 
 
 @dataclass(frozen=True, slots=True)

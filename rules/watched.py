@@ -23,7 +23,7 @@ class Watched:
         self._attributes: dict[str, F64] = {}
 
     def rows(self, watch: Watch) -> I64:
-        """Those that declare the metric and pass the filters; ascending."""
+        """Those that declare a metric, if it names any, and pass the filters; ascending."""
         rows = np.flatnonzero(self._of_model(watch))
         if watch.devices:
             rows = rows[np.isin(rows, self._called(watch.devices))]
@@ -39,8 +39,12 @@ class Watched:
             return self.ids[rows]
         if per.subject is SubjectKind.HOUSEHOLD:
             return self._devices.household[rows]
-        around = np.array([self._around(a, per.area_kind) for a in self._areas.tolist()], np.int32)
+        around = self.around(self._areas, per.area_kind)
         return around[np.searchsorted(self._areas, self._devices.area[rows])]
+
+    def around(self, areas: I32, kind: str) -> I32:
+        """The nearest area of this kind that each of these is or lies in; NONE if there is none."""
+        return np.array([self._around(area, kind) for area in areas.tolist()], np.int32)
 
     def away(self, rows: I64) -> Bool:
         """Which of these are in a household where nobody is for now."""
@@ -61,7 +65,7 @@ class Watched:
 
     def _of_model(self, watch: Watch) -> Bool:
         fits = [
-            not set(watch.metrics).isdisjoint(model.metrics)
+            (not watch.metrics or not set(watch.metrics).isdisjoint(model.metrics))
             and (not watch.kinds or model.kind in watch.kinds)
             for model in self._devices.models
         ]

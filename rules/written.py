@@ -8,8 +8,9 @@ from typing import Any
 import orjson
 
 from devices.instant import format_duration
+from rules.indexing import write_index
 from rules.measuring import write_measure
-from rules.model import Absence, CountInWindow, MeasureInWindow, Rule, Threshold, Watch
+from rules.model import Absence, CountInWindow, MeasureInWindow, RiskIndex, Rule, Threshold, Watch
 from rules.writing import Fields, Render, per_text, texts
 
 FINGERPRINT_BYTES = 16
@@ -78,6 +79,7 @@ WRITERS: Mapping[type[Any], Callable[[Any, Render], Fields]] = MappingProxyType(
         Absence: _absence,
         CountInWindow: _count,
         MeasureInWindow: write_measure,
+        RiskIndex: write_index,
     }
 )
 """By the class of the condition: its fields in a rule file."""
