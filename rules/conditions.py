@@ -6,6 +6,7 @@ from typing import NamedTuple
 from devices.instant import SECOND
 from devices.metric import BY_NAME, Metric
 from rules.entry import Entry
+from rules.expecting import read_baseline
 from rules.expression import Expression
 from rules.indexing import read_index
 from rules.measuring import names_measure, read_measure
@@ -119,6 +120,12 @@ def _least_count(expression: Expression) -> int | None:
 
 _THRESHOLD = Reader("", "a threshold", frozenset({"when", "clear", "for"}), _threshold)
 READERS = (
+    Reader(
+        "baseline",
+        "a baseline ('baseline')",
+        frozenset({"baseline", "when", "clear", "for", "keep_for", "where", "per"}),
+        read_baseline,
+    ),
     Reader(
         "index",
         "a risk index ('index')",

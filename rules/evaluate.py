@@ -16,7 +16,7 @@ from devices.instant import Micros
 from devices.reading import Batch
 from rules import absence, measure, risk, threshold, window
 from rules.hearing import HEARTBEAT, Hearing, listen, of_heartbeats, remember
-from rules.measured import GrowthMemory, PaneMemory, SetMemory
+from rules.measured import BaselineMemory, GrowthMemory, PaneMemory, SetMemory
 from rules.memory import AbsenceMemory, Memory, ThresholdMemory, WindowMemory
 from rules.model import Rule
 from rules.plan import Plan
@@ -166,6 +166,7 @@ JUDGES: Mapping[type[Any], Judge] = MappingProxyType(
         PaneMemory: Judge(measure.fold, measure.tick),
         GrowthMemory: Judge(measure.fold, measure.tick),
         SetMemory: Judge(measure.fold, measure.tick),
+        BaselineMemory: Judge(measure.fold, measure.tick),
         RiskMemory: Judge(risk.fold, risk.tick),
     }
 )

@@ -2,7 +2,8 @@
 
 A rule file is a YAML list. Each item has an `id`, a `category`, what it watches, one condition,
 a `severity` and its texts. Which condition it is shows in its keys: `absent` makes an absence,
-`within` a count or a measure in a window, `index` a risk index, anything else is a threshold.
+`within` a count or a measure in a window, `index` a risk index, `baseline` a baseline,
+anything else is a threshold.
 """
 
 import re
@@ -16,7 +17,17 @@ from devices.metric import BY_NAME
 from rules.conditions import CONDITION_KEYS, reader_of
 from rules.entry import Entry
 from rules.errors import RulesError
-from rules.model import Absence, Condition, CountInWindow, NoData, RiskIndex, Rule, Severity, Watch
+from rules.model import (
+    Absence,
+    Baseline,
+    Condition,
+    CountInWindow,
+    NoData,
+    RiskIndex,
+    Rule,
+    Severity,
+    Watch,
+)
 from rules.watching import read_watch
 from rules.written import fingerprint
 
@@ -24,7 +35,7 @@ MAX_CHARACTERS = 4_000_000
 
 _CODE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
 _CATEGORY = re.compile(r"[a-z][a-z0-9_]*")
-_WITHOUT_SILENCE = Absence | CountInWindow | RiskIndex
+_WITHOUT_SILENCE = Absence | Baseline | CountInWindow | RiskIndex
 _KEYS = frozenset({"id", "category", "watch", "no_data", "unless", "severity", "title", "advice"})
 _SILENCE_NEVER_CLEARS = (
     "silence never clears an alert: nobody knows whether the danger is over; "

@@ -6,7 +6,7 @@ depends neither on the order within a batch nor on where batches are cut. A read
 counts in the windows that end after it was heard.
 
 What a counter grew by between two readings belongs to the later of them; one that fell was reset
-and has grown from zero. Where they lie further apart than `within` nothing is known of its growth.
+and has grown from zero. Where they lie further apart than `reach` nothing is known of its growth.
 """
 
 from collections.abc import Iterator
@@ -17,10 +17,11 @@ import numpy as np
 
 from devices.instant import FOREVER, HOUR, Micros
 from devices.reading import F64, I32, I64
-from rules import spans
+from rules import baseline, spans
 from rules.hearing import rounds
 from rules.listening import Listening, lag_of, places_of, silent_at
 from rules.measured import (
+    BaselineMemory,
     Coming,
     GrowthMemory,
     MeasureMemory,
@@ -29,10 +30,11 @@ from rules.measured import (
     SetMemory,
     Sets,
     Windows,
+    counts_up,
     measuring,
     panes_of,
 )
-from rules.model import Rule
+from rules.model import Baseline, Rule
 from rules.panes import Panes
 from rules.silence import Rows
 from rules.spans import FORGOTTEN, Points, verdicts
@@ -50,7 +52,7 @@ def fold(turn: Turn, memory: MeasureMemory, rows: Rows) -> None:
     rows = _chosen(turn, rows)
     slot = own.slot[hearing.device[rows]]
     numbers = hearing.value[rows]
-    if isinstance(memory, GrowthMemory):
+    if isinstance(memory, GrowthMemory) and counts_up(own.rule):
         grown, growth = _growth(turn, memory, rows, slot)
         rows, slot, numbers = rows[grown], slot[grown], growth
     time, heard = hearing.time[rows], hearing.heard[rows]
@@ -88,7 +90,7 @@ def _growth(turn: Turn, memory: GrowthMemory, rows: Rows, slot: I32) -> tuple[Ro
     before = np.where(first, last_time[place], np.roll(time, 1))
     read = np.where(first, last_number[place], np.roll(number, 1))
     last_time[place], last_number[place] = time, number
-    known = before >= time - measuring(turn.own.rule).within
+    known = before >= time - measuring(turn.own.rule).reach
     growth = np.where(number >= read, number - read, number)
     return later[known], growth[known]
 
@@ -223,6 +225,10 @@ class _Looking:
         windows = _windows(rule, memory, slots, steps)
         silent, change = self.listening.at(slots, times)
         number = np.where(silent, np.nan, windows.numbers())
+        following = windows.next_changes()
+        if isinstance(memory, BaselineMemory):
+            following = np.where(silent, following, np.minimum(following, steps + 1))
+            number = self._deviation(memory, slots, steps, number)
         verdict = verdicts(measuring(rule).judging, number, ~np.isnan(number))
         self.found.append(Points(slots, times, number, verdict))
         memory.hushed[slots] = silent
@@ -230,9 +236,17 @@ class _Looking:
         change = np.where(stays, 0, change)
         other = np.where(silent, self.panes.first_from(change), self.panes.first_after(change))
         other = np.where(stays, FOREVER, np.maximum(other, steps + 1))
-        memory.due[slots] = np.minimum(other, windows.next_changes())
+        memory.due[slots] = np.minimum(other, following)
         if isinstance(windows, Windows):
             windows.forget()
+
+    def _deviation(self, memory: BaselineMemory, slots: I32, steps: I64, number: F64) -> F64:
+        condition = cast("Baseline", self.turn.own.rule.condition)
+        begins = (steps - 1) * self.panes.step
+        seasons = baseline.season_of(condition, begins, baseline.zone_of(self.turn.plan))
+        deviation = baseline.deviations(condition, memory, slots, seasons, number)
+        baseline.keep(memory, slots, steps, seasons, number)
+        return deviation
 
 
 def _windows(rule: Rule, memory: MeasureMemory, slots: I32, steps: I64) -> Windows | Sets:

@@ -6,10 +6,10 @@ from typing import Any, TypeAlias, cast
 
 import numpy as np
 
-from devices.instant import FOREVER, HOUR, NEVER, Micros
+from devices.instant import DAY, FOREVER, HOUR, NEVER, Micros
 from devices.metric import BY_NAME, MetricKind
 from devices.reading import F64, I32, I64, Bool
-from rules.model import Measure, MeasureInWindow, Rule
+from rules.model import Baseline, Measure, MeasureInWindow, Rule, Season
 from rules.panes import Panes, within
 from rules.spans import FORGOTTEN, SpanMemory, fresh_spans
 from rules.sparse import Sparse
@@ -74,6 +74,16 @@ class SetMemory(MeasureMemory):
     seen: Table
 
 
+@dataclass(slots=True, eq=False, kw_only=True)
+class BaselineMemory(GrowthMemory):
+    """history: (n, seasons, values), the last of each season, the newest last, NaN where there is
+    none yet · kept: (n,), the number of the last step of which the value was kept.
+    """
+
+    history: Sparse[np.float32]
+    kept: I64
+
+
 Ring: TypeAlias = Sparse[np.int32] | Sparse[np.float64]
 
 _EXTREMES = frozenset({Measure.MIN, Measure.MAX, Measure.ACTIVE_SHARE})
@@ -82,12 +92,15 @@ _LEAST_SPREAD = 1e-9
 """h²: readings closer together than this have no slope."""
 
 
-def measuring(rule: Rule) -> MeasureInWindow:
-    """The condition of a rule of this kind."""
-    return cast("MeasureInWindow", rule.condition)
+Measuring: TypeAlias = MeasureInWindow | Baseline
 
 
-def panes_of(condition: MeasureInWindow) -> Panes:
+def measuring(rule: Rule) -> Measuring:
+    """The condition of a rule that measures."""
+    return cast("Measuring", rule.condition)
+
+
+def panes_of(condition: Measuring) -> Panes:
     """How its window is divided."""
     return Panes(condition.step, condition.within // condition.step)
 
@@ -98,7 +111,7 @@ def counts_up(rule: Rule) -> bool:
     return counter and measuring(rule).measure in _OF_GROWTH
 
 
-def first_whole(condition: MeasureInWindow, now: Micros) -> int:
+def first_whole(condition: Measuring, now: Micros) -> int:
     """The first step whose whole window has passed since `now`."""
     return -(-(now + condition.within) // condition.step)
 
@@ -111,13 +124,22 @@ def fresh_measure(rule: Rule, n: int, m: int, now: Micros) -> MeasureMemory:
     if condition.measure is Measure.DISTINCT:
         return SetMemory(**begin, seen=Table(pane=np.int64, start=np.int64, number=np.float64))
     begin |= _fresh_rings(condition, n, sloping=slopes(rule))
-    if not counts_up(rule):
+    if not counts_up(rule) and isinstance(condition, MeasureInWindow):
         return PaneMemory(**begin)
-    last_time, last_number = ByDevice(m, np.int64(NEVER)), ByDevice(m, np.float64(0))
-    return GrowthMemory(**begin, last_time=last_time, last_number=last_number)
+    begin |= {"last_time": ByDevice(m, np.int64(NEVER)), "last_number": ByDevice(m, np.float64(0))}
+    if isinstance(condition, MeasureInWindow):
+        return GrowthMemory(**begin)
+    shape = (n, seasons_of(condition), condition.values)
+    history = Sparse(shape, np.float32(np.nan))
+    return BaselineMemory(**begin, history=history, kept=np.full(n, NEVER, np.int64))
 
 
-def _fresh_rings(condition: MeasureInWindow, n: int, *, sloping: bool) -> Mapping[str, Ring]:
+def seasons_of(condition: Baseline) -> int:
+    """How many steps there are until the same is expected again."""
+    return DAY * (7 if condition.season is Season.WEEK else 1) // condition.step
+
+
+def _fresh_rings(condition: Measuring, n: int, *, sloping: bool) -> Mapping[str, Ring]:
     measure, cells = condition.measure, panes_of(condition).cells
     zero = np.float64(0)
     extreme = np.float64(np.inf if measure is Measure.MIN else -np.inf)
@@ -146,7 +168,7 @@ def rings(memory: PaneMemory) -> Iterator[Ring]:
             yield ring
 
 
-def restart(memory: MeasureMemory, condition: MeasureInWindow, slots: I64, now: Micros) -> None:
+def restart(memory: MeasureMemory, condition: Measuring, slots: I64, now: Micros) -> None:
     """Begin anew with these subjects, as if they had become known now; spans stay as they are."""
     if isinstance(memory, PaneMemory):
         for ring in rings(memory):

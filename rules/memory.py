@@ -14,7 +14,15 @@ import numpy as np
 from devices.instant import FOREVER, NEVER, Micros
 from devices.reading import I64, Bool
 from rules.measured import MeasureMemory, fresh_measure
-from rules.model import Absence, CountInWindow, MeasureInWindow, RiskIndex, Rule, Threshold
+from rules.model import (
+    Absence,
+    Baseline,
+    CountInWindow,
+    MeasureInWindow,
+    RiskIndex,
+    Rule,
+    Threshold,
+)
 from rules.risk import RiskMemory, fresh_risk
 from rules.sparse import Column, Rows, Sparse
 from rules.table import ByDevice, Table
@@ -95,7 +103,7 @@ def fresh_memory(rule: Rule, n: int, m: int, now: Micros) -> Memory:
                 since=Sparse(n, _NEVER),
                 spent=Sparse(n, _NEVER),
             )
-        case MeasureInWindow():
+        case MeasureInWindow() | Baseline():
             return fresh_measure(rule, n, m, now)
         case RiskIndex():
             return fresh_risk(rule, n, now)

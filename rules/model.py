@@ -166,6 +166,54 @@ class MeasureInWindow:
     states_metrics: ClassVar[bool] = False
 
     @property
+    def reach(self) -> Micros:
+        """How far apart, µs, two readings of a counter may be to tell of growth."""
+        return self.within
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """All that it is written with."""
+        return _given(self.judging.when, self.judging.clear, self.where)
+
+
+class Season(StrEnum):
+    """After what time the same is expected again."""
+
+    DAY = "day"
+    WEEK = "week"
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """How far a measure of each `step`, µs, lies from what it usually is at that time.
+
+    where: as in `MeasureInWindow` · values: how many earlier values of the same hour (of the day or
+    the week) are looked at · least: with fewer nothing is said · spread: the least that is taken
+    for usual, in the metric's unit.
+    """
+
+    measure: Measure
+    step: Micros
+    season: Season
+    values: int
+    least: int
+    spread: float
+    where: Expression | None
+    judging: Judging
+    per: Per
+    states_metrics: ClassVar[bool] = False
+
+    @property
+    def within(self) -> Micros:
+        """The window of the measure, µs: one step."""
+        return self.step
+
+    @property
+    def reach(self) -> Micros:
+        """How far apart, µs, two readings of a counter may be to tell of growth."""
+        return 2 * self.step
+
+    @property
     def expressions(self) -> tuple[Expression, ...]:
         """All that it is written with."""
         return _given(self.judging.when, self.judging.clear, self.where)
@@ -197,7 +245,7 @@ def _given(*expressions: Expression | None) -> tuple[Expression, ...]:
     return tuple(e for e in expressions if e is not None)
 
 
-Condition: TypeAlias = Threshold | Absence | CountInWindow | MeasureInWindow | RiskIndex
+Condition: TypeAlias = Threshold | Absence | CountInWindow | MeasureInWindow | Baseline | RiskIndex
 
 
 @dataclass(frozen=True, slots=True)

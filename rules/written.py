@@ -8,9 +8,19 @@ from typing import Any
 import orjson
 
 from devices.instant import format_duration
+from rules.expecting import write_baseline
 from rules.indexing import write_index
 from rules.measuring import write_measure
-from rules.model import Absence, CountInWindow, MeasureInWindow, RiskIndex, Rule, Threshold, Watch
+from rules.model import (
+    Absence,
+    Baseline,
+    CountInWindow,
+    MeasureInWindow,
+    RiskIndex,
+    Rule,
+    Threshold,
+    Watch,
+)
 from rules.writing import Fields, Render, per_text, texts
 
 FINGERPRINT_BYTES = 16
@@ -79,6 +89,7 @@ WRITERS: Mapping[type[Any], Callable[[Any, Render], Fields]] = MappingProxyType(
         Absence: _absence,
         CountInWindow: _count,
         MeasureInWindow: write_measure,
+        Baseline: write_baseline,
         RiskIndex: write_index,
     }
 )

@@ -4,7 +4,7 @@ from devices.kind import BY_NAME
 from devices.site.forms import AreaForm, DeviceForm, DutyForm, HouseholdForm, MemberForm
 from devices.site.loader import load
 from rules.loader import load as load_rules
-from rules.model import Absence, CountInWindow, MeasureInWindow, RiskIndex, Threshold
+from rules.model import Absence, Baseline, CountInWindow, MeasureInWindow, RiskIndex, Threshold
 from tests.docs.pages import examples, read
 
 SITE = {example.words[0]: example.text for example in examples("docs/site.md")}
@@ -29,4 +29,4 @@ def test_every_field_of_every_section_is_explained() -> None:
 
 def test_the_example_rules_are_of_every_kind() -> None:
     kinds = {type(rule.condition) for rule in load_rules(RULES)}
-    assert kinds == {Threshold, Absence, CountInWindow, MeasureInWindow, RiskIndex}
+    assert kinds == {Threshold, Absence, CountInWindow, MeasureInWindow, RiskIndex, Baseline}

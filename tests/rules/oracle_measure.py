@@ -8,7 +8,7 @@ import numpy as np
 
 from devices.instant import HOUR, Micros
 from devices.metric import BY_ID, MetricKind
-from rules.model import Measure, MeasureInWindow
+from rules.model import Baseline, Measure, MeasureInWindow
 from rules.plan import RulePlan
 from rules.transition import Subject
 from tests.rules.oracle import Oracle, Row, Track
@@ -49,7 +49,7 @@ class StepTrack(Track):
 class MeasureTrack(StepTrack):
     def __init__(self, oracle: Oracle, own: RulePlan, now: Micros) -> None:
         super().__init__(oracle, own, now)
-        assert isinstance(own.rule.condition, MeasureInWindow)
+        assert isinstance(own.rule.condition, MeasureInWindow | Baseline)
         self.condition = condition = own.rule.condition
         self.step = condition.step
         self.counter = BY_ID[own.metric].kind is MetricKind.COUNTER
@@ -95,7 +95,7 @@ class MeasureTrack(StepTrack):
         for device in {k.device for k in heard}:
             mine = sorted((k for k in heard if k.device == device), key=lambda k: k.time)
             for before, after in pairwise(mine):
-                if after.time - before.time <= self.condition.within:
+                if after.time - before.time <= self.condition.reach:
                     grew = after.value - before.value
                     grown.append(after._replace(value=after.value if grew < 0 else grew))
         return grown

@@ -59,7 +59,7 @@ RULES = (
     rule("m.min", "watch: {metric: pulse}\n within: 20s\n when: min > 90\n no_data: alert"),
     rule("m.max", "watch: {metric: pulse}\n within: 7s\n when: max < 100\n keep_for: 3s"),
     rule("m.where", "watch: {metric: pulse}\n within: 9s\n when: mean > 100\n where: pulse > 80"),
-    rule("m.slope", "watch: {metric: pulse}\n within: 15s\n when: rate >= 9000\n clear: rate < 0"),
+    rule("m.slope", "watch: {metric: pulse}\n within: 15s\n when: rate >= 8999\n clear: rate < 1"),
     rule(
         "m.low",
         "watch: {metric: water_volume}\n within: 20s\n when: rise < 1\n per: household\n"
@@ -79,20 +79,18 @@ RULES = (
 )
 PLAN = make_plan(RULES, with_meters())
 
-SOURCES = st.sampled_from(
-    [
-        (device_id, name, value)
-        for devices, name, values in (
-            ((WEARABLE,), "pulse", (80.0, 95.0, 120.0, 130.0)),
-            ((DOOR, OTHER_DOOR), "access_denied", (1.0, 0.5)),
-            (METERS, "water_volume", (0.0, 0.5, 2.0, -3.0)),
-            ((METER, METER_TOO, GATEWAY, DOOR), "heartbeat", (1.0, 1.0, 0.0)),
-        )
-        for device_id in devices
-        for value in values
-    ]
-)
-STEPS = st.sampled_from([0, 0, 0.25, 0.5, 1, 1, 1, 2, 3, 5, 8, 17, 40])
+SOURCES = [
+    (device_id, name, value)
+    for devices, name, values in (
+        ((WEARABLE, WEARABLE), "pulse", (80.0, 95.0, 120.0, 130.0)),
+        ((DOOR, OTHER_DOOR), "access_denied", (1.0, 1.0, 0.5)),
+        (METERS, "water_volume", (0.0, 0.5, 2.0, -3.0)),
+        ((METER, METER_TOO, GATEWAY, DOOR), "heartbeat", (1.0, 1.0, 0.0)),
+    )
+    for device_id in devices
+    for value in values
+]
+STEPS = [0, 0, 0.25, 0.5, 1, 1, 1, 1, 2, 2, 3, 5, 8, 17, 40]
 
 
 @st.composite
@@ -101,8 +99,10 @@ def streams(draw: st.DrawFn, *, falling: bool = True) -> list[Reading]:
     rows: dict[tuple[int, int, int], Reading] = {}
     total = dict.fromkeys(METERS, 5.0)
     now = 0
-    for device_id, name, value in draw(st.lists(SOURCES, max_size=50)):
-        now += seconds(draw(STEPS))
+    chance = draw(st.randoms(use_true_random=False))
+    for _ in range(draw(st.integers(0, 60))):
+        device_id, name, value = chance.choice(SOURCES)
+        now += seconds(chance.choice(STEPS))
         number = value
         if name == "water_volume":
             total[device_id] = max(0.0, total[device_id] + max(value, -3.0 if falling else 0.0))
@@ -115,20 +115,21 @@ def streams(draw: st.DrawFn, *, falling: bool = True) -> list[Reading]:
 def told(transitions: list[Transition]) -> object:
     """By subject, with numbers rounded: sums may be taken in another order."""
     rounded = [
-        replace(t, value=None if t.value is None else round(t.value, 6) + 0.0) for t in transitions
+        replace(t, value=None if t.value is None else float(f"{t.value:.9g}") + 0.0)
+        for t in transitions
     ]
     return by_subject(rounded)
 
 
 @given(streams(), st.data(), st.integers(0, 60))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_agrees_with_the_plain_loop_however_cut_shuffled_repeated_and_restored(
     rows: list[Reading], data: st.DataObject, rest: int
 ) -> None:
     end = (rows[-1].time if rows else 0) + seconds(rest)
     oracle = Oracle(PLAN, 0)
     expected = oracle.evaluate(rows, end)
-    cuts = data.draw(st.sets(st.integers(0, len(rows))))
+    cuts = data.draw(st.sets(st.integers(0, len(rows)), max_size=20))
     state, said = fresh(PLAN, 0), list[Transition]()
     for start, stop in pairwise(sorted({0, len(rows), *cuts})):
         part = rows[start:stop]
@@ -146,7 +147,7 @@ def test_agrees_with_the_plain_loop_however_cut_shuffled_repeated_and_restored(
 
 
 @given(streams(falling=False), st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_late_readings_count_from_when_they_were_heard(
     rows: list[Reading], data: st.DataObject
 ) -> None:

@@ -43,7 +43,7 @@ COLOURS = tuple(Severity)
 INDEXES = (
     rule(
         "i.building",
-        f"index: {{weights: {WEIGHTS}}}\n per: building\n when: index >= 12\n clear: index < 8",
+        f"index: {{weights: {WEIGHTS}}}\n per: building\n when: index >= 9\n clear: index < 9",
     ),
     rule(
         "i.community",
@@ -205,7 +205,7 @@ def test_an_index_is_read_and_written_back() -> None:
         ("index: {}\n per: grid\n when: index > 1", "'index.weights' of rule i: is missing"),
         ("index: 3\n per: grid\n when: index > 1", "is not a mapping"),
         ("index: {weights: {red: 1}}\n per: grid\n when: mean > 1", "unknown name 'mean'"),
-        ("index: {weights: {red: 1}}\n per: grid\n when: index > device.x", "which has no 'device"),
+        ("index: {weights: {red: 1}}\n per: grid\n when: index > device.x", "there is no 'device"),
         (
             "index: {weights: {red: 1}, trend: {over: 90m, weight: 1}}\n per: b\n when: index > 1",
             "is not whole hours",
