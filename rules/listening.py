@@ -92,18 +92,27 @@ class Listening:
 
     def heard(self) -> tuple[I32, I64]:
         """Slots of which a device was heard at a later time than before, and when; with repeats."""
-        hearing, own = self.turn.hearing, self.turn.own
-        rows = np.flatnonzero((hearing.newer | hearing.gap) & (hearing.device < len(own.slot)))
-        slot = own.slot[hearing.device[rows]]
-        return slot[slot >= 0], hearing.time[rows][slot >= 0]
+        hearing = self.turn.hearing
+        return self._of(np.flatnonzero(hearing.newer | hearing.gap))
 
-    def moved(self) -> I32:
-        """Slots of which a device may have fallen silent sooner than was known; with repeats."""
-        hearing, plan, own = self.turn.hearing, self.turn.plan, self.turn.own
-        if not hearing.unsettled:
-            return np.empty(0, np.int32)
-        said = np.unique(hearing.device[hearing.offline | hearing.gap])
-        gateways = said[np.isin(said, plan.gateways)]
-        behind = np.flatnonzero(np.isin(plan.gateway, gateways)) if len(gateways) else gateways
-        slot = own.slot[np.concatenate([said, behind])]
-        return slot[slot >= 0]
+    def left(self) -> tuple[I32, I64]:
+        """Slots of which a device, or its gateway, said 'offline', and when; with repeats.
+
+        By nothing else a silence comes sooner than was known.
+        """
+        hearing, plan = self.turn.hearing, self.turn.plan
+        rows = np.flatnonzero(hearing.offline)
+        slot, time = self._of(rows)
+        of_gateways = rows[np.isin(hearing.device[rows], plan.gateways)]
+        for row in of_gateways.tolist():
+            behind = np.flatnonzero(plan.gateway == hearing.device[row])
+            theirs = self.turn.own.slot[behind]
+            theirs = theirs[theirs >= 0]
+            slot = np.concatenate([slot, theirs])
+            time = np.concatenate([time, np.full(len(theirs), hearing.time[row])])
+        return slot, time
+
+    def _of(self, rows: Rows) -> tuple[I32, I64]:
+        hearing = self.turn.hearing
+        slot = self.turn.own.slot[hearing.device[rows]]
+        return slot[slot >= 0], hearing.time[rows][slot >= 0]

@@ -15,7 +15,7 @@ from typing import cast
 
 import numpy as np
 
-from devices.instant import FOREVER, HOUR, Micros
+from devices.instant import FOREVER, HOUR, NEVER, Micros
 from devices.reading import F64, I32, I64
 from rules import baseline, spans
 from rules.hearing import rounds
@@ -133,14 +133,27 @@ class _Looking:
         memory = self.memory
         if memory.look == FORGOTTEN:
             known = np.flatnonzero(~memory.hushed).astype(np.int32)
-            self._due(known, self.panes.first_after(silent_at(self.turn, known)))
+            step = self.panes.first_after(silent_at(self.turn, known))
+            self._wake(known, np.maximum(step, self._settled(known)))
         if memory.hushed.any():
             slot, time = self.listening.heard()
             hushed = memory.hushed[slot]
-            self._due(slot[hushed], self.panes.first_from(time[hushed]))
-        moved = np.unique(self.listening.moved())
-        if len(moved):
-            self._due(moved, self.panes.first_after(silent_at(self.turn, moved)))
+            self._wake(slot[hushed], self.panes.first_from(time[hushed]))
+        slot, time = self.listening.left()
+        self._wake(slot, self.panes.first_after(time))
+
+    def _wake(self, slot: I32, step: I64) -> None:
+        """Look at these again from this step on, but not where it was looked at before."""
+        last = self.memory.heard[slot]
+        step = np.maximum(step, last // self.panes.step + 1)
+        sooner = step < self.memory.due[slot]
+        slot, step = slot[sooner], step[sooner]
+        if isinstance(self.memory, PaneMemory) and len(slot):
+            due = self.memory.due[slot]
+            held = self.panes.held(np.where(due == FOREVER, 0, due))
+            held = np.where(self.memory.count.unusual(slot), held, NEVER)
+            step = np.maximum(step, held.max(axis=1) - self.panes.ahead + 1)
+        self._due(slot, step)
 
     def _due(self, slot: I32, step: I64) -> None:
         if len(slot):

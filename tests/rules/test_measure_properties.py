@@ -114,11 +114,11 @@ def streams(draw: st.DrawFn, *, falling: bool = True) -> list[Reading]:
 
 def told(transitions: list[Transition]) -> object:
     """By subject, with numbers rounded: sums may be taken in another order."""
-    rounded = [
-        replace(t, value=None if t.value is None else float(f"{t.value:.9g}") + 0.0)
-        for t in transitions
-    ]
-    return by_subject(rounded)
+    return by_subject(replace(t, value=_rounded(t.value)) for t in transitions)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(float(f"{value:.9g}"), 6) + 0.0
 
 
 @given(streams(), st.data(), st.integers(0, 60))
