@@ -8,9 +8,10 @@ import numpy as np
 
 from devices.instant import FOREVER, Micros
 from devices.reading import I32, I64, Bool
+from rules import sequence_memory
 from rules.held import Held, HeldBack
+from rules.measured import MeasureMemory, measuring, restart
 from rules.memory import (
-    FORGOTTEN,
     NO_RANK,
     AbsenceMemory,
     Memory,
@@ -18,14 +19,14 @@ from rules.memory import (
     by_device,
     columns_of,
     copy_of,
+    forget_bounds,
     fresh_memory,
     since_of,
     tables_of,
 )
 from rules.model import GRAVEST_FIRST, Rule, Severity, SubjectKind
-from rules.occupancy import OccupancyMemory
 from rules.plan import Plan, RulePlan, per_of
-from rules.sequence_memory import MissingMemory, WithoutMemory, restart
+from rules.sequence_memory import MissingMemory, WithoutMemory
 from rules.spans import SpanMemory
 from rules.sparse import Column, Sparse
 from rules.transition import Cause, Change, Subject, Transition
@@ -125,12 +126,8 @@ def _moved(past: Remembered, own: RulePlan, now: Micros) -> Memory:
         _move_devices(past, own, memory)
         _move_tables(past, source, target, memory)
         turned = target[past.away[source] != own.away[target]]
-    _restart_timers(memory, turned, own.away, now)
-    memory.earliest = FORGOTTEN
-    if isinstance(memory, ThresholdMemory):
-        memory.quiet = memory.soonest = FORGOTTEN
-    elif isinstance(memory, OccupancyMemory):
-        memory.quiet = FORGOTTEN
+    _restart_timers(memory, turned, own, now)
+    forget_bounds(memory)
     return memory
 
 
@@ -160,21 +157,22 @@ def _move_tables(past: Remembered, source: I64, target: I64, memory: Memory) -> 
         setattr(memory, name, table.moved(slots))
 
 
-def _restart_timers(memory: Memory, turned: object, away: Bool, now: Micros) -> None:
+def _restart_timers(memory: Memory, turned: object, own: RulePlan, now: Micros) -> None:
     """Nobody's timer runs while they are away: it begins anew when they are back."""
     slots = np.asarray(turned, np.intp)
     if isinstance(memory, ThresholdMemory):
         memory.pending[slots] = memory.ending[slots] = FOREVER
     elif isinstance(memory, SpanMemory):
-        memory.pending[slots] = FOREVER
-        memory.calm[slots] = FOREVER
+        memory.pending[slots] = memory.calm[slots] = FOREVER
+        if isinstance(memory, MeasureMemory):
+            restart(memory, measuring(own.rule), slots, now)
     elif isinstance(memory, AbsenceMemory):
-        back = slots[~away[slots] & ~memory.firing[slots]]
+        back = slots[~own.away[slots] & ~memory.firing[slots]]
         memory.last[back] = np.maximum(memory.last[back], now)
     elif isinstance(memory, MissingMemory | WithoutMemory):
-        begun = np.zeros(len(away), np.bool_)
+        begun = np.zeros(len(own.away), np.bool_)
         begun[slots] = True
-        restart(memory, begun, now)
+        sequence_memory.restart(memory, begun, now)
 
 
 def _withdraw(

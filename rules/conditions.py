@@ -7,8 +7,11 @@ from typing import NamedTuple
 from devices.instant import SECOND
 from devices.metric import BY_NAME, Metric
 from rules.entry import Entry
+from rules.expecting import read_baseline
 from rules.expression import Expression
-from rules.model import Absence, Condition, CountInWindow, SubjectKind, Threshold, Watch
+from rules.indexing import read_index
+from rules.measuring import names_measure, read_measure
+from rules.model import Absence, Condition, CountInWindow, Measure, SubjectKind, Threshold, Watch
 from rules.parts import over_value, read_per, required
 from rules.reading_derived import (
     CORRELATION_KEYS,
@@ -46,7 +49,8 @@ class Reader(NamedTuple):
     rule may have · read: the condition, or None with every problem noted; where the watched metric
     is not known, what can be checked without it still is · metrics: of kinds that state their
     metrics themselves, so that `watch` names none: what they are, as far as they can be told
-    further: of others, the metrics that they watch beside that of `watch`.
+    further: of others, the metrics that they watch beside that of `watch` · among: of kinds that
+    share a key, whether such a rule is of this kind.
     """
 
     key: str
@@ -55,15 +59,20 @@ class Reader(NamedTuple):
     read: Callable[[Entry, Watch | None], Condition | None]
     metrics: Callable[[Entry], tuple[str, ...]] | None = None
     further: Callable[[Entry], tuple[str, ...]] | None = None
+    among: Callable[[Entry], bool] | None = None
 
 
 def reader_of(entry: Entry) -> Reader:
     """The reader of this rule's kind; keys of other kinds are noted."""
-    reader = next((r for r in READERS if r.key in entry.data), _THRESHOLD)
+    reader = next((r for r in READERS if _is_of(r, entry)), _THRESHOLD)
     for key in sorted((CONDITION_KEYS - reader.keys) & entry.data.keys()):
         hint = f"it has {', '.join(sorted(reader.keys))}"
         entry.complain(key, f"does not belong to {reader.name}", hint)
     return reader
+
+
+def _is_of(reader: Reader, entry: Entry) -> bool:
+    return reader.key in entry.data and (reader.among is None or reader.among(entry))
 
 
 def _metric(watch: Watch | None) -> Metric | None:
@@ -127,7 +136,7 @@ def _count(entry: Entry) -> int | None:
     """N of `when: count >= N` or `count > N - 1`."""
     if not required(entry, "when", "count >= 5"):
         return None
-    expression = entry.expression("when", ["count"])
+    expression = entry.expression("when", ["count", *Measure])
     count = _least_count(expression) if expression else None
     if expression and count is None:
         hint = f"write 'count >= N' with N from 1 to {MAX_COUNT}; conditions go into 'where'"
@@ -161,7 +170,27 @@ READERS = (
     Reader("share", "an occupancy ('share')", OCCUPANCY_KEYS, read_occupancy),
     Reader("in_a_row", "several in a row ('in_a_row')", IN_A_ROW_KEYS, read_in_a_row),
     Reader("devices", "a correlation ('devices')", CORRELATION_KEYS, read_correlation),
+    Reader(
+        "baseline",
+        "a baseline ('baseline')",
+        frozenset({"baseline", "when", "clear", "for", "keep_for", "where", "per"}),
+        read_baseline,
+    ),
+    Reader(
+        "index",
+        "a risk index ('index')",
+        frozenset({"index", "when", "clear", "for", "keep_for", "per"}),
+        read_index,
+        metrics=lambda _entry: (),
+    ),
     Reader("absent", "an absence ('absent')", frozenset({"absent", "when", "per"}), _absence),
+    Reader(
+        "within",
+        "a measure over a window ('within')",
+        frozenset({"when", "within", "where", "per", "clear", "for", "keep_for", "step"}),
+        read_measure,
+        among=names_measure,
+    ),
     Reader(
         "within",
         "a count in a window ('within')",

@@ -18,9 +18,11 @@ from rules import (
     absence,
     correlation,
     in_a_row,
+    measure,
     missing,
     occupancy,
     replaced,
+    risk,
     score,
     sequence,
     threshold,
@@ -31,11 +33,13 @@ from rules.correlation import CorrelationMemory
 from rules.hearing import HEARTBEAT, Hearing, listen, of_heartbeats, remember
 from rules.in_a_row import InARowMemory
 from rules.inhibition import inhibit
+from rules.measured import BaselineMemory, GrowthMemory, PaneMemory, SetMemory
 from rules.memory import AbsenceMemory, Memory, ThresholdMemory, WindowMemory
 from rules.model import Rule
 from rules.occupancy import OccupancyMemory
 from rules.plan import Plan
 from rules.replaced import ReplacedMemory
+from rules.risk import RiskMemory
 from rules.score import ScoreMemory
 from rules.sequence_memory import MissingMemory, SequenceMemory, WithoutMemory
 from rules.silence import Rows, Silence
@@ -81,6 +85,7 @@ def advance(plan: Plan, batch: Batch, state: State, now: Micros) -> Evaluation:
         turns |= dict(zip(numbers, of_group, strict=True))
     in_order = [turns[number] for number in range(len(turns))]
     inhibit(in_order, state, now, frozenset(failures))
+    failures = _each_index(list(zip(in_order, state.memories, strict=True)), now, failures)
     said = [t for turn in in_order if turn.own.rule.code not in failures for t in turn.said]
     said.sort(key=lambda transition: transition.at)
     return Evaluation(state, said, tuple(failures.values()))
@@ -118,7 +123,7 @@ def _judge(
     taken = [(turn, memory) for turn, memory in pairs if len(turn.own.subject_ids)]
     failures = _each(taken, partial(_fold, rows=rows), failures)
     remember(hearing, silence)
-    return turns, _each(taken, partial(_tick, now=now), failures)
+    return turns, _each(_ordinary(taken), partial(_tick, now=now), failures)
 
 
 def _turns(plan: Plan, numbers: Sequence[int], hearing: Hearing, silence: Silence) -> list[Turn]:
@@ -147,6 +152,27 @@ def _each(
             except Exception as error:  # noqa: BLE001 — one broken rule must not stop the others
                 failures[rule.code] = Failure(rule, error)
     return failures
+
+
+def _ordinary(taken: list[tuple[Turn, Memory]]) -> list[tuple[Turn, Memory]]:
+    return [(turn, memory) for turn, memory in taken if not isinstance(memory, RiskMemory)]
+
+
+def _each_index(
+    taken: list[tuple[Turn, Memory]], now: Micros, failures: dict[str, Failure]
+) -> dict[str, Failure]:
+    """Let the rules about other rules have their turn, when all others have had theirs."""
+    others = [(t, m) for t, m in _ordinary(taken) if t.own.rule.code not in failures]
+
+    def do(turn: Turn, memory: Memory) -> None:
+        if isinstance(memory, RiskMemory):
+            risk.feed(turn, memory, others)
+            risk.tick(turn, memory, now)
+
+    mine: list[tuple[Turn, Memory]] = [
+        (t, m) for t, m in taken if isinstance(m, RiskMemory) and len(t.own.subject_ids)
+    ]
+    return _each(mine, do, failures)
 
 
 def _by_metric(plan: Plan, hearing: Hearing) -> dict[int, Rows]:
@@ -207,6 +233,11 @@ JUDGES: Mapping[type[Any], Judge] = MappingProxyType(
         OccupancyMemory: Judge(occupancy.fold, occupancy.tick),
         InARowMemory: Judge(in_a_row.fold, in_a_row.tick),
         CorrelationMemory: Judge(correlation.fold, correlation.tick),
+        PaneMemory: Judge(measure.fold, measure.tick),
+        GrowthMemory: Judge(measure.fold, measure.tick),
+        SetMemory: Judge(measure.fold, measure.tick),
+        BaselineMemory: Judge(measure.fold, measure.tick),
+        RiskMemory: Judge(risk.fold, risk.tick),
     }
 )
 """By the class of what a kind remembers."""

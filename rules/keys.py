@@ -16,7 +16,10 @@ from rules.model import (
     Condition,
     Grade,
     Judged,
+    MeasureInWindow,
     NoData,
+    Occupancy,
+    Score,
     Severity,
     Threshold,
     Watch,
@@ -38,6 +41,10 @@ _HOURS = re.compile(rf"{_TIME}\s*-\s*{_TIME}")
 _DATE = re.compile(r"(?:(\d{4})-)?(\d{2})-(\d{2})")
 _LEAP_YEAR = 2028
 """Any: every date of every year is in it."""
+
+
+_KNOWN_OR_NOT = Score | Occupancy | MeasureInWindow
+"""Conditions on numbers of which silence can leave nothing known."""
 
 
 class Colours(NamedTuple):
@@ -100,7 +107,7 @@ def read_no_data(entry: Entry, watch: Watch | None, condition: Condition | None)
     """What silence means; `hold` where it is not said, or wrong and noted."""
     choice = entry.choice("no_data", NoData, NoData.HOLD) or NoData.HOLD
     momentary = watch is not None and any(BY_NAME[name].occurs for name in watch.metrics)
-    if isinstance(condition, Judged) or choice is NoData.HOLD:
+    if isinstance(condition, _KNOWN_OR_NOT) or choice is NoData.HOLD:
         return choice
     if not momentary and isinstance(condition, Threshold | None):
         return choice

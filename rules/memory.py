@@ -16,15 +16,20 @@ from devices.instant import FOREVER, NEVER, Micros
 from devices.reading import I64, Bool
 from rules.correlation import CorrelationMemory, fresh_correlation
 from rules.in_a_row import InARowMemory, fresh_in_a_row
+from rules.measured import MeasureMemory, fresh_measure
 from rules.model import (
     Absence,
+    Baseline,
+    Condition,
     Correlation,
     CountInWindow,
     InARow,
     Joined,
+    MeasureInWindow,
     Missing,
     Occupancy,
     Replaced,
+    RiskIndex,
     Rule,
     Score,
     Succession,
@@ -33,6 +38,7 @@ from rules.model import (
 )
 from rules.occupancy import OccupancyMemory, fresh_occupancy
 from rules.replaced import ReplacedMemory, fresh_replaced
+from rules.risk import RiskMemory, fresh_risk
 from rules.score import ScoreMemory, fresh_score
 from rules.sequence_memory import (
     MissingMemory,
@@ -117,6 +123,8 @@ Memory: TypeAlias = (
     | OccupancyMemory
     | InARowMemory
     | CorrelationMemory
+    | MeasureMemory
+    | RiskMemory
 )
 
 _FRESH: Mapping[type[Any], Callable[[int, int], Memory]] = MappingProxyType(
@@ -158,8 +166,16 @@ def fresh_memory(rule: Rule, n: int, m: int, now: Micros) -> Memory:
             )
         case Succession() | Missing() | Without() | Replaced() as condition:
             return _fresh_sequence(condition, n, m, now)
+        case RiskIndex():
+            return fresh_risk(rule, n, now)
         case condition:
-            return _FRESH[type(condition)](n, m)
+            return _fresh_measured(rule, condition, n, m, now)
+
+
+def _fresh_measured(rule: Rule, condition: Condition, n: int, m: int, now: Micros) -> Memory:
+    if isinstance(condition, MeasureInWindow | Baseline):
+        return fresh_measure(rule, n, m, now)
+    return _FRESH[type(condition)](n, m)
 
 
 def _fresh_sequence(condition: Joined | Replaced, n: int, m: int, now: Micros) -> Memory:
@@ -200,6 +216,13 @@ def copy_of(memory: Memory) -> Memory:
         if isinstance(part, np.ndarray | Sparse | ByDevice | Table):
             setattr(twin, name, part.copy())
     return twin
+
+
+def forget_bounds(memory: Memory) -> None:
+    """Let every timer be looked at anew."""
+    for name, part in _parts(memory):
+        if isinstance(part, int):
+            setattr(memory, name, FORGOTTEN)
 
 
 def since_of(memory: Memory, slots: Rows) -> I64:

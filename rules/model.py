@@ -407,6 +407,125 @@ class Correlation:
         return _given(self.when)
 
 
+class Measure(StrEnum):
+    """What readings of a window come to: one number. What each means is told in docs/rules.md."""
+
+    SUM = "sum"
+    MEAN = "mean"
+    MIN = "min"
+    MAX = "max"
+    RISE = "rise"
+    RATE = "rate"
+    DISTINCT = "distinct"
+    ACTIVE_SHARE = "active_share"
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureInWindow:
+    """A measure of the readings for which `where` holds (all, if None) in the last `within` µs.
+
+    It is judged at the end of each `step`, µs, of which `within` is a multiple.
+    """
+
+    measure: Measure
+    within: Micros
+    step: Micros
+    where: Expression | None
+    judging: Judging
+    per: Per
+    states_metrics: ClassVar[bool] = False
+
+    @property
+    def reach(self) -> Micros:
+        """How far apart, µs, two readings of a counter may be to tell of growth."""
+        return self.within
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What `when`, `clear` and colours may be written over."""
+        return (str(self.measure),)
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """All that it is written with."""
+        return _given(self.judging.when, self.judging.clear, self.where)
+
+
+class Season(StrEnum):
+    """After what time the same is expected again."""
+
+    DAY = "day"
+    WEEK = "week"
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """How far a measure of each `step`, µs, lies from what it usually is at that time.
+
+    where: as in `MeasureInWindow` · values: how many earlier values of the same hour (of the day or
+    the week) are looked at · least: with fewer nothing is said · spread: the least that is taken
+    for usual, in the metric's unit.
+    """
+
+    measure: Measure
+    step: Micros
+    season: Season
+    values: int
+    least: int
+    spread: float
+    where: Expression | None
+    judging: Judging
+    per: Per
+    states_metrics: ClassVar[bool] = False
+
+    @property
+    def within(self) -> Micros:
+        """The window of the measure, µs: one step."""
+        return self.step
+
+    @property
+    def reach(self) -> Micros:
+        """How far apart, µs, two readings of a counter may be to tell of growth."""
+        return 2 * self.step
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What `when`, `clear` and colours may be written over."""
+        return ("deviation",)
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """All that it is written with."""
+        return _given(self.judging.when, self.judging.clear, self.where)
+
+
+@dataclass(frozen=True, slots=True)
+class RiskIndex:
+    """What the open alerts of an area weigh together, by colour, and how that rises.
+
+    categories: of the rules that count; all if empty · over, trend: µs, whole hours, over which the
+    mean is taken, and the weight of the distance from it; 0 without a trend.
+    """
+
+    weights: tuple[tuple[Severity, float], ...]
+    categories: tuple[str, ...]
+    over: Micros
+    trend: float
+    judging: Judging
+    per: Per
+    states_metrics: ClassVar[bool] = True
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What `when`, `clear` and colours may be written over."""
+        return ("index",)
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """All that it is written with."""
+        return _given(self.judging.when, self.judging.clear)
+
+
 Joined: TypeAlias = Succession | Missing | Without
 """Conditions on two readings, `parts`, that must belong together.
 
@@ -414,7 +533,7 @@ Joined: TypeAlias = Succession | Missing | Without
 `where` begins to hold. That a subject has devices for both is asked by the plan.
 """
 
-Judged: TypeAlias = Score | Occupancy
+Judged: TypeAlias = Score | Occupancy | MeasureInWindow | Baseline | RiskIndex
 """Conditions on a number that is worked out, which `judging` judges."""
 
 Condition: TypeAlias = (
@@ -429,6 +548,9 @@ Condition: TypeAlias = (
     | Occupancy
     | InARow
     | Correlation
+    | MeasureInWindow
+    | Baseline
+    | RiskIndex
 )
 
 

@@ -1,11 +1,12 @@
 """Parts that the conditions of several kinds of rule have in common, read from a rule file."""
 
+import math
 import re
 
 from devices.metric import BY_NAME, Metric
 from rules.entry import Entry
 from rules.expression import Expression
-from rules.model import Per, SubjectKind
+from rules.model import Judging, Per, SubjectKind
 from rules.soundness import satisfiable
 
 _AREA_KIND = re.compile(r"[a-z][a-z0-9_]*")
@@ -42,3 +43,28 @@ def read_per(entry: Entry, *, area: bool, default: SubjectKind = SubjectKind.DEV
     known = "device, household or a kind of area, e.g. building" if area else "device or household"
     entry.complain("per", f"{word!r} cannot be the subject", f"write {known}")
     return None
+
+
+def number(entry: Entry, key: str) -> float:
+    """A number of at least 0; 0, noted, where it is something else."""
+    value = entry.data.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        entry.complain(key, f"{value!r} is not a number of at least 0")
+        return 0.0
+    return float(value)
+
+
+def judging_over(entry: Entry, name: str, example: str) -> Judging | None:
+    """`when`, `clear`, `for` and `keep_for` over a number that is called so."""
+    required(entry, "when", example)
+    when, clear = _over(entry, "when", name), _over(entry, "clear", name)
+    lasting, keep = entry.duration("for", least=0), entry.duration("keep_for", least=0)
+    return Judging(when, clear, lasting, keep) if when else None
+
+
+def _over(entry: Entry, key: str, name: str) -> Expression | None:
+    expression = entry.expression(key, [name])
+    if expression and expression.attributes:
+        entry.complain(key, f"{name} is not of one device, so there is no 'device.…'")
+        return None
+    return expression

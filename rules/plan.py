@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from typing import Any, NamedTuple, TypedDict, TypeVar
 
@@ -17,7 +17,18 @@ from devices.metric import BY_NAME
 from devices.reading import F64, I32, I64, Bool
 from rules.calendar import Calendar, calendar_of
 from rules.inhibitors import Whereabouts, in_order
-from rules.model import InARow, Joined, Part, Per, Replaced, Rule, Score, SubjectKind, Succession
+from rules.model import (
+    InARow,
+    Joined,
+    Part,
+    Per,
+    Replaced,
+    RiskIndex,
+    Rule,
+    Score,
+    SubjectKind,
+    Succession,
+)
 from rules.sparse import Sparse
 from rules.transition import Subject
 from rules.watched import Watched
@@ -53,7 +64,9 @@ class RulePlan:
     by id · starts: int32 (n + 1,), slot k has devices[starts[k]:starts[k + 1]] · away: bool (n,),
     True where the rule does not look for now · reports: of rules about readings that belong
     together, which part's metric each device declares, bool (m, 2); else (m, 0). Rules with the
-    same subjects share these arrays. calendar: when it may raise alerts.
+    same subjects share these arrays. calendar: when it may raise alerts · feeds: of rules about
+    other rules, by their code: the slot here of the area that each of their subjects lies in,
+    NOBODY where in none.
     """
 
     rule: Rule
@@ -67,6 +80,7 @@ class RulePlan:
     attributes: frozenset[str]
     lacking: Lacking
     calendar: Calendar
+    feeds: Mapping[str, Sparse[np.int32]] = field(default_factory=dict)
 
     @property
     def metric(self) -> int:
@@ -132,6 +146,7 @@ def make_plan(rules: Sequence[Rule], inventory: Inventory, zone: tzinfo = UTC) -
     size = int(ids.max(initial=-1)) + 1
     shared = _Shared(size)
     plans = tuple(_bind(rule, watched, shared, zone) for rule in rules)
+    plans = tuple(_fed(own, plans, watched) for own in plans)
     names = frozenset[str]().union(*(plan.attributes | _may_use(plan.rule) for plan in plans))
     attributes = {name: _spread(watched.attribute(name), ids, size) for name in sorted(names)}
     gateway = _gateways(inventory, size)
@@ -281,6 +296,29 @@ def _bind(rule: Rule, watched: Watched, shared: _Shared, zone: tzinfo) -> RulePl
         lacking=lacking,
         calendar=calendar_of(rule.active, zone),
     )
+
+
+def _fed(own: RulePlan, plans: Sequence[RulePlan], watched: Watched) -> RulePlan:
+    """A rule about other rules with where their subjects lie; any other as it is."""
+    if not isinstance(own.rule.condition, RiskIndex):
+        return own
+    others = [p for p in plans if not isinstance(p.rule.condition, RiskIndex)]
+    return replace(own, feeds={p.rule.code: _lying(p, own, watched) for p in others})
+
+
+def _lying(other: RulePlan, own: RulePlan, watched: Watched) -> Sparse[np.int32]:
+    """In which slot's area each subject of the other rule lies."""
+    per = per_of(own.rule)
+    if per_of(other.rule).subject is SubjectKind.AREA:
+        areas = watched.around(other.subject_ids, per.area_kind)
+    else:
+        first = np.searchsorted(watched.ids, other.devices[other.starts[:-1]])
+        areas = watched.subjects(per, first)
+    lying = Sparse(len(areas), np.int32(NOBODY))
+    place = np.searchsorted(own.subject_ids, areas)
+    here = np.flatnonzero(np.isin(areas, own.subject_ids))
+    lying[here] = place[here]
+    return lying
 
 
 def _with_attributes(rows: I64, names: tuple[str, ...], watched: Watched) -> tuple[I64, Lacking]:

@@ -150,14 +150,23 @@ def fold(
 
 
 def tick(
-    turn: Turn, memory: SpanMemory, now: Micros, how: Judging, causes: Causes | None = None
+    turn: Turn,
+    memory: SpanMemory,
+    now: Micros,
+    how: Judging,
+    causes: Causes | None = None,
+    *,
+    waits: bool = True,
 ) -> None:
-    """Fire and clear what is due by `now`; `memory` is changed in place."""
+    """Fire and clear what is due by `now`; `memory` is changed in place.
+
+    waits: for devices that are behind.
+    """
     if memory.earliest > now:
         return
     waiting = memory.pending.unusual() & ~memory.firing | memory.calm.unusual() & memory.firing
     slot = np.flatnonzero(waiting & ~turn.own.away).astype(np.int32)
-    theirs = now - turn.lag(slot)
+    theirs = now - (turn.lag(slot) if waits else np.zeros(len(slot), np.int64))
     _Folding(turn, memory, None, how, causes).due(slot, theirs)
     memory.earliest = _soonest(turn, memory, slot, how)
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from devices.reading import I32, I64, Bool
 
-Kind = TypeVar("Kind", np.int32, np.int64, np.float64)
+Kind = TypeVar("Kind", np.int32, np.int64, np.float32, np.float64)
 Rows: TypeAlias = Any
 """What an array is indexed by: row numbers, a mask, a slice."""
 
@@ -87,5 +87,7 @@ class Sparse(Generic[Kind]):
         return np.asarray(numbers, self.dtype).view(self._bits.dtype) ^ self._bits
 
 
-Column: TypeAlias = I64 | I32 | Bool | Sparse[np.int64] | Sparse[np.int32] | Sparse[np.float64]
+Column: TypeAlias = (
+    I64 | I32 | Bool | Sparse[np.int64] | Sparse[np.int32] | Sparse[np.float32] | Sparse[np.float64]
+)
 """What is remembered of each of many: an array, or one of which little is written."""

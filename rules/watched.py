@@ -24,7 +24,7 @@ class Watched:
         self._attributes: dict[str, F64] = {}
 
     def rows(self, watch: Watch) -> I64:
-        """Those that declare the metric and pass the filters; ascending."""
+        """Those that declare a metric, if it names any, and pass the filters; ascending."""
         rows = np.flatnonzero(self._of_model(watch))
         if watch.devices:
             rows = rows[np.isin(rows, self._called(watch.devices))]
@@ -40,7 +40,7 @@ class Watched:
             return self._groups(per.attribute, rows) if per.attribute else self.ids[rows]
         if per.subject is SubjectKind.HOUSEHOLD:
             return self._devices.household[rows]
-        around = np.array([self._around(a, per.area_kind) for a in self._areas.tolist()], np.int32)
+        around = self.around(self._areas, per.area_kind)
         return around[np.searchsorted(self._areas, self._devices.area[rows])]
 
     def reports(self, rows: I64, metrics: Sequence[str]) -> Bool:
@@ -48,6 +48,10 @@ class Watched:
         models = [[name in model.metrics for name in metrics] for model in self._devices.models]
         declared = np.array(models, np.bool_).reshape(len(models), len(metrics))
         return declared[self._devices.model[rows]]
+
+    def around(self, areas: I32, kind: str) -> I32:
+        """The nearest area of this kind that each of these is or lies in; NONE if there is none."""
+        return np.array([self._around(area, kind) for area in areas.tolist()], np.int32)
 
     def away(self, rows: I64) -> Bool:
         """Which of these are in a household where nobody is for now."""
@@ -90,7 +94,7 @@ class Watched:
 
     def _of_model(self, watch: Watch) -> Bool:
         fits = [
-            not set(watch.metrics).isdisjoint(model.metrics)
+            (not watch.metrics or not set(watch.metrics).isdisjoint(model.metrics))
             and (not watch.kinds or model.kind in watch.kinds)
             for model in self._devices.models
         ]

@@ -9,15 +9,21 @@ import orjson
 
 from devices.instant import format_duration
 from rules.calendar import Active, MonthDay
+from rules.expecting import write_baseline
+from rules.indexing import write_index
 from rules.keys import AWAY, WEEKDAYS
+from rules.measuring import write_measure
 from rules.model import (
     Absence,
+    Baseline,
     Correlation,
     CountInWindow,
     InARow,
+    MeasureInWindow,
     Missing,
     Occupancy,
     Replaced,
+    RiskIndex,
     Rule,
     Score,
     Succession,
@@ -135,6 +141,9 @@ WRITERS: Mapping[type[Any], Callable[[Any, Render], Fields]] = MappingProxyType(
         Occupancy: write_occupancy,
         InARow: write_in_a_row,
         Correlation: write_correlation,
+        MeasureInWindow: write_measure,
+        Baseline: write_baseline,
+        RiskIndex: write_index,
     }
 )
 """By the class of the condition: its fields in a rule file."""

@@ -753,4 +753,4 @@ def by_subject(
     return dict(grouped)
 
 
-__all__ = ["Oracle", "Rule", "by_subject"]
+__all__ = ["TRACKS", "Oracle", "Row", "Rule", "Track", "by_subject"]

@@ -1,0 +1,95 @@
+"""The risk index as a plain loop: every change and every hour of every area, from a history."""
+
+from collections import defaultdict
+from itertools import pairwise
+
+from devices.instant import HOUR, Micros
+from rules.model import RiskIndex, Severity, SubjectKind
+from rules.plan import RulePlan
+from rules.transition import Cause, Change, Subject, Transition
+from tests.rules.community import BUILDING, COMMUNITY, OTHER_BUILDING
+from tests.rules.oracle import Oracle, Track
+from tests.rules.span_loop import SpanLoop
+
+INSIDE = {COMMUNITY: {COMMUNITY, BUILDING, OTHER_BUILDING}}
+"""Areas that others lie in; each lies in itself."""
+
+
+class RiskTrack(Track):
+    """Must be of a rule that stands after those that feed it. areas: of each device."""
+
+    areas: dict[int, int]
+    homes: dict[int, int]
+
+    def __init__(self, oracle: Oracle, own: RulePlan, now: Micros) -> None:
+        super().__init__(oracle, own, now)
+        assert isinstance(own.rule.condition, RiskIndex)
+        self.condition = own.rule.condition
+        self.weights = dict(self.condition.weights)
+        self.open: dict[Subject, dict[Severity, int]] = {s: defaultdict(int) for s in own.subjects}
+        self.coming: dict[Subject, list[tuple[Micros, Severity, int]]] = defaultdict(list)
+        self.history: dict[Subject, list[tuple[Micros, float]]] = {
+            s: [(now, 0.0)] for s in own.subjects
+        }
+        self.spans = {s: SpanLoop(self, s, self.condition.judging) for s in own.subjects}
+        self.judged = dict.fromkeys(own.subjects, now)
+
+    def say(self, *args: object, **more: object) -> None:
+        super().say(*args, **{**more, "devices": []})  # type: ignore[arg-type]
+
+    def tick(self, now: Micros) -> None:
+        for track in self.oracle.tracks:
+            if not isinstance(track, RiskTrack):
+                for told in track.said:
+                    self._take(told)
+        for subject in self.own.subjects:
+            self._advance(subject, now)
+            self.spans[subject].until(now)
+
+    def _take(self, told: Transition) -> None:
+        categories = self.condition.categories
+        if told.cause is Cause.OCCURRED or (categories and told.rule.category not in categories):
+            return
+        change = {Change.FIRED: 1, Change.CLEARED: -1}.get(told.change, 0)
+        for subject in self.own.subjects:
+            if change and self._area(told.subject) in INSIDE.get(subject.id, {subject.id}):
+                self.coming[subject].append((told.at, told.rule.severity, change))
+
+    def _area(self, subject: Subject) -> int:
+        if subject.kind is SubjectKind.AREA:
+            return subject.id
+        return (self.areas if subject.kind is SubjectKind.DEVICE else self.homes)[subject.id]
+
+    def _advance(self, subject: Subject, now: Micros) -> None:
+        done = self.judged[subject]
+        coming = sorted((max(at, done), s, n) for at, s, n in self.coming[subject])
+        times = {at for at, _, _ in coming if at < now}
+        if self.condition.over:
+            first = done // HOUR + 1
+            times |= {hour * HOUR for hour in range(first, -(-now // HOUR))}
+        for time in sorted(times):
+            for at, severity, number in coming:
+                if at == time:
+                    self.open[subject][severity] += number
+            level = sum(self.weights.get(s, 0.0) * n for s, n in self.open[subject].items())
+            self.history[subject].append((time, level))
+            self.spans[subject].take(time, self._index(subject, time, level))
+            self.judged[subject] = time
+        self.coming[subject] = [c for c in coming if c[0] >= now]
+
+    def _index(self, subject: Subject, time: Micros, level: float) -> float:
+        if not self.condition.over:
+            return level
+        end = time // HOUR * HOUR
+        begin = max(end - self.condition.over, -(-self.known // HOUR) * HOUR)
+        if begin >= end:
+            return level
+        mean = self._integral(subject, begin, end) / (end - begin)
+        return max(0.0, level + self.condition.trend * (level - mean))
+
+    def _integral(self, subject: Subject, begin: Micros, end: Micros) -> float:
+        history = [*self.history[subject], (end, 0.0)]
+        total = 0.0
+        for (start, level), (stop, _) in pairwise(history):
+            total += level * max(0, min(stop, end) - max(start, begin))
+        return total
