@@ -95,14 +95,15 @@ class Listening:
         hearing = self.turn.hearing
         return self._of(np.flatnonzero(hearing.newer | hearing.gap))
 
-    def left(self) -> tuple[I32, I64]:
-        """Slots of which a device, or its gateway, said 'offline', and when; with repeats.
+    def left(self) -> tuple[I32, I64, I64]:
+        """Slots of which a device, or its gateway, said 'offline'; when, and when that was heard.
 
-        By nothing else a silence comes sooner than was known.
+        With repeats. By nothing else a silence comes sooner than was known.
         """
         hearing, plan = self.turn.hearing, self.turn.plan
         rows = np.flatnonzero(hearing.offline)
         slot, time = self._of(rows)
+        heard = hearing.heard[rows][self.turn.own.slot[hearing.device[rows]] >= 0]
         of_gateways = rows[np.isin(hearing.device[rows], plan.gateways)]
         for row in of_gateways.tolist():
             behind = np.flatnonzero(plan.gateway == hearing.device[row])
@@ -110,7 +111,8 @@ class Listening:
             theirs = theirs[theirs >= 0]
             slot = np.concatenate([slot, theirs])
             time = np.concatenate([time, np.full(len(theirs), hearing.time[row])])
-        return slot, time
+            heard = np.concatenate([heard, np.full(len(theirs), hearing.heard[row])])
+        return slot, time, heard
 
     def _of(self, rows: Rows) -> tuple[I32, I64]:
         hearing = self.turn.hearing

@@ -139,8 +139,10 @@ class _Looking:
             slot, time = self.listening.heard()
             hushed = memory.hushed[slot]
             self._wake(slot[hushed], self.panes.first_from(time[hushed]))
-        slot, time = self.listening.left()
-        self._wake(slot, self.panes.first_after(time))
+        slot, time, heard = self.listening.left()
+        settled = heard - np.minimum(lag_of(self.turn, slot), self.panes.patience)
+        step = np.maximum(self.panes.first_after(time), self.panes.first_from(settled))
+        self._wake(slot, step)
 
     def _wake(self, slot: I32, step: I64) -> None:
         """Look at these again from this step on, but not where it was looked at before."""

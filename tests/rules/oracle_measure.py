@@ -66,6 +66,9 @@ class MeasureTrack(StepTrack):
         kept = self.kept[subject]
         if any((k.time, k.device) == (row.time, row.device) for k in kept):
             return
+        grows = self.counter and self.condition.measure is not Measure.DISTINCT
+        if grows and any(k.device == row.device and k.time > row.time for k in kept):
+            return
         settled = row.heard - min(self.lag(subject), self.patience)
         start = max((row.time // self.step + 1) * self.step, -(-settled // self.step) * self.step)
         kept.append(Kept(start, row.time, row.device, row.value))
