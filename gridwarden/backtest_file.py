@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import orjson
 
 from devices.errors import Problem
 from devices.instant import Micros
 from devices.inventory import Inventory
 from devices.metric import BY_NAME
 from devices.reading import Batch, Bool
+from devices.token import issue_of, token_of
 from gridwarden.backtest import LeftOut, Recording
 from gridwarden.errors import GridwardenError
 from gridwarden.replay import SHOWN_PROBLEMS, Reader, Recorded
@@ -25,13 +27,15 @@ class RecordingError(GridwardenError):
 
 @dataclass(slots=True)
 class _Columns:
-    """Rows as they are read; 30 bytes for each."""
+    """Rows as they are read; 42 bytes for each."""
 
     time: "array[int]" = field(default_factory=lambda: array("q"))
     arrival: "array[int]" = field(default_factory=lambda: array("q"))
     device: "array[int]" = field(default_factory=lambda: array("i"))
     metric: "array[int]" = field(default_factory=lambda: array("h"))
     value: "array[float]" = field(default_factory=lambda: array("d"))
+    token: "array[int]" = field(default_factory=lambda: array("q"))
+    issue: "array[int]" = field(default_factory=lambda: array("i"))
 
     def add(self, row: Recorded, device: int) -> None:
         self.time.append(row.time)
@@ -39,6 +43,9 @@ class _Columns:
         self.device.append(device)
         self.metric.append(BY_NAME[row.metric].id)
         self.value.append(row.value)
+        facts = orjson.loads(row.attributes) if row.attributes else {}
+        self.token.append(token_of(facts))
+        self.issue.append(issue_of(facts))
 
     def batch(self) -> Batch:
         return Batch(
@@ -47,6 +54,8 @@ class _Columns:
             np.array(self.device, np.int32),
             np.array(self.metric, np.int16),
             np.array(self.value, np.float64),
+            token=np.array(self.token, np.int64),
+            issue=np.array(self.issue, np.int32),
         )
 
 

@@ -38,7 +38,11 @@ GRACE: Micros = 15 * MINUTE
 EVERY: Micros = MINUTE
 """So much is judged at once; the service judges more often, and says the same times."""
 
-SEEN_TOO = {"motion": frozenset({"water_volume"}), "spo2": frozenset({"pulse"})}
+SEEN_TOO = {
+    "motion": frozenset({"water_volume"}),
+    "spo2": frozenset({"pulse"}),
+    "door_forced": frozenset({"door_open"}),
+}
 """By the metric that shows an incident: what else does; who lies helpless uses no water."""
 
 UNTOLD = frozenset({"card_shared"})

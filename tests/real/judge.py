@@ -1,7 +1,7 @@
 """What the rules are worth on recorded and simulated data: `python -m tests.real.judge [NAME…]`.
 
-Prints one JSON object a line. NAME: tihm, vast, adl, parking, city; all, if none is given. What the
-figures mean is told in docs/evaluation.md.
+Prints one JSON object a line. NAME: tihm, vast, replaced, adl, parking, city; all, if none given.
+What the figures mean is told in docs/evaluation.md.
 """
 
 import sys
@@ -84,6 +84,21 @@ def vast_figures() -> Iterator[Figures]:
         "by_hand": vast.gas_spans(converted.rows),
         "alerts": len(alerts),
         "told": list(told(whole, alerts)),
+    }
+
+
+def replaced_figures() -> Iterator[Figures]:
+    """A card still used after its replacement: by owner and minute, as counted by hand."""
+    converted = vast.convert(DATA / "vast2016_access", "vast", [vast.REPLACED])
+    alerts = judged(converted, "vast").of("access.replaced_card")
+    hand = vast.replaced_reads(converted.rows)
+    minutes = Counter(moment for moment, _ in hand)
+    yield {
+        "data": "vast",
+        "what": "a replaced card",
+        "by_hand": dict(Counter(owner for _, owner in hand)),
+        "alerts": len(alerts),
+        "of_them_by_hand": sum(to_datetime(a.fired) in minutes for a in alerts),
     }
 
 
@@ -222,6 +237,7 @@ def city_figures() -> Iterator[Figures]:
 ALL: Mapping[str, Callable[[], Iterator[Figures]]] = {
     "tihm": tihm_figures,
     "vast": vast_figures,
+    "replaced": replaced_figures,
     "adl": adl_figures,
     "parking": parking_figures,
     "city": city_figures,

@@ -55,6 +55,14 @@ def test_the_gas_alert_is_the_one_that_the_readings_show() -> None:
 
 
 @needs_data
+def test_every_use_of_a_replaced_card_is_told_and_nothing_else() -> None:
+    """pyoung001 after pyoung002, as the data's README says; morlunv001 it does not mention."""
+    cards = one("replaced", what="a replaced card")
+    assert cards["by_hand"] == {"pyoung": 9, "morlunv": 41}
+    assert cards["alerts"] == cards["of_them_by_hand"] == 50
+
+
+@needs_data
 def test_nobody_is_missed_at_home_and_every_shorter_silence_is_of_somebody_out() -> None:
     assert one("adl", what="nobody moves for 12h")["alerts"] == 0
     for least, count in (("4h", 3), ("2h", 7)):

@@ -7,7 +7,7 @@ time is taken as UTC.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,15 +19,41 @@ SERVER_ROOM = "zone-3-server-room"
 SERVER_ROOM_RULE = "vast.server_room"
 
 
-def convert(folder: Path, community: str) -> Converted:
-    """A card reader per zone and a gas detector per hazium column."""
+REPLACED: dict[str, object] = {
+    "id": "access.replaced_card",
+    "category": "access",
+    "watch": {"metric": "access_granted"},
+    "replaced": "366d",
+    "severity": "orange",
+    "title": {"zh": "旧卡", "en": "A replaced card"},
+}
+ISSUE_DIGITS = 3
+"""So many digits at the end of a card's number say which card of its owner it is."""
+
+
+def replaced_reads(rows: list[Row]) -> set[tuple[datetime, str]]:
+    """When which owner used a card older than one used before: what a rule must find."""
+    newest: dict[str, int] = {}
+    found: set[tuple[datetime, str]] = set()
+    for row in rows:
+        if row.metric == "access_granted":
+            facts = json.loads(row.attributes)
+            owner, issue = facts["credential"], facts["issue"]
+            if issue < newest.get(owner, 0):
+                found.add((row.time, owner))
+            newest[owner] = max(issue, newest.get(owner, 0))
+    return found
+
+
+def convert(folder: Path, community: str, more: Sequence[dict[str, object]] = ()) -> Converted:
+    """A card reader per zone and a gas detector per hazium column. more: rules beside ours."""
     reads = [_read(row) for row in read(folder / "proxOut-MC2.csv")]
     gas = list(_gas(read(folder / "hazium.csv")))
     here = f"{community}-here"
     readers = [_device(code, "card_reader", here) for code in sorted({r.device for r in reads})]
     detectors = [_device(code, "gas_detector", here) for code in sorted({r.device for r in gas})]
     return Converted(
-        site(community, "UTC", devices=[*readers, *detectors], rules=_rules()),
+        site(community, "UTC", devices=[*readers, *detectors], rules=[*_rules(), *more]),
         in_order([*reads, *gas]),
     )
 
@@ -54,7 +80,8 @@ def _rules() -> list[dict[str, object]]:
 
 def _read(row: Mapping[str, str]) -> Row:
     zone = row["zone"].lower().replace(" ", "-")
-    credential = json.dumps({"credential": row["prox-id"]})
+    owner, issue = row["prox-id"][:-ISSUE_DIGITS], int(row["prox-id"][-ISSUE_DIGITS:])
+    credential = json.dumps({"credential": owner, "issue": issue})
     return Row(
         _utc(row["timestamp"]), f"zone-{row['floor']}-{zone}", "access_granted", "1", credential
     )
