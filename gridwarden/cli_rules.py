@@ -29,6 +29,14 @@ def rules() -> None:
     """Rule files."""
 
 
+@rules_app.command("schema")
+def schema() -> None:
+    """Print the JSON Schema of rule files, for editors; see docs/rules.md, "In an editor"."""
+    from rules.schema import as_text
+
+    typer.echo(as_text(), nl=False)
+
+
 @rules_app.command("check")
 def check(paths: Paths) -> None:
     """Tell every mistake in rule files, with file, line and hint; exit code 1 if there is one."""

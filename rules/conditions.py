@@ -64,7 +64,7 @@ class Reader(NamedTuple):
 
 def reader_of(entry: Entry) -> Reader:
     """The reader of this rule's kind; keys of other kinds are noted."""
-    reader = next((r for r in READERS if _is_of(r, entry)), _THRESHOLD)
+    reader = next((r for r in READERS if _is_of(r, entry)), THRESHOLD)
     for key in sorted((CONDITION_KEYS - reader.keys) & entry.data.keys()):
         hint = f"it has {', '.join(sorted(reader.keys))}"
         entry.complain(key, f"does not belong to {reader.name}", hint)
@@ -155,7 +155,9 @@ def _least_count(expression: Expression) -> int | None:
     return int(count) if count == int(count) and 1 <= count <= MAX_COUNT else None
 
 
-_THRESHOLD = Reader("", "a threshold", frozenset({"when", "clear", "for", "keep_for"}), _threshold)
+THRESHOLD = Reader("", "a threshold", frozenset({"when", "clear", "for", "keep_for"}), _threshold)
+"""The kind of a rule in which no key tells another."""
+
 READERS = (
     Reader("first", "a sequence ('first')", SEQUENCE_KEYS, read_sequence, sequence_metrics),
     Reader("replaced", "replaced cards ('replaced')", REPLACED_KEYS, read_replaced),
@@ -200,4 +202,4 @@ READERS = (
 )
 """The kinds that a key tells; the first whose key is there is meant. Without any: a threshold."""
 
-CONDITION_KEYS = frozenset[str]().union(*(r.keys for r in (*READERS, _THRESHOLD)))
+CONDITION_KEYS = frozenset[str]().union(*(r.keys for r in (*READERS, THRESHOLD)))
