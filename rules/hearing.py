@@ -126,7 +126,7 @@ def listen(plan: Plan, batch: Batch, silence: Silence, now: Micros) -> Hearing:
         left=own.left,
         lags=lags,
         outages=outages,
-        unsettled=bool((offline | gap).any()),
+        unsettled=bool((offline | gap | silence.is_gateway(device)).any()),
     )
 
 
@@ -189,7 +189,9 @@ def _own(device: I32, time: I64, offline: Bool, silence: Silence) -> _Own:
     spoke = ~first & ~offline[earlier]
     before = np.where(spoke, np.maximum(time[earlier], floor), base)
     said = np.where(spoke, earlier + 1, begin)
-    left = np.where(~spoke | (left >= before), left, FOREVER)
+    words = np.cumsum(offline)
+    unanswered: Bool = words[earlier] == words[begin] - offline[begin]
+    left = np.where(~spoke | ((left >= before) & unanswered), left, FOREVER)
     left = np.where(said < place, np.minimum(left, time[said]), left)
     alive = np.where(offline, before, np.maximum(time, floor))
     stays = np.where(left >= alive, left, FOREVER)
