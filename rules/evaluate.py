@@ -9,8 +9,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-import numpy as np
-
 from devices.instant import Micros
 from devices.reading import Batch
 from rules import absence, threshold, window
@@ -94,14 +92,13 @@ def _each(
 
 
 def _by_metric(plan: Plan, hearing: Hearing) -> dict[int, Rows]:
-    metrics = {own.metric for own in plan.rules}
-    return {metric: np.flatnonzero(hearing.metric == metric) for metric in metrics}
+    return {own.metric: hearing.rows_of(own.metric) for own in plan.rules}
 
 
 def _fold(turn: Turn, memory: Memory, rows: dict[int, Rows]) -> None:
     mine, hearing = rows[turn.own.metric], turn.hearing
     if isinstance(memory, ThresholdMemory):
-        if len(mine) or hearing.gap.any() or (hearing.newer.any() and memory.silent.any()):
+        if len(mine) or len(hearing.gaps) or (len(hearing.newers) and memory.any_silent()):
             threshold.fold(turn, memory, mine)
     elif not len(mine):
         return

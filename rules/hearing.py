@@ -10,43 +10,33 @@ else. The broker dates that word, so it is moved into the device's time. For rul
 it is a reading like any other.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import pairwise
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from devices.instant import FOREVER, NEVER, Micros
-from devices.metric import BY_NAME
 from devices.reading import F64, I16, I32, I64, Batch, Bool
 from rules.plan import Plan
 from rules.silence import Outages, Rows, Silence
+from rules.words import HEARTBEAT, Words, order_of, words_of
 
-HEARTBEAT = BY_NAME["heartbeat"].id
+__all__ = ["HEARTBEAT", "Group", "Hearing", "listen", "of_heartbeats", "remember", "rounds"]
+
+Lags: TypeAlias = tuple[I64, I64]
+"""Devices, and how far each is behind, µs."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Hearing:
-    """The rows of a batch by device and then by event time, (n,) each; ties as they came.
+class _Seen:
+    """What was known before each word, and what is with it, (w,); as in `Hearing`.
 
-    time: by the device's clock, but never after the arrival · heard: in the server's time; its
-    arrival, or its own time if it then waited in a queue that was not yet drained
-    offline: bool, the word 'offline', not overtaken · before: int64 µs, when the row's device had
-    last been heard before the row · until: int64 µs, from when it had been silent if it was not
-    heard by then · gap: bool, True where it was not · missed: bool, True where that was its own
-    silence, not its gateway's · newer: bool, True where the row is the first of its device to be
-    later than all before the batch · alive, left: as in `Silence`, after the row
-    lags: (k,) devices and how far each is behind after the batch
-    outages: of gateways, up to the end of the batch · unsettled: whether a silence may have moved
-    other than to later.
+    fresh: where a word is later than all of its device before it, in whatever batch.
     """
 
-    time: I64
-    arrival: I64
-    heard: I64
-    device: I32
-    metric: I16
-    value: F64
-    offline: Bool
     before: I64
     until: I64
     gap: Bool
@@ -54,21 +44,215 @@ class Hearing:
     newer: Bool
     alive: I64
     left: I64
-    lags: tuple[I32, I64]
-    outages: Outages
-    unsettled: bool
+    fresh: Bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """The rows of one metric, by device and time, (k,).
+
+    row: their numbers in the hearing's columns · word: of each the number of its word
+    device: ids, int64 · fresh: later than all that was heard of the device before · apart: True if
+    no device has two rows of one time · shared: what rules have made of it, by what they have in
+    common.
+    """
+
+    row: Rows
+    word: I64
+    device: I64
+    time: I64
+    value: F64
+    fresh: Bool
+    apart: bool
+    shared: dict[int, object] = field(default_factory=dict)
+
+
+class Hearing:
+    """The rows of a batch by device and then by event time, (n,) each; ties as they came.
+
+    time: by the device's clock, but never after the arrival · heard: in the server's time; its
+    arrival, or its own time if it then waited in a queue that was not yet drained
+    offline: bool, the word 'offline', not overtaken · before: int64 µs, when the row's device had
+    last been heard before the row's word · until: int64 µs, from when it had been silent if it was
+    not heard by then · gap: bool, True at the row with which such a silence ended · missed: bool,
+    True where that was its own silence, not its gateway's · newer: bool, True where the row is the
+    first of its device to be later than all before the batch · alive, left: as in `Silence`, after
+    the row's word. Columns are worked out when they are asked for; `words` has what they come from.
+    lags: (k,) devices and how far each is behind after the batch
+    outages: of gateways, up to the end of the batch · unsettled: devices whose silence may have
+    moved other than to later · finite: whether all values are finite numbers.
+    """
+
+    def __init__(
+        self,
+        batch: Batch,
+        words: Words,
+        seen: _Seen,
+        *,
+        heard: I64,
+        lags: Lags,
+        outages: Outages,
+        unsettled: I64,
+    ) -> None:
+        self.batch, self.words, self.seen = batch, words, seen
+        self.lags, self.outages, self.unsettled = lags, outages, unsettled
+        self._heard = heard
+        self._groups: dict[int, Group] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows[0])
+
+    def seen_as(self, seen: _Seen) -> "Hearing":
+        """The same rows, of which other things were known."""
+        other = Hearing(
+            self.batch,
+            self.words,
+            seen,
+            heard=self._heard,
+            lags=self.lags,
+            outages=self.outages,
+            unsettled=self.unsettled,
+        )
+        other.__dict__.update(_rows=self._rows, _by_metric=self._by_metric)
+        return other
+
+    @cached_property
+    def _rows(self) -> tuple[I64, I64]:
+        return self.words.rows()
+
+    @cached_property
+    def _by_metric(self) -> dict[int, Rows]:
+        order = self.metric.argsort(kind="stable")
+        metric = self.metric.take(order)
+        cuts = [0, *((metric[1:] != metric[:-1]).nonzero()[0] + 1).tolist(), len(order)]
+        return {
+            int(metric[start]): order[start:end] for start, end in pairwise(cuts) if end > start
+        }
+
+    def rows_of(self, metric: int) -> Rows:
+        """The rows of a metric."""
+        rows = self._by_metric.get(metric)
+        return np.empty(0, np.intp) if rows is None else rows
+
+    def group(self, metric: int) -> Group:
+        """The rows of a metric, and what is most often asked of them."""
+        group = self._groups.get(metric)
+        if group is None:
+            group = self._groups[metric] = self._grouped(self.rows_of(metric))
+        return group
+
+    def _grouped(self, row: Rows) -> Group:
+        rows, words = self._rows
+        word = words.take(row)
+        device, time = self.words.device.take(word), self.words.time.take(word)
+        again = (device[1:] == device[:-1]) & (time[1:] == time[:-1])
+        return Group(
+            row,
+            word,
+            device,
+            time,
+            self.batch.value.take(rows.take(row)),
+            self.seen.fresh.take(word),
+            not np.count_nonzero(again),
+        )
+
+    @cached_property
+    def finite(self) -> bool:
+        return bool(np.isfinite(self.batch.value).all())
+
+    @cached_property
+    def gaps(self) -> Rows:
+        """The rows at which a silence ended."""
+        return self._firsts(self.seen.gap)
+
+    @cached_property
+    def newers(self) -> Rows:
+        """The rows that are the first of their device to be later than all before the batch."""
+        return self._firsts(self.seen.newer)
+
+    def _firsts(self, which: Bool) -> Rows:
+        """The first rows of these words."""
+        words = which.nonzero()[0]
+        if not len(words):
+            return words
+        count = self.words.count
+        return (count.cumsum() - count)[words]
+
+    def _spread(self, column: npt.NDArray[np.int64]) -> I64:
+        return column.take(self._rows[1])
+
+    def _flagged(self, rows: Rows) -> Bool:
+        flags = np.zeros(len(self), np.bool_)
+        flags[rows] = True
+        return flags
+
+    @cached_property
+    def time(self) -> I64:
+        return self._spread(self.words.time)
+
+    @cached_property
+    def arrival(self) -> I64:
+        return self._spread(self.words.arrival)
+
+    @cached_property
+    def heard(self) -> I64:
+        return self._spread(self._heard)
+
+    @cached_property
+    def device(self) -> I32:
+        return self._spread(self.words.device).astype(np.int32)
+
+    @cached_property
+    def metric(self) -> I16:
+        return self.batch.metric.take(self._rows[0])
+
+    @cached_property
+    def value(self) -> F64:
+        return self.batch.value.take(self._rows[0])
+
+    @cached_property
+    def offline(self) -> Bool:
+        return self.words.offline.take(self._rows[1])
+
+    @cached_property
+    def before(self) -> I64:
+        return self._spread(self.seen.before)
+
+    @cached_property
+    def until(self) -> I64:
+        return self._spread(self.seen.until)
+
+    @cached_property
+    def missed(self) -> Bool:
+        return self.seen.missed.take(self._rows[1])
+
+    @cached_property
+    def gap(self) -> Bool:
+        return self._flagged(self.gaps)
+
+    @cached_property
+    def newer(self) -> Bool:
+        return self._flagged(self.newers)
+
+    @cached_property
+    def alive(self) -> I64:
+        return self._spread(self.seen.alive)
+
+    @cached_property
+    def left(self) -> I64:
+        return self._spread(self.seen.left)
 
     def silent_before(self, device: int, time: Micros, silence: Silence) -> Micros:
         """From when the device was silent by what was heard before `time`, unless heard again.
 
         `silence` knows of before this batch.
         """
-        devices = np.array([device], np.int32)
+        devices = np.array([device], np.int64)
         alive, left = int(silence.said(devices)[0]), int(silence.away(devices)[0])
-        start, end = np.searchsorted(self.device, [device, device + 1])
-        row = start + int(np.searchsorted(self.time[start:end], time)) - 1
-        if row >= start:
-            alive, left = int(self.alive[row]), int(self.left[row])
+        start, end = np.searchsorted(self.words.device, [device, device + 1])
+        word = start + int(np.searchsorted(self.words.time[start:end], time)) - 1
+        if word >= start:
+            alive, left = int(self.seen.alive[word]), int(self.seen.left[word])
         own = min(alive + int(silence.silent_after[device]), left)
         lost = self.outages.lost(devices, np.array([alive], np.int64), silence)
         return min(own, int(lost[0]))
@@ -76,8 +260,9 @@ class Hearing:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Own:
-    """What each row's device itself had said before the row, and has with it, (n,) each."""
+    """What each word's device itself had said before the word, and has with it, (w,)."""
 
+    first: Bool
     before: I64
     silent_at: I64
     newer: Bool
@@ -90,44 +275,40 @@ def listen(plan: Plan, batch: Batch, silence: Silence, now: Micros) -> Hearing:
 
     now: up to which everything had been heard when the batch was. Does not change `silence`.
     """
-    batch = batch.take(_known(plan, batch.device))
-    time, device = _not_ahead(batch), batch.device
-    heard = np.maximum(time, np.minimum(batch.arrival, now))
-    offline = (batch.metric == HEARTBEAT) & (batch.value == 0)
-    spoken = np.column_stack([time, batch.time, heard, batch.arrival])
-    lags = _lags(device[~offline], spoken[~offline], silence)
-    keys: tuple[I64 | I32 | Bool, ...] = (batch.time, time, device)
-    if offline.any():
-        time = np.where(offline, np.minimum(time, heard - _lag_of(device, lags, silence)), time)
-        keys = (batch.time, offline, time, device)
-    rows = np.lexsort(keys)
-    time, device, offline = time[rows], device[rows], offline[rows]
-    if offline.any():
-        offline &= ~silence.spoke[device] | (time >= silence.alive[device])
-    own = _own(device, time, offline, silence)
-    outages = _outages(device, heard[rows], (time > own.silent_at) & ~offline, own, silence)
-    lost = outages.lost(device, own.before, silence)
-    until = np.minimum(own.silent_at, lost)
-    gap = (time > until) & ~offline
+    words = words_of(batch, plan.silent_after)
+    order = order_of(words)
+    words = words if order is None else words.take(order)
+    heard = np.maximum(words.time, np.minimum(words.arrival, now))
+    if np.count_nonzero(words.offline):
+        words, heard, lags = _with_offline(words, heard, silence)
+    else:
+        lags = _lags(words, heard, silence)
+    own = _own(words, words.offline, silence)
+    outages, moved = _outages(words, heard, own, silence, now)
+    seen = _seen(words, own, words.offline, outages, silence)
     return Hearing(
-        time=time,
-        arrival=batch.arrival[rows],
-        heard=heard[rows],
-        device=device,
-        metric=batch.metric[rows],
-        value=batch.value[rows],
-        offline=offline,
-        before=own.before,
-        until=until,
-        gap=gap,
-        missed=own.silent_at <= lost,
-        newer=own.newer,
-        alive=own.alive,
-        left=own.left,
+        batch,
+        words,
+        seen,
+        heard=heard,
         lags=lags,
         outages=outages,
-        unsettled=bool((offline | gap | silence.is_gateway(device)).any()),
+        unsettled=np.concatenate([moved, words.device[seen.gap | words.offline]]),
     )
+
+
+def _with_offline(words: Words, heard: I64, silence: Silence) -> tuple[Words, I64, Lags]:
+    """The word 'offline' in its device's time, in which it may come earlier; and not overtaken."""
+    itself = (~words.offline).nonzero()[0]
+    lags = _lags(words.take(itself), heard.take(itself), silence)
+    theirs = heard - _lag_of(words.device, lags, silence)
+    words = replace(words, time=np.where(words.offline, np.minimum(words.time, theirs), words.time))
+    order = order_of(words)
+    if order is not None:
+        words, heard = words.take(order), heard.take(order)
+    device = words.device
+    late = silence.spoke.take(device) & (words.time < silence.alive.take(device))
+    return replace(words, offline=words.offline & ~late), heard, lags
 
 
 def of_heartbeats(hearing: Hearing, silence: Silence) -> Hearing:
@@ -135,42 +316,32 @@ def of_heartbeats(hearing: Hearing, silence: Silence) -> Hearing:
 
     silence: `Silence.of_heartbeats` of what was heard before the batch.
     """
-    if not hearing.offline.any() and not silence.differs(hearing.device):
+    words = hearing.words
+    if not np.count_nonzero(words.offline) and not silence.differs(words.device):
         return hearing
-    device, time = hearing.device, hearing.time
-    own = _own(device, time, np.zeros(len(device), np.bool_), silence)
-    lost = hearing.outages.lost(device, own.before, silence)
-    until = np.minimum(own.silent_at, lost)
-    return replace(
-        hearing,
-        before=own.before,
-        until=until,
-        gap=time > until,
-        missed=own.silent_at <= lost,
-        newer=own.newer,
-        alive=own.alive,
-        left=own.left,
-    )
+    spoken = np.zeros(len(words), np.bool_)
+    own = _own(words, spoken, silence)
+    return hearing.seen_as(_seen(words, own, spoken, hearing.outages, silence))
 
 
-def _lags(device: I32, spoken: I64, silence: Silence) -> tuple[I32, I64]:
-    """Devices that were heard anew, and how far behind the last reading of each is.
+def _lags(words: Words, heard: I64, silence: Silence) -> Lags:
+    """Devices that were heard anew, and how far behind the last word of each is.
 
-    spoken: (n, 4), of each reading its time, that time as it was said, when it was heard, and its
-    arrival. The lag is at least what the wait in a queue does not explain and at most the whole
-    way; what it was before is believed in between.
+    The lag is at least what the wait in a queue does not explain and at most the whole way; what it
+    was before is believed in between.
     """
-    rows = np.lexsort((spoken[:, 1], spoken[:, 0], device))
-    last = rows[_ends(device[rows])]
-    new = ~silence.spoke[device[last]] | (spoken[last, 0] > silence.alive[device[last]])
-    last = last[new]
-    least, most = spoken[last, 2] - spoken[last, 0], spoken[last, 3] - spoken[last, 0]
-    return device[last], np.clip(silence.lag[device[last]], least, most)
+    last = _ends(words.device)
+    device, time = words.device.take(last), words.time.take(last)
+    new = ~silence.spoke.take(device) | (time > silence.alive.take(device))
+    if np.count_nonzero(new) < len(new):
+        device, time, last = device[new], time[new], last[new]
+    least, most = heard.take(last) - time, words.arrival.take(last) - time
+    return device, np.minimum(np.maximum(silence.lag.take(device), least), most)
 
 
-def _lag_of(device: I32, lags: tuple[I32, I64], silence: Silence) -> I64:
+def _lag_of(device: I64, lags: Lags, silence: Silence) -> I64:
     """How far behind each of these is, the new `lags` known."""
-    lag = silence.lag[device]
+    lag = silence.lag.take(device)
     spoke, new = lags
     if len(spoke):
         place = np.minimum(np.searchsorted(spoke, device), len(spoke) - 1)
@@ -178,10 +349,22 @@ def _lag_of(device: I32, lags: tuple[I32, I64], silence: Silence) -> I64:
     return lag
 
 
-def _own(device: I32, time: I64, offline: Bool, silence: Silence) -> _Own:
-    base, left = silence.said(device), silence.away(device)
-    floor = np.where(silence.known(device), base, NEVER)
+def _own(words: Words, offline: Bool, silence: Silence) -> _Own:
+    """offline: the words that count as 'offline'."""
+    device, time = words.device, words.time
+    base, left, known = silence.said(device), silence.away(device), silence.known(device)
+    floor = base if np.count_nonzero(known) == len(known) else np.where(known, base, NEVER)
     first = _begins(device)
+    if np.count_nonzero(first) == len(first) and not np.count_nonzero(offline):
+        alive = np.maximum(time, floor)
+        return _Own(
+            first=first,
+            before=base,
+            silent_at=np.minimum(base + silence.silent_after.take(device), left),
+            newer=time > floor,
+            alive=alive,
+            left=np.where(left >= alive, left, FOREVER),
+        )
     place = np.arange(len(device))
     begin = np.maximum.accumulate(np.where(first, place, 0))
     last = np.maximum.accumulate(np.where(first | ~offline, place, 0))
@@ -189,87 +372,99 @@ def _own(device: I32, time: I64, offline: Bool, silence: Silence) -> _Own:
     spoke = ~first & ~offline[earlier]
     before = np.where(spoke, np.maximum(time[earlier], floor), base)
     said = np.where(spoke, earlier + 1, begin)
-    words = np.cumsum(offline)
-    unanswered: Bool = words[earlier] == words[begin] - offline[begin]
+    gone = offline.cumsum()
+    unanswered: Bool = gone[earlier] == gone[begin] - offline[begin]
     left = np.where(~spoke | ((left >= before) & unanswered), left, FOREVER)
     left = np.where(said < place, np.minimum(left, time[said]), left)
     alive = np.where(offline, before, np.maximum(time, floor))
     stays = np.where(left >= alive, left, FOREVER)
     return _Own(
+        first=first,
         before=before,
-        silent_at=np.minimum(before + silence.silent_after[device], left),
+        silent_at=np.minimum(before + silence.silent_after.take(device), left),
         newer=~offline & (time > floor) & (~spoke | (time[earlier] <= floor)),
         alive=alive,
         left=np.where(offline, np.minimum(left, time), stays),
     )
 
 
-def _outages(device: I32, heard: I64, ends: Bool, own: _Own, silence: Silence) -> Outages:
-    """Of the gateways: those that ended in the batch, and from when each is gone after it."""
-    if not len(silence.gateways):
-        return Outages.none()
-    gone = silence.gone_from(silence.gateways)
-    last = _ends(device)
-    which = last[silence.is_gateway(device[last])]
-    mine = device[which]
-    after = np.minimum(own.alive[which] + silence.silent_after[mine], own.left[which])
-    gone[np.searchsorted(silence.gateways, mine)] = after + silence.lag[mine]
-    back = np.flatnonzero(ends & silence.is_gateway(device))
-    return Outages(gone, device[back], own.silent_at[back] + silence.lag[device[back]], heard[back])
+def _seen(words: Words, own: _Own, offline: Bool, outages: Outages, silence: Silence) -> _Seen:
+    device, time = words.device, words.time
+    lost = outages.lost(device, own.before, silence)
+    until = np.minimum(own.silent_at, lost)
+    fresh = time > silence.heard.take(device)
+    fresh[1:] &= own.first[1:] | (time[1:] > time[:-1])
+    return _Seen(
+        before=own.before,
+        until=until,
+        gap=(time > until) & ~offline,
+        missed=own.silent_at <= lost,
+        newer=own.newer,
+        alive=own.alive,
+        left=own.left,
+        fresh=fresh,
+    )
 
 
-def _ends(device: I32) -> Rows:
-    """The last row of each device."""
+def _outages(
+    words: Words, heard: I64, own: _Own, silence: Silence, now: Micros
+) -> tuple[Outages, I64]:
+    """What gateways say, and devices behind them whose silence it may move other than to later."""
+    device = words.device
+    which = silence.behind.is_gateway(device).nonzero()[0]
+    if not len(which):
+        return Outages.none(), which
+    mine, off = device.take(which), words.offline.take(which)
+    lag = silence.lag.take(mine)
+    after = np.minimum(own.alive[which] + silence.silent_after.take(mine), own.left[which]) + lag
+    last = _ends(mine)
+    ended = (words.time[which] > own.silent_at[which]) & ~off
+    back, start = which[ended], own.silent_at[which[ended]] + lag[ended]
+    outages = Outages(mine[last], after[last], mine[ended], start, heard[back])
+    gone = silence.gone_from(outages.heard)
+    late = np.isin(outages.heard, mine[ended | off]) | (gone < now)
+    return outages, _moved(outages.heard, gone, late, silence)
+
+
+def _moved(gateways: I64, gone: I64, all_of: Bool, silence: Silence) -> I64:
+    """The devices behind some gateways, and of others those heard after it was gone."""
+    behind, count = silence.behind.of(gateways)
+    said = np.maximum(silence.alive.take(behind), silence.heard.take(behind))
+    after = said + silence.lag.take(behind) > gone.repeat(count)
+    return behind[after | all_of.repeat(count)]
+
+
+def _ends(device: I64) -> Rows:
+    """The last word of each device."""
     last = np.ones(len(device), np.bool_)
     last[:-1] = device[1:] != device[:-1]
-    return np.flatnonzero(last)
+    return last.nonzero()[0]
 
 
-def _known(plan: Plan, device: I32) -> Bool:
-    known = (device >= 0) & (device < plan.size)
-    known[known] = plan.silent_after[device[known]] > 0
-    return known
-
-
-def _begins(numbers: I32 | I64) -> Bool:
+def _begins(numbers: I64) -> Bool:
     """True (n,) where a run of equal numbers begins."""
     begins = np.ones(len(numbers), np.bool_)
     begins[1:] = numbers[1:] != numbers[:-1]
     return begins
 
 
-def _not_ahead(batch: Batch) -> I64:
-    """The times of the rows, those of one message moved back alike so that none is in the future.
-
-    Rows of one device and one arrival came in one message.
-    """
-    ahead = batch.time - batch.arrival
-    if not (ahead > 0).any():
-        return batch.time
-    order = np.lexsort((batch.arrival, batch.device))
-    starts = np.flatnonzero(_begins(batch.device[order]) | _begins(batch.arrival[order]))
-    farthest = np.maximum(np.maximum.reduceat(ahead[order], starts), 0)
-    time = batch.time.copy()
-    time[order] -= np.repeat(farthest, np.diff(starts, append=len(order)))
-    return time
-
-
 def remember(hearing: Hearing, silence: Silence) -> None:
     """Note in `silence`, in place, what was heard."""
-    ends = _ends(hearing.device)
-    device = hearing.device[ends]
-    silence.alive[device] = hearing.alive[ends]
-    silence.left.put(device, hearing.left[ends])
+    words, seen = hearing.words, hearing.seen
+    ends = _ends(words.device)
+    device, time = words.device.take(ends), words.time.take(ends)
+    silence.alive[device] = seen.alive.take(ends)
+    silence.left.put(device, seen.left.take(ends))
     silence.note(hearing.outages)
     spoke, lag = hearing.lags
     silence.lag[spoke] = lag
-    last = ends[~silence.ever[device] | (hearing.time[ends] > silence.heard[device])]
-    silence.heard[hearing.device[last]] = hearing.time[last]
+    ever, heard = silence.ever.take(device), silence.heard.take(device)
+    silence.heard[device] = np.where(ever, np.maximum(heard, time), time)
     silence.ever[device] = True
-    silence.spoke[hearing.device[~hearing.offline]] = True
+    silence.spoke[words.device[~words.offline]] = True
 
 
-def rounds(groups: npt.NDArray[np.int32]) -> list[Rows]:
+def rounds(groups: I32 | I64) -> list[Rows]:
     """Rows to take one after another: the k-th of each run of equal numbers in the k-th round."""
     n = len(groups)
     starts = np.ones(n, np.bool_)

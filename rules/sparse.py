@@ -41,6 +41,13 @@ class Sparse(Generic[Kind]):
 
     def __getitem__(self, rows: Rows) -> npt.NDArray[Kind]:
         """A copy of these rows."""
+        if isinstance(rows, np.ndarray) and rows.dtype == np.intp:
+            if not self._written:
+                return np.full((*rows.shape, *self.shape[1:]), self.usual)
+            found: Any = self._differs.take(rows, axis=0)
+            found ^= self._bits
+            quick: npt.NDArray[Kind] = found.view(self.dtype)
+            return quick
         numbers: npt.NDArray[Kind] = (self._differs[rows] ^ self._bits).view(self.dtype)
         return numbers
 
@@ -54,6 +61,8 @@ class Sparse(Generic[Kind]):
         rows: row numbers, all different · numbers: one, or as many as there are rows.
         """
         new = self._packed(numbers)
+        if not (self._written or np.count_nonzero(new)):
+            return
         changed = self._differs[rows] != new
         if changed.any():
             if changed.ndim > 1:
@@ -63,6 +72,8 @@ class Sparse(Generic[Kind]):
 
     def unusual(self, rows: Rows = slice(None)) -> Bool:
         """Where something else than the usual stands, bool (n, …)."""
+        if not self._written:
+            return np.zeros(self._differs[rows].shape, np.bool_)
         unusual: Bool = self._differs[rows] != 0
         return unusual
 

@@ -11,7 +11,7 @@ from rules.carry import carry, remembered
 from rules.memory import Memory, copy_of, fresh_memory
 from rules.model import Rule
 from rules.plan import Plan
-from rules.silence import Silence, nothing_heard
+from rules.silence import Behind, Silence, nothing_heard
 from rules.sparse import Column, Sparse
 from rules.transition import Transition
 
@@ -81,6 +81,7 @@ def _widened(silence: Silence, plan: Plan, now: Micros) -> Silence:
         silent_after=plan.silent_after,
         gateway=plan.gateway,
         gateways=plan.gateways,
+        behind=Behind(plan.gateway, plan.gateways),
     )
     new = (plan.silent_after > 0) & (wide.heard == NEVER)
     if new.any():

@@ -10,7 +10,6 @@ metric that is so among those only for which `when` holds: a press is not undone
 of its device that overtook it.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -18,7 +17,7 @@ import numpy as np
 
 from devices.instant import FOREVER, Micros
 from devices.metric import BY_ID
-from devices.reading import F64, I32, I64, Bool
+from devices.reading import F64, I64
 from rules.hearing import rounds
 from rules.memory import FORGOTTEN, ThresholdMemory
 from rules.model import NoData, Threshold
@@ -30,26 +29,26 @@ from rules.steps import (
     TRUE,
     Judged,
     Steps,
-    ends_of_silence,
-    judge,
+    heed,
+    occurrences,
     steps_of,
 )
 from rules.transition import Cause, Change
 from rules.turn import Turn
 
 
-def fold(turn: Turn, memory: ThresholdMemory, rows: Rows) -> None:
-    """Judge these rows of the rule's metric, changing `memory` in place and telling transitions."""
-    momentary = BY_ID[turn.own.metric].occurs
-    judged = judge(turn, memory, _occurring(turn, rows) if momentary else rows)
-    away = turn.own.away
-    here = judged.take(~away[judged.slot]) if away.any() else judged
-    if momentary:
-        _tell_occurrences(turn, here)
+def fold(turn: Turn, memory: ThresholdMemory, _rows: Rows) -> None:
+    """Judge the rows of the rule's metric, changing `memory` in place and telling transitions."""
+    if BY_ID[turn.own.metric].occurs:
+        heeded = occurrences(turn, memory)
+        _tell_occurrences(turn, heeded.stirring)
     else:
-        _Fold(turn, memory, here).run()
-    memory.judged[judged.slot] = judged.time
-    memory.value[judged.slot] = judged.value
+        heeded = heed(turn, memory)
+        if len(heeded.stirring.slot) or len(heeded.ends):
+            _Fold(turn, memory, heeded.stirring, heeded.ends).run()
+    if len(heeded.slot):
+        memory.judged[heeded.slot] = heeded.time
+        memory.value[heeded.slot] = heeded.value
 
 
 def tick(turn: Turn, memory: ThresholdMemory, now: Micros) -> None:
@@ -59,15 +58,20 @@ def tick(turn: Turn, memory: ThresholdMemory, now: Micros) -> None:
     lasting = cast("Threshold", turn.own.rule.condition).lasting
     if memory.earliest + lasting <= now:
         _tick_pending(turn, memory, now, lasting)
-    if memory.quiet < now or turn.hearing.unsettled:
-        _tick_silence(turn, memory, now)
+    if memory.quiet < now:
+        memory.quiet = _tick_silence(turn, memory, now, None)
+    elif turn.stirred or len(turn.hearing.unsettled):
+        soonest = _tick_silence(turn, memory, now, _stirred(turn))
+        memory.quiet = min(memory.quiet, soonest)
 
 
-def _occurring(turn: Turn, rows: Rows) -> Rows:
-    """Those of these rows for which `when` holds."""
-    attributes = turn.attributes(turn.hearing.device[rows])
-    when = cast("Threshold", turn.own.rule.condition).when
-    return rows[when.evaluate(turn.hearing.value[rows], attributes)]
+def _stirred(turn: Turn) -> I64:
+    """Slots, ascending, of which something may have changed, or whose devices' silence did."""
+    slots = [*turn.stirred]
+    if len(turn.hearing.unsettled):
+        mine = turn.own.slot[turn.hearing.unsettled]
+        slots.append(mine[mine >= 0].astype(np.int64))
+    return np.unique(np.concatenate(slots))
 
 
 def _tell_occurrences(turn: Turn, judged: Judged) -> None:
@@ -82,42 +86,31 @@ class _Fold:
     turn: Turn
     memory: ThresholdMemory
     judged: Judged
+    ends: Rows
 
     @property
     def lasting(self) -> Micros:
         return cast("Threshold", self.turn.own.rule.condition).lasting
 
     def run(self) -> None:
-        ends = ends_of_silence(self.turn, self.memory)
-        if not len(ends) and self._idle():
-            return
-        steps = steps_of(self.turn, self.judged, ends)
-        before = len(self.turn.said)
+        steps, memory = steps_of(self.turn, self.judged, self.ends), self.memory
         for rows in rounds(steps.slot):
-            self._apply(steps.take(rows))
-        true = steps.time[steps.verdict == TRUE]
-        self.memory.earliest = min(self.memory.earliest, int(true.min(initial=FOREVER)))
-        if len(self.turn.said) > before:
-            self.memory.quiet = FORGOTTEN
-
-    def _idle(self) -> bool:
-        """True where these readings cannot change anything: all is well, as it was."""
-        slot, memory = self.judged.slot, self.memory
-        restless = self.judged.verdict == TRUE
-        restless |= memory.firing[slot] | (memory.pending[slot] != FOREVER)
-        return not restless.any()
+            self._apply(steps.take(rows) if len(rows) < len(steps.slot) else steps)
+        waits = (steps.verdict == TRUE) & ~memory.firing.take(steps.slot)
+        memory.earliest = min(memory.earliest, int(steps.time[waits].min(initial=FOREVER)))
+        self.turn.stirred.append(steps.slot)
 
     def _apply(self, steps: Steps) -> None:
         """One step of each of these slots, which are all different."""
         self._fire_due(steps)
         silence = steps.verdict >= SILENCE
-        if silence.any():
+        if np.count_nonzero(silence):
             self._apply_silence(steps.take(silence))
         true = steps.verdict == TRUE
-        if true.any():
+        if np.count_nonzero(true):
             self._apply_true(steps.take(true))
         other = ~(silence | true)
-        if other.any():
+        if np.count_nonzero(other):
             self._apply_other(steps.take(other))
 
     def _fire_due(self, steps: Steps) -> None:
@@ -130,9 +123,7 @@ class _Fold:
 
     def _apply_true(self, steps: Steps) -> None:
         memory, slot = self.memory, steps.slot
-        if memory.by_silence[slot].any():
-            memory.by_silence[slot] = False
-            memory.quiet = FORGOTTEN
+        memory.by_silence[slot] = False
         memory.pending[slot] = np.minimum(memory.pending[slot], steps.time)
         if self.lasting == 0:
             at_once = steps.take(~memory.firing[slot])
@@ -147,6 +138,7 @@ class _Fold:
         self._tell_cleared(steps.take(cleared & ~by_silence), Cause.CONDITION_ENDED)
         for flags in (memory.firing, memory.silent, memory.by_silence):
             flags[slot[cleared]] = False
+        memory.hushed = FORGOTTEN
 
     def _tell_cleared(self, steps: Steps, cause: Cause) -> None:
         since = self.memory.since[steps.slot]
@@ -168,6 +160,7 @@ class _Fold:
         memory.pending.put(gone.slot, FOREVER)
         back = steps.take(memory.silent[steps.slot])
         memory.silent[back.slot] = False
+        memory.hushed = FORGOTTEN
         self.turn.tell(
             Change.HEARD_AGAIN,
             Cause.HEARD,
@@ -177,13 +170,13 @@ class _Fold:
             value=self._value_before(back.slot, back.time),
         )
 
-    def _value_before(self, slots: I32, times: I64) -> F64:
+    def _value_before(self, slots: I64, times: I64) -> F64:
         return self.judged.last_before(slots, times, self.memory.value[slots])
 
 
 def _tick_pending(turn: Turn, memory: ThresholdMemory, now: Micros, lasting: Micros) -> None:
     """Fire what has been pending for long enough, where the device was not silent before."""
-    waiting = np.flatnonzero(memory.pending.unusual() & ~memory.firing).astype(np.int32)
+    waiting = np.flatnonzero(memory.pending.unusual() & ~memory.firing)
     pending = memory.pending[waiting]
     theirs = now - turn.silence.lag[turn.own.devices[waiting]]
     due = (pending <= theirs - lasting) & ~turn.own.away[waiting]
@@ -193,46 +186,58 @@ def _tick_pending(turn: Turn, memory: ThresholdMemory, now: Micros, lasting: Mic
     if alive.any():
         slot = slot[alive]
         _fire(turn, memory, slot, at[alive], memory.value[slot])
-        memory.quiet = FORGOTTEN
+        turn.stirred.append(slot)
     memory.earliest = int(pending[~memory.firing[waiting]].min(initial=FOREVER))
 
 
-def _tick_silence(turn: Turn, memory: ThresholdMemory, now: Micros) -> None:
-    """Say whose alerts are unknown by `now`, and raise those that are for the silence itself."""
-    held = memory.firing & ~(memory.silent | memory.by_silence | turn.own.away)
-    slot, at, memory.quiet = _due(turn, held, now, turn.silence.silent_at)
-    _say_silent(turn, memory, slot, at, memory.value[slot])
+def _tick_silence(turn: Turn, memory: ThresholdMemory, now: Micros, slots: I64 | None) -> Micros:
+    """Say whose alerts are unknown by `now`, and raise those that are for the silence itself.
+
+    slots: those to look at; None: all · returns before when none of them need be looked at again.
+    """
+    silence, firing, away = turn.silence, memory.firing, turn.own.away
+    if slots is None:
+        held = (firing & ~(memory.silent | memory.by_silence | away)).nonzero()[0]
+    else:
+        on = slots[firing.take(slots)]
+        held = on[~(memory.silent.take(on) | memory.by_silence.take(on) | away.take(on))]
+    soonest = FOREVER
+    if len(held):
+        device = turn.own.devices.take(held)
+        at = silence.silent_at(device)
+        due = at < now - silence.lag.take(device)
+        soonest = int(at[~due].min(initial=FOREVER))
+        _say_silent(turn, memory, held[due], at[due], memory.value[held[due]])
     if turn.own.rule.no_data is NoData.ALERT:
-        waiting = ~(memory.firing | turn.own.away)
-        slot, at, soonest = _due(turn, waiting, now, turn.silence.missed_at)
-        memory.quiet = min(memory.quiet, soonest)
-        since = turn.silence.said(turn.own.devices[slot])
-        _fire_for_silence(turn, memory, slot, at, since=since, value=memory.value[slot])
+        some = np.arange(len(firing)) if slots is None else slots
+        some = some[~(firing.take(some) | away.take(some))]
+        soonest = min(soonest, _raise_missed(turn, memory, now, some))
+    return soonest
 
 
-def _due(
-    turn: Turn, which: Bool, now: Micros, moment: Callable[[I32], I64]
-) -> tuple[I32, I64, Micros]:
-    """Those of these slots whose moment is before `now`, and it; and the soonest of the others."""
-    slot = np.flatnonzero(which).astype(np.int32)
-    device = turn.own.devices[slot]
-    at = moment(device)
-    due = at < now - turn.silence.lag[device]
-    return slot[due], at[due], int(at[~due].min(initial=FOREVER))
+def _raise_missed(turn: Turn, memory: ThresholdMemory, now: Micros, slots: I64) -> Micros:
+    """Raise those of these whose device was due to be heard; when the next may be."""
+    silence, device = turn.silence, turn.own.devices.take(slots).astype(np.int64)
+    at = silence.missed_at(device)
+    due = at < now - silence.lag.take(device)
+    slot, since = slots[due], silence.said(device[due])
+    _fire_for_silence(turn, memory, slot, at[due], since=since, value=memory.value[slot])
+    return int(silence.missed_from(device[~due], now).min(initial=FOREVER))
 
 
-def _fire(turn: Turn, memory: ThresholdMemory, slot: I32, at: I64, value: F64) -> None:
+def _fire(turn: Turn, memory: ThresholdMemory, slot: I64, at: I64, value: F64) -> None:
     since = memory.pending[slot]
     memory.firing[slot] = True
     memory.since[slot] = since
     turn.tell(Change.FIRED, Cause.CONDITION_HELD, slot, since=since, at=at, value=value)
 
 
-def _say_silent(turn: Turn, memory: ThresholdMemory, slot: I32, at: I64, value: F64) -> None:
+def _say_silent(turn: Turn, memory: ThresholdMemory, slot: I64, at: I64, value: F64) -> None:
     """An alert is unknown from the silence on."""
     held = memory.firing[slot] & ~memory.silent[slot] & ~memory.by_silence[slot]
     went = slot[held]
     memory.silent[went] = True
+    memory.hushed = FORGOTTEN
     turn.tell(
         Change.WENT_SILENT,
         Cause.SENSOR_SILENT,
@@ -244,7 +249,7 @@ def _say_silent(turn: Turn, memory: ThresholdMemory, slot: I32, at: I64, value: 
 
 
 def _fire_for_silence(
-    turn: Turn, memory: ThresholdMemory, slot: I32, at: I64, *, since: I64, value: F64
+    turn: Turn, memory: ThresholdMemory, slot: I64, at: I64, *, since: I64, value: F64
 ) -> None:
     memory.firing[slot] = True
     memory.by_silence[slot] = True
