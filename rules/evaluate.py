@@ -98,7 +98,7 @@ def _by_metric(plan: Plan, hearing: Hearing) -> dict[int, Rows]:
 def _fold(turn: Turn, memory: Memory, rows: dict[int, Rows]) -> None:
     mine, hearing = rows[turn.own.metric], turn.hearing
     if isinstance(memory, ThresholdMemory):
-        if len(mine) or len(hearing.gaps) or (len(hearing.newers) and memory.any_silent()):
+        if len(mine) or len(hearing.gaps) or memory.any_silent():
             threshold.fold(turn, memory, mine)
     elif not len(mine):
         return

@@ -5,7 +5,6 @@ and one mask says both.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -17,15 +16,22 @@ from rules.tree import COMPARISONS, Both, Compare, Condition, Either, Not, Numbe
 Mask: TypeAlias = Callable[[F64], Bool]
 
 _KEPT = 4_096
+_MADE: dict[str, Mask | None] = {}
+"""By the text of the expression: two of one text mean the same."""
 
 
-@lru_cache(maxsize=_KEPT)
 def mask_of(expression: Expression) -> Mask | None:
     """Where the expression is true among finite values, (n,); None where it needs more than them.
 
     Everywhere else it is false.
     """
-    return _mask(expression.root)
+    try:
+        return _MADE[expression.text]
+    except KeyError:
+        if len(_MADE) >= _KEPT:
+            _MADE.clear()
+        mask = _MADE[expression.text] = _mask(expression.root)
+        return mask
 
 
 def _mask(node: Condition) -> Mask | None:

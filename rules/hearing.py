@@ -162,17 +162,16 @@ class Hearing:
 
     @cached_property
     def gaps(self) -> Rows:
-        """The rows at which a silence ended."""
-        return self._firsts(self.seen.gap)
+        """The words at which a silence ended."""
+        return self.seen.gap.nonzero()[0]
 
     @cached_property
     def newers(self) -> Rows:
-        """The rows that are the first of their device to be later than all before the batch."""
-        return self._firsts(self.seen.newer)
+        """The words that are the first of their device to be later than all before the batch."""
+        return self.seen.newer.nonzero()[0]
 
-    def _firsts(self, which: Bool) -> Rows:
-        """The first rows of these words."""
-        words = which.nonzero()[0]
+    def first_rows(self, words: Rows) -> Rows:
+        """The first row of each of these words."""
         if not len(words):
             return words
         count = self.words.count
@@ -228,11 +227,11 @@ class Hearing:
 
     @cached_property
     def gap(self) -> Bool:
-        return self._flagged(self.gaps)
+        return self._flagged(self.first_rows(self.gaps))
 
     @cached_property
     def newer(self) -> Bool:
-        return self._flagged(self.newers)
+        return self._flagged(self.first_rows(self.newers))
 
     @cached_property
     def alive(self) -> I64:

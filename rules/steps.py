@@ -52,6 +52,15 @@ class Judged:
         return values
 
 
+NOTHING = Judged(
+    np.empty(0, np.intp),
+    np.empty(0, np.int64),
+    np.empty(0, np.int64),
+    np.empty(0, np.float64),
+    np.empty(0, np.int8),
+)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Steps:
     """Steps of slots, (k,) each, by slot and order.
@@ -153,7 +162,7 @@ def heed(turn: Turn, memory: ThresholdMemory) -> Heeded:
     """What there is to heed for a rule that is true for a time."""
     heard = _not_judged_before(memory, listened(turn))
     when = cast("Threshold", turn.own.rule.condition).when
-    stirs = _holds(turn, when, heard)
+    stirs = holds(turn, when, heard)
     slot, ends = heard.slot, ends_of_silence(turn, memory)
     stirs |= memory.firing.take(slot)
     stirs |= memory.pending.unusual(slot)
@@ -162,6 +171,8 @@ def heed(turn: Turn, memory: ThresholdMemory) -> Heeded:
         stirred = set(slot.take(which).tolist())
         ends = _of_stirred(turn, memory, ends, stirred)
         which = _places(slot, stirred)
+    if not len(which):
+        return Heeded(slot, heard.time, heard.value, NOTHING, ends)
     stirring = judged_as(turn, heard.take(which) if len(which) < len(slot) else heard)
     away = turn.own.away.take(stirring.slot)
     stirring = stirring.take(~away) if np.count_nonzero(away) else stirring
@@ -171,7 +182,9 @@ def heed(turn: Turn, memory: ThresholdMemory) -> Heeded:
 def occurrences(turn: Turn, memory: ThresholdMemory) -> Heeded:
     """What there is to heed for a rule on a momentary metric: readings for which `when` holds."""
     heard = listened(turn)
-    which = _holds(turn, cast("Threshold", turn.own.rule.condition).when, heard).nonzero()[0]
+    which = holds(turn, cast("Threshold", turn.own.rule.condition).when, heard).nonzero()[0]
+    if not len(which):
+        return Heeded(which, which, heard.value[:0], NOTHING, which)
     heard = _not_judged_before(memory, heard.take(which))
     stirring = judged_as(turn, heard)
     return Heeded(
@@ -211,7 +224,7 @@ def _not_judged_before(memory: ThresholdMemory, heard: Listened) -> Listened:
     return heard if np.count_nonzero(new) == len(new) else heard.take(new.nonzero()[0])
 
 
-def _holds(turn: Turn, when: Expression, heard: Listened) -> Bool:
+def holds(turn: Turn, when: Expression, heard: Listened) -> Bool:
     """Where the condition certainly holds."""
     mask = mask_of(when) if turn.hearing.finite else None
     if mask is not None:
@@ -241,15 +254,17 @@ def steps_of(turn: Turn, judged: Judged, rows: Rows) -> Steps:
 def ends_of_silence(turn: Turn, memory: ThresholdMemory) -> Rows:
     """Rows of any metric at which a device of the rule is heard after a silence."""
     own, hearing = turn.own, turn.hearing
-    rows = hearing.gaps
-    if len(hearing.newers) and memory.any_silent():
-        rows = np.union1d(rows, hearing.newers)
-    if not len(rows):
-        return rows
-    slot = own.slot[hearing.device.take(rows)]
-    mine = (slot >= 0).nonzero()[0]
-    rows, slot = rows[mine], slot[mine]
-    return rows[(hearing.gap[rows] | memory.silent[slot]) & ~own.away[slot]]
+    words = hearing.gaps
+    if memory.any_silent():
+        newer = hearing.newers
+        slot = own.slot[hearing.words.device.take(newer)]
+        silent = memory.silent.take(slot)
+        silent &= slot >= 0
+        words = np.union1d(words, newer[silent])
+    if len(words):
+        slot = own.slot[hearing.words.device.take(words)]
+        words = words[(slot >= 0) & ~own.away.take(slot)]
+    return hearing.first_rows(words)
 
 
 def _silences(turn: Turn, rows: Rows) -> Steps:

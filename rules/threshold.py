@@ -71,7 +71,10 @@ def _stirred(turn: Turn) -> I64:
     if len(turn.hearing.unsettled):
         mine = turn.own.slot[turn.hearing.unsettled]
         slots.append(mine[mine >= 0].astype(np.int64))
-    return np.unique(np.concatenate(slots))
+    every = np.sort(np.concatenate(slots))
+    new = np.ones(len(every), np.bool_)
+    new[1:] = every[1:] != every[:-1]
+    return every[new]
 
 
 def _tell_occurrences(turn: Turn, judged: Judged) -> None:
@@ -196,6 +199,8 @@ def _tick_silence(turn: Turn, memory: ThresholdMemory, now: Micros, slots: I64 |
     slots: those to look at; None: all · returns before when none of them need be looked at again.
     """
     silence, firing, away = turn.silence, memory.firing, turn.own.away
+    if slots is not None and not len(slots):
+        return FOREVER
     if slots is None:
         held = (firing & ~(memory.silent | memory.by_silence | away)).nonzero()[0]
     else:

@@ -99,33 +99,62 @@ def order_of(words: Words) -> I64 | None:
 
     None where they are in order.
     """
-    device = words.device
-    if len(device) < 2 or not np.count_nonzero(device[1:] <= device[:-1]):
-        return None
-    order = _sorted(device, None)
-    ordered = device.take(order)
-    same = ordered[1:] == ordered[:-1]
-    if np.count_nonzero(same):
-        time = words.time.take(order)
-        if np.count_nonzero(same & (time[1:] <= time[:-1])):
-            return _by_all(words)
+    device, order = words.device, None
+    if np.count_nonzero(device[1:] < device[:-1]):
+        order = _sorted(device)
+        device = device.take(order)
+    again = (device[1:] == device[:-1]).nonzero()[0]
+    if not len(again):
+        return order
+    before, after = again, again + 1
+    if order is not None:
+        before, after = order.take(before), order.take(after)
+    wrong = again[~_follows(words, before, after)]
+    if not len(wrong):
+        return order
+    order = np.arange(len(device)) if order is None else order
+    places = _same_as(device, device.take(wrong))
+    order[places] = _by_all(words, order.take(places))
     return order
 
 
-def _by_all(words: Words) -> I64:
-    order = None
-    if words.said is not words.time:
-        order = _sorted(words.said, order)
-    if np.count_nonzero(words.offline):
-        order = _sorted(words.offline.astype(np.int64), order)
-    return _sorted(words.device, _sorted(words.time, order))
+def _follows(words: Words, before: I64, after: I64) -> Bool:
+    """Which pairs of words of one device stand in order."""
+    sooner, later = words.time.take(before), words.time.take(after)
+    follows: Bool = later > sooner
+    if np.count_nonzero(follows) < len(follows):
+        off, then_off = words.offline.take(before), words.offline.take(after)
+        said = words.said.take(after) >= words.said.take(before)
+        follows |= (later == sooner) & ((~off & then_off) | ((off == then_off) & said))
+    return follows
 
 
-def _sorted(numbers: I64, order: I64 | None) -> I64:
-    """The places (n,) of the numbers in ascending order, ties in `order` or as they stand."""
+def _same_as(ascending: I64, some: I64) -> I64:
+    """Where any of some of the numbers stand."""
+    start = ascending.searchsorted(some[_changes(some)])
+    end = ascending.searchsorted(some[_changes(some)], "right")
+    places = [np.arange(*pair) for pair in zip(start.tolist(), end.tolist(), strict=True)]
+    return np.concatenate(places)
+
+
+def _changes(numbers: I64) -> Bool:
+    """Where another number stands than before."""
+    changes = np.ones(len(numbers), np.bool_)
+    changes[1:] = numbers[1:] != numbers[:-1]
+    return changes
+
+
+def _by_all(words: Words, some: I64) -> I64:
+    """These words in order."""
+    for key in (words.said, words.offline.astype(np.int64), words.time, words.device):
+        some = some.take(_sorted(key.take(some)))
+    return some
+
+
+def _sorted(numbers: I64) -> I64:
+    """The places (n,) of the numbers in ascending order, ties as they stand."""
     keys = numbers - numbers.min()
-    span = int(keys.max())
-    order = np.arange(len(keys)) if order is None else order
+    span, order = int(keys.max()), np.arange(len(keys))
     for shift in range(0, span.bit_length(), _DIGIT):
         digit = (keys >> shift).astype(np.uint16)
         order = order.take(digit.take(order).argsort(kind="stable"))
