@@ -10,6 +10,7 @@ else. The broker dates that word, so it is moved into the device's time. For rul
 it is a reading like any other.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
@@ -52,9 +53,9 @@ class Group:
     """The rows of one metric, by device and time, (k,).
 
     row: their numbers in the hearing's columns · word: of each the number of its word
-    device: ids, int64 · fresh: later than all that was heard of the device before · apart: True if
-    no device has two rows of one time · shared: what rules have made of it, by what they have in
-    common.
+    device: ids, int64 · fresh: later than all that was heard of the device before; None: all are
+    apart: True if no device has two rows of one time · single: True if none has two · shared: what
+    rules have made of it, by what they have in common.
     """
 
     row: Rows
@@ -62,9 +63,26 @@ class Group:
     device: I64
     time: I64
     value: F64
-    fresh: Bool
+    fresh: Bool | None
     apart: bool
+    single: bool
     shared: dict[int, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _ByMetric:
+    """All rows by metric, and by device and time. places: from where to where each metric stands.
+
+    Columns (n,) as in `Group`; twice: whether any device has two rows of one metric.
+    """
+
+    places: Mapping[int, tuple[int, int]]
+    row: Rows
+    word: I64
+    device: I64
+    time: I64
+    value: F64
+    twice: bool
 
 
 class Hearing:
@@ -121,40 +139,56 @@ class Hearing:
         return self.words.rows()
 
     @cached_property
-    def _by_metric(self) -> dict[int, Rows]:
+    def _by_metric(self) -> "_ByMetric":
+        rows, words = self._rows
         order = self.metric.argsort(kind="stable")
-        metric = self.metric.take(order)
-        cuts = [0, *((metric[1:] != metric[:-1]).nonzero()[0] + 1).tolist(), len(order)]
-        return {
-            int(metric[start]): order[start:end] for start, end in pairwise(cuts) if end > start
-        }
+        metric, word = self.metric.take(order), words.take(order)
+        device = self.words.device.take(word)
+        other = metric[1:] != metric[:-1]
+        cuts = [0, *(other.nonzero()[0] + 1).tolist(), len(order)]
+        which = metric[cuts[:-1]].tolist() if len(order) else []
+        return _ByMetric(
+            dict(zip(which, pairwise(cuts), strict=False)),
+            order,
+            word,
+            device,
+            self.words.time.take(word),
+            self.batch.value.take(rows.take(order)),
+            bool(np.count_nonzero((device[1:] == device[:-1]) & ~other)),
+        )
+
+    @cached_property
+    def _fresh(self) -> Bool | None:
+        fresh = self.seen.fresh
+        return None if np.count_nonzero(fresh) == len(fresh) else fresh
 
     def rows_of(self, metric: int) -> Rows:
         """The rows of a metric."""
-        rows = self._by_metric.get(metric)
-        return np.empty(0, np.intp) if rows is None else rows
+        columns = self._by_metric
+        start, end = columns.places.get(metric, (0, 0))
+        return columns.row[start:end]
 
     def group(self, metric: int) -> Group:
         """The rows of a metric, and what is most often asked of them."""
         group = self._groups.get(metric)
         if group is None:
-            group = self._groups[metric] = self._grouped(self.rows_of(metric))
+            group = self._groups[metric] = self._grouped(metric)
         return group
 
-    def _grouped(self, row: Rows) -> Group:
-        rows, words = self._rows
-        word = words.take(row)
-        device, time = self.words.device.take(word), self.words.time.take(word)
-        again = (device[1:] == device[:-1]) & (time[1:] == time[:-1])
-        return Group(
-            row,
-            word,
-            device,
-            time,
-            self.batch.value.take(rows.take(row)),
-            self.seen.fresh.take(word),
-            not np.count_nonzero(again),
-        )
+    def _grouped(self, metric: int) -> Group:
+        columns, fresh = self._by_metric, self._fresh
+        start, end = columns.places.get(metric, (0, 0))
+        word, device = columns.word[start:end], columns.device[start:end]
+        time, single, apart = columns.time[start:end], True, True
+        if columns.twice:
+            again = device[1:] == device[:-1]
+            single = not np.count_nonzero(again)
+            apart = single or not np.count_nonzero(again & (time[1:] == time[:-1]))
+        mine = fresh.take(word) if fresh is not None else None
+        if mine is not None and np.count_nonzero(mine) == len(mine):
+            mine = None
+        row, value = columns.row[start:end], columns.value[start:end]
+        return Group(row, word, device, time, value, mine, apart, single)
 
     @cached_property
     def finite(self) -> bool:

@@ -22,14 +22,15 @@ _PORTION = 65_536
 class Sparse(Generic[Kind]):
     """Numbers of one type, (n, …), all `usual` until they are written."""
 
-    __slots__ = ("_bits", "_differs", "_written", "dtype", "usual")
+    __slots__ = ("_bits", "_differs", "_kept", "_written", "dtype", "usual")
 
     def __init__(self, shape: int | tuple[int, ...], usual: Kind) -> None:
         self.usual: Kind = usual
         self.dtype: np.dtype[Kind] = usual.dtype
-        self._bits: Any = usual.view(np.dtype(f"i{usual.itemsize}"))
+        self._kept = np.dtype(f"i{usual.itemsize}")
+        self._bits: Any = usual.view(self._kept)
         self._written = False
-        self._differs: npt.NDArray[np.integer[Any]] = np.zeros(shape, self._bits.dtype)
+        self._differs: npt.NDArray[np.integer[Any]] = np.zeros(shape, self._kept)
 
     def __len__(self) -> int:
         return len(self._differs)
@@ -74,7 +75,9 @@ class Sparse(Generic[Kind]):
         """Where something else than the usual stands, bool (n, …)."""
         if not self._written:
             return np.zeros(self._differs[rows].shape, np.bool_)
-        unusual: Bool = self._differs[rows] != 0
+        quick = isinstance(rows, np.ndarray) and rows.dtype == np.intp
+        differs = self._differs.take(rows, axis=0) if quick else self._differs[rows]
+        unusual: Bool = differs != 0
         return unusual
 
     def copy(self) -> "Sparse[Kind]":
@@ -95,7 +98,9 @@ class Sparse(Generic[Kind]):
         return twin
 
     def _packed(self, numbers: object) -> Any:
-        return np.asarray(numbers, self.dtype).view(self._bits.dtype) ^ self._bits
+        if not (isinstance(numbers, np.ndarray) and numbers.dtype == self.dtype):
+            numbers = np.asarray(numbers, self.dtype)
+        return numbers.view(self._kept) ^ self._bits
 
 
 Column: TypeAlias = I64 | I32 | Bool | Sparse[np.int64] | Sparse[np.int32] | Sparse[np.float64]

@@ -94,8 +94,8 @@ class Listened:
     """The readings that a rule judges, by slot and time, (k,); rules with the same subjects share
     it.
 
-    fresh: which are later than all that was heard of their device before; None where all are.
-    single: no slot has two.
+    fresh: which are later than all that was heard of their device before; None where all are, and
+    of different times · single: no device has two.
     """
 
     row: Rows
@@ -126,18 +126,21 @@ def listened(turn: Turn) -> Listened:
     if isinstance(known, Listened):
         return known
     slot = column[group.device].astype(np.int64)
-    all_fresh = group.apart and np.count_nonzero(group.fresh) == len(slot)
+    fresh = group.fresh
+    if fresh is None and not group.apart:
+        fresh = np.ones(len(slot), np.bool_)
     found = Listened(
         group.row,
         slot,
         group.device,
         group.time,
         group.value,
-        None if all_fresh else group.fresh,
-        not np.count_nonzero(slot[1:] == slot[:-1]),
+        fresh,
+        group.single,
     )
-    if len(slot) and slot.min() < 0:
-        found = found.take((slot >= 0).nonzero()[0])
+    mine = slot >= 0
+    if np.count_nonzero(mine) < len(mine):
+        found = found.take(mine.nonzero()[0])
     group.shared[id(column)] = found
     return found
 

@@ -113,7 +113,9 @@ class Compare:
         left = self.left.numbers(values, attributes)
         right = self.right.numbers(values, attributes)
         known = np.isfinite(left) & np.isfinite(right)
-        holds = np.broadcast_to(COMPARISONS[self.sign](left, right), values.shape)
+        holds = COMPARISONS[self.sign](left, right)
+        if holds.shape != values.shape:
+            holds = np.broadcast_to(holds, values.shape)
         return holds & known, ~holds & known
 
 
