@@ -12,7 +12,8 @@ from typing import NamedTuple
 from devices.instant import Micros
 from devices.reading import Batch
 from rules import absence, threshold, window
-from rules.hearing import HEARTBEAT, Hearing, listen, of_heartbeats, remember
+from rules.hearing import HEARTBEAT, Hearing
+from rules.listening import listen, of_heartbeats, remember
 from rules.memory import AbsenceMemory, Memory, ThresholdMemory
 from rules.model import Rule
 from rules.plan import Plan

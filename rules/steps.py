@@ -1,7 +1,7 @@
 """What happens to a threshold rule's subjects in a batch, step by step: readings and silences."""
 
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -89,8 +89,7 @@ class Steps:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Listened:
+class Listened(NamedTuple):
     """The readings that a rule judges, by slot and time, (k,); rules with the same subjects share
     it.
 
@@ -145,8 +144,7 @@ def listened(turn: Turn) -> Listened:
     return found
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Heeded:
+class Heeded(NamedTuple):
     """What a rule heeds in a batch.
 
     slot, time, value: of the readings that are later than all judged before, (n,) · stirring: those

@@ -204,8 +204,10 @@ def _tick_silence(turn: Turn, memory: ThresholdMemory, now: Micros, slots: I64 |
     if slots is None:
         held = (firing & ~(memory.silent | memory.by_silence | away)).nonzero()[0]
     else:
-        on = slots[firing.take(slots)]
-        held = on[~(memory.silent.take(on) | memory.by_silence.take(on) | away.take(on))]
+        held = slots[firing.take(slots)]
+        if len(held):
+            quiet = memory.silent.take(held) | memory.by_silence.take(held) | away.take(held)
+            held = held[~quiet]
     soonest = FOREVER
     if len(held):
         device = turn.own.devices.take(held)
