@@ -126,7 +126,7 @@ def _moved(past: Remembered, own: RulePlan, now: Micros) -> Memory:
     _restart_timers(memory, turned, own.away, now)
     memory.earliest = FORGOTTEN
     if isinstance(memory, ThresholdMemory):
-        memory.quiet = memory.soonest = FORGOTTEN
+        memory.quiet = memory.soonest = memory.hushed = FORGOTTEN
     return memory
 
 

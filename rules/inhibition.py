@@ -168,7 +168,7 @@ class _Inhibited:
             for t in self.scene.changes(number).get(self._id(number, slot), ())
             if t.change in _ENDS
         )
-        moments = [time for time in ends if held.at <= time and (last or time < until)]
+        moments = [max(time, held.at) for time in ends if last or time < until]
         moments += [max(until, held.at)] if last else []
         for time in moments:
             if not self._inhibited(around, time):

@@ -7,12 +7,12 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from devices.reading import F64, I32, I64
+from devices.reading import F64, I64
 from rules.grading import Ranks, rank_of, ranks_of
 from rules.hearing import Hearing
 from rules.model import GRAVEST_FIRST
 from rules.plan import Plan, RulePlan
-from rules.silence import Silence
+from rules.silence import Ids, Silence
 from rules.transition import Cause, Change, Transition
 
 Slots: TypeAlias = npt.NDArray[np.int32] | npt.NDArray[np.intp]
@@ -22,7 +22,8 @@ Slots: TypeAlias = npt.NDArray[np.int32] | npt.NDArray[np.intp]
 class Turn:
     """silence: while readings are folded, as before the batch; while timers fire, as after it.
 
-    said: transitions, each subject's in the order of telling.
+    said: transitions, each subject's in the order of telling · stirred: slots of which something
+    may have changed in this batch, for the timers to look at.
     """
 
     plan: Plan
@@ -30,8 +31,9 @@ class Turn:
     hearing: Hearing
     silence: Silence
     said: list[Transition] = field(default_factory=list)
+    stirred: list[npt.NDArray[np.int64]] = field(default_factory=list)
 
-    def attributes(self, devices: I32) -> Mapping[str, F64]:
+    def attributes(self, devices: Ids) -> Mapping[str, F64]:
         """The attributes that the rule uses, of each of these devices."""
         return {name: self.plan.attributes[name][devices] for name in self.own.attributes}
 
@@ -54,7 +56,7 @@ class Turn:
         reduced: I64 = how.reduceat(values, self.own.starts[:-1])
         return reduced[slots]
 
-    def ranks(self, devices: I32, values: F64) -> Ranks | None:
+    def ranks(self, devices: Ids, values: F64) -> Ranks | None:
         """The ranks of the colours at these values of these devices; None where all are alike."""
         rule = self.own.rule
         return ranks_of(rule, values, self.attributes(devices)) if rule.grades else None

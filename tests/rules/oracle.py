@@ -37,6 +37,7 @@ class Row(NamedTuple):
     value: float
     token: int = 0
     issue: int = 0
+    said: Micros = 0
 
     @property
     def offline(self) -> bool:
@@ -53,7 +54,8 @@ def placed(readings: Sequence[Reading], now: Micros) -> list[Row]:
     for r in sorted(readings, key=lambda r: r.time):
         time = r.time - ahead[r.device, r.arrival]
         heard = max(time, min(r.arrival, now))
-        rows.append(Row(time, heard, r.arrival, r.device, r.metric, r.value, *r[5:]))
+        row = Row(time, heard, r.arrival, r.device, r.metric, r.value, *r[5:])
+        rows.append(row._replace(said=r.time))
     return sorted(rows, key=lambda row: row.time)
 
 
@@ -158,7 +160,8 @@ class Oracle:
     def _lags(self, rows: Sequence[Row]) -> dict[int, Micros]:
         """How far behind each device is, by the last that it said itself."""
         lag = self.lag.copy()
-        for row in {row.device: row for row in rows if not row.offline}.values():
+        told = sorted(rows, key=lambda row: (row.time, row.said, row.arrival))
+        for row in {row.device: row for row in told if not row.offline}.values():
             ear = self.ears[row.device]
             if not ear.spoke or row.time > ear.alive:
                 longest = min(lag[row.device], row.arrival - row.time)
@@ -430,6 +433,8 @@ class ThresholdTrack(Track):
 
     def _apply(self, subject: Subject, row: Row) -> None:
         spell = self.spells[subject]
+        if spell.by_silence and spell.since is not None and row.time <= spell.since:
+            return  # what was said before the silence does not end it
         self._advance(subject, row.time)
         self._finish(subject, row.time)
         if self.holds(self.condition.when, row):
