@@ -1,7 +1,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test look bench-ingest soak check lock clean
+.PHONY: help setup demo test look bench-ingest bench-rules soak check lock clean
 ARGS ?=
 
 help:  ## print this list
@@ -25,6 +25,10 @@ look:  ## the inbox in a real browser (needs chromium); screenshots in .cache/lo
 bench-ingest:  ## what ingest takes, one JSON line a figure; ARGS=--quick for a minute's look
 	@scripts/setup dev
 	@.venv/bin/python -m tests.bench_ingest $(ARGS)
+
+bench-rules:  ## what judging takes, one JSON line a figure; ARGS=--quick for half a minute's look
+	@scripts/setup dev
+	@.venv/bin/python -m tests.bench_rules $(ARGS)
 
 soak:  ## the service under random faults, one JSON line a check; ARGS="--minutes 10"
 	@scripts/setup dev

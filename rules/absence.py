@@ -13,47 +13,42 @@ import numpy as np
 
 from devices.instant import FOREVER, Micros
 from devices.kind import SILENT_AFTER_INTERVALS
-from devices.reading import I32, I64, Bool
+from devices.reading import I64
 from rules.hearing import HEARTBEAT
 from rules.memory import AbsenceMemory
 from rules.model import Absence
 from rules.plan import NOBODY
 from rules.silence import Rows
+from rules.steps import Listened, holds, listened
 from rules.transition import Cause, Change
 from rules.turn import Slots, Turn
 
 
-def fold(turn: Turn, memory: AbsenceMemory, rows: Rows) -> None:
-    """Take note of these rows of the rule's metric; `memory` is changed in place."""
-    own, hearing = turn.own, turn.hearing
-    rows = _qualifying(turn, rows)
-    slot = own.slot[hearing.device[rows]]
-    heard = hearing.heard[rows]
-    later = (heard > memory.last[slot]) & ~own.away[slot]
-    rows, slot, heard = rows[later], slot[later], heard[later]
-    firing = np.flatnonzero(memory.firing[slot])
-    _end(turn, memory, rows[firing], slot[firing], heard[firing])
+def fold(turn: Turn, memory: AbsenceMemory, _rows: Rows) -> None:
+    """Take note of the rows of the rule's metric; `memory` is changed in place."""
+    found = _qualifying(turn)
+    rows, slot, heard = found.row, found.slot, turn.hearing.heard.take(found.row)
+    later = ((heard > memory.last.take(slot)) & ~turn.own.away.take(slot)).nonzero()[0]
+    rows, slot, heard = rows.take(later), slot.take(later), heard.take(later)
+    firing = memory.firing.take(slot).nonzero()[0]
+    if len(firing):
+        _end(turn, memory, rows[firing], slot[firing], heard[firing])
     np.maximum.at(memory.last, slot, heard)
 
 
-def _qualifying(turn: Turn, rows: Rows) -> Rows:
-    rows = rows[turn.own.slot[turn.hearing.device[rows]] >= 0]
+def _qualifying(turn: Turn) -> Listened:
+    heard = listened(turn)
     when = cast("Absence", turn.own.rule.condition).when
-    if when is None:
-        return rows[~_offline(turn, rows)]
-    attributes = turn.attributes(turn.hearing.device[rows])
-    return rows[when.evaluate(turn.hearing.value[rows], attributes)]
+    if when is not None:
+        which = holds(turn, when, heard)
+    elif turn.own.metric == HEARTBEAT:
+        which = heard.value != 0  # nothing was heard of the device by 'offline'
+    else:
+        return heard
+    return heard if np.count_nonzero(which) == len(which) else heard.take(which.nonzero()[0])
 
 
-def _offline(turn: Turn, rows: Rows) -> Bool:
-    """Which say that the device is offline: nothing was heard of it by that."""
-    if turn.own.metric != HEARTBEAT:
-        return np.zeros(len(rows), np.bool_)
-    value = turn.hearing.value[rows]
-    return np.equal(value, 0)
-
-
-def _end(turn: Turn, memory: AbsenceMemory, rows: Rows, slot: I32, heard: I64) -> None:
+def _end(turn: Turn, memory: AbsenceMemory, rows: Rows, slot: I64, heard: I64) -> None:
     """Clear these firing slots, each at the earliest of its readings."""
     device = turn.hearing.device[rows]
     order = np.lexsort((device, heard, slot))

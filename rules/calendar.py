@@ -121,11 +121,11 @@ class Calendar:
     def _each(
         self, times: I64, lasting: Micros, moment: Callable[[_Stretches, I64, Micros], I64]
     ) -> I64:
+        if self.active is None:
+            return np.minimum(times, FOREVER - lasting) + lasting
         moments = np.full(len(times), FOREVER, np.int64)
         given = times < FOREVER - lasting
-        if self.active is None:
-            moments[given] = times[given] + lasting
-        elif given.any():
+        if given.any():
             moments[given] = moment(self._around(self.active, times[given]), times[given], lasting)
         return moments
 

@@ -30,9 +30,10 @@ from rules import (
     without,
 )
 from rules.correlation import CorrelationMemory
-from rules.hearing import HEARTBEAT, Hearing, listen, of_heartbeats, remember
+from rules.hearing import HEARTBEAT, Hearing
 from rules.in_a_row import InARowMemory
 from rules.inhibition import inhibit
+from rules.listening import listen, of_heartbeats, remember
 from rules.measured import BaselineMemory, GrowthMemory, PaneMemory, SetMemory
 from rules.memory import AbsenceMemory, Memory, ThresholdMemory, WindowMemory
 from rules.model import Rule
@@ -117,11 +118,10 @@ def _judge(
     """Let the rules of these numbers hear what is new, and their timers fire."""
     batch, silence, now = stream
     hearing = listen(plan, batch, silence, now)
-    rows = _by_metric(plan, hearing)
     turns = _turns(plan, numbers, hearing, silence)
     pairs = zip(turns, (memories[number] for number in numbers), strict=True)
     taken = [(turn, memory) for turn, memory in pairs if len(turn.own.subject_ids)]
-    failures = _each(taken, partial(_fold, rows=rows), failures)
+    failures = _each(taken, _fold, failures)
     remember(hearing, silence)
     return turns, _each(_ordinary(taken), partial(_tick, now=now), failures)
 
@@ -175,34 +175,28 @@ def _each_index(
     return _each(mine, do, failures)
 
 
-def _by_metric(plan: Plan, hearing: Hearing) -> dict[int, Rows]:
-    metrics = {metric for own in plan.rules for metric in own.metrics}
-    return {metric: np.flatnonzero(hearing.metric == metric) for metric in metrics}
+def _fold(turn: Turn, memory: Memory) -> None:
+    rows = _rows_of(turn)
+    if len(rows) or _ends_silence(turn, memory):
+        JUDGES[type(memory)].fold(turn, memory, rows)
 
 
-def _fold(turn: Turn, memory: Memory, rows: dict[int, Rows]) -> None:
-    mine = _rows_of(turn, rows)
-    if len(mine) or _ends_silence(turn, memory):
-        JUDGES[type(memory)].fold(turn, memory, mine)
-
-
-def _rows_of(turn: Turn, rows: dict[int, Rows]) -> Rows:
+def _rows_of(turn: Turn) -> Rows:
     """The rows of the rule's metrics, in the order of the hearing."""
-    metrics = turn.own.metrics
-    if len(metrics) == 1:
-        return rows[metrics[0]]
-    several = [rows[metric] for metric in metrics]
-    return np.sort(np.concatenate(several)) if several else np.empty(0, np.intp)
+    parts = [turn.hearing.rows_of(metric) for metric in turn.own.metrics]
+    if len(parts) == 1:
+        return parts[0]
+    return np.sort(np.concatenate(parts)) if parts else np.empty(0, np.intp)
 
 
 def _ends_silence(turn: Turn, memory: Memory) -> bool:
     """Whether it may have to take note of a silence that ended by another metric."""
     hearing = turn.hearing
     if isinstance(memory, SequenceMemory | MissingMemory | WithoutMemory):
-        return bool(hearing.gap.any())
+        return len(hearing.gaps) > 0
     if not isinstance(memory, ThresholdMemory):
         return False
-    return bool(hearing.gap.any() or (hearing.newer.any() and memory.silent.any()))
+    return len(hearing.gaps) > 0 or (len(hearing.newers) > 0 and memory.any_silent())
 
 
 def _tick(turn: Turn, memory: Memory, now: Micros) -> None:

@@ -10,21 +10,79 @@ else. The broker dates that word, so it is moved into the device's time. For rul
 it is a reading like any other.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from devices.instant import FOREVER, NEVER, Micros
-from devices.metric import BY_NAME
+from devices.instant import Micros
 from devices.reading import F64, I16, I32, I64, Batch, Bool
-from rules.plan import Plan
 from rules.silence import Outages, Rows, Silence
+from rules.words import HEARTBEAT, Words
 
-HEARTBEAT = BY_NAME["heartbeat"].id
+__all__ = ["HEARTBEAT", "Group", "Hearing", "Lags", "Seen", "rounds"]
+
+Lags: TypeAlias = tuple[I64, I64]
+"""Devices, and how far each is behind, µs."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What was known before each word, and what is with it, (w,); as in `Hearing`.
+
+    fresh: where a word is later than all of its device before it, in whatever batch.
+    """
+
+    before: I64
+    until: I64
+    gap: Bool
+    missed: Bool
+    newer: Bool
+    alive: I64
+    left: I64
+    fresh: Bool
+
+
+class Group(NamedTuple):
+    """The rows of one metric, by device and time, (k,).
+
+    row: their numbers in the hearing's columns · word: of each the number of its word
+    device: ids, int64 · fresh: later than all that was heard of the device before; None: all are
+    apart: True if no device has two rows of one time · single: True if none has two · shared: what
+    rules have made of it, by what they have in common.
+    """
+
+    row: Rows
+    word: I64
+    device: I64
+    time: I64
+    value: F64
+    fresh: Bool | None
+    apart: bool
+    single: bool
+    shared: dict[int, object]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _ByMetric:
+    """All rows by metric, and by device and time. places: from where to where each metric stands.
+
+    Columns (n,) as in `Group`; twice: whether any device has two rows of one metric.
+    """
+
+    places: Mapping[int, tuple[int, int]]
+    row: Rows
+    word: I64
+    device: I64
+    time: I64
+    value: F64
+    twice: bool
+
+
 class Hearing:
     """The rows of a batch by device and then by event time, (n,) each; ties as they came.
 
@@ -33,249 +91,215 @@ class Hearing:
     token: int64, whom an event names, 0 where nobody · issue: int32, which card of its number, 0
     where that is not said
     offline: bool, the word 'offline', not overtaken · before: int64 µs, when the row's device had
-    last been heard before the row · until: int64 µs, from when it had been silent if it was not
-    heard by then · gap: bool, True where it was not · missed: bool, True where that was its own
-    silence, not its gateway's · newer: bool, True where the row is the first of its device to be
-    later than all before the batch · alive, left: as in `Silence`, after the row
+    last been heard before the row's word · until: int64 µs, from when it had been silent if it was
+    not heard by then · gap: bool, True at the row with which such a silence ended · missed: bool,
+    True where that was its own silence, not its gateway's · newer: bool, True where the row is the
+    first of its device to be later than all before the batch · alive, left: as in `Silence`, after
+    the row's word. Columns are worked out when they are asked for; `words` has what they come from.
     lags: (k,) devices and how far each is behind after the batch
-    outages: of gateways, up to the end of the batch · unsettled: whether a silence may have moved
-    other than to later.
+    outages: of gateways, up to the end of the batch · unsettled: devices whose silence may have
+    moved other than to later · finite: whether all values are finite numbers.
     """
 
-    time: I64
-    arrival: I64
-    heard: I64
-    device: I32
-    metric: I16
-    value: F64
-    token: I64
-    issue: I32
-    offline: Bool
-    before: I64
-    until: I64
-    gap: Bool
-    missed: Bool
-    newer: Bool
-    alive: I64
-    left: I64
-    lags: tuple[I32, I64]
-    outages: Outages
-    unsettled: bool
+    def __init__(
+        self,
+        batch: Batch,
+        words: Words,
+        seen: Seen,
+        *,
+        heard: I64,
+        lags: Lags,
+        outages: Outages,
+        unsettled: I64,
+    ) -> None:
+        self.batch, self.words, self.seen = batch, words, seen
+        self.lags, self.outages, self.unsettled = lags, outages, unsettled
+        self._heard = heard
+        self._groups: dict[int, Group] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows[0])
+
+    def seen_as(self, seen: Seen) -> "Hearing":
+        """The same rows, of which other things were known."""
+        other = Hearing(
+            self.batch,
+            self.words,
+            seen,
+            heard=self._heard,
+            lags=self.lags,
+            outages=self.outages,
+            unsettled=self.unsettled,
+        )
+        other.__dict__.update(_rows=self._rows, _by_metric=self._by_metric)
+        return other
+
+    @cached_property
+    def _rows(self) -> tuple[I64, I64]:
+        return self.words.rows()
+
+    @cached_property
+    def _by_metric(self) -> "_ByMetric":
+        rows, words = self._rows
+        order = self.metric.argsort(kind="stable")
+        metric, word = self.metric.take(order), words.take(order)
+        device = self.words.device.take(word)
+        other = metric[1:] != metric[:-1]
+        cuts = [0, *(other.nonzero()[0] + 1).tolist(), len(order)]
+        which = metric[cuts[:-1]].tolist() if len(order) else []
+        return _ByMetric(
+            dict(zip(which, pairwise(cuts), strict=False)),
+            order,
+            word,
+            device,
+            self.words.time.take(word),
+            self.batch.value.take(rows.take(order)),
+            bool(np.count_nonzero((device[1:] == device[:-1]) & ~other)),
+        )
+
+    @cached_property
+    def _fresh(self) -> Bool | None:
+        fresh = self.seen.fresh
+        return None if np.count_nonzero(fresh) == len(fresh) else fresh
+
+    def rows_of(self, metric: int) -> Rows:
+        """The rows of a metric."""
+        columns = self._by_metric
+        start, end = columns.places.get(metric, (0, 0))
+        return columns.row[start:end]
+
+    def group(self, metric: int) -> Group:
+        """The rows of a metric, and what is most often asked of them."""
+        group = self._groups.get(metric)
+        if group is None:
+            group = self._groups[metric] = self._grouped(metric)
+        return group
+
+    def _grouped(self, metric: int) -> Group:
+        columns, fresh = self._by_metric, self._fresh
+        start, end = columns.places.get(metric, (0, 0))
+        word, device = columns.word[start:end], columns.device[start:end]
+        time, single, apart = columns.time[start:end], True, True
+        if columns.twice:
+            again = device[1:] == device[:-1]
+            single = not np.count_nonzero(again)
+            apart = single or not np.count_nonzero(again & (time[1:] == time[:-1]))
+        mine = fresh.take(word) if fresh is not None else None
+        if mine is not None and np.count_nonzero(mine) == len(mine):
+            mine = None
+        row, value = columns.row[start:end], columns.value[start:end]
+        return Group(row, word, device, time, value, mine, apart, single, {})
+
+    @cached_property
+    def finite(self) -> bool:
+        return bool(np.isfinite(self.batch.value).all())
+
+    @cached_property
+    def gaps(self) -> Rows:
+        """The words at which a silence ended."""
+        return self.seen.gap.nonzero()[0]
+
+    @cached_property
+    def newers(self) -> Rows:
+        """The words that are the first of their device to be later than all before the batch."""
+        return self.seen.newer.nonzero()[0]
+
+    def first_rows(self, words: Rows) -> Rows:
+        """The first row of each of these words."""
+        if not len(words):
+            return words
+        count = self.words.count
+        return (count.cumsum() - count)[words]
+
+    def _spread(self, column: npt.NDArray[np.int64]) -> I64:
+        return column.take(self._rows[1])
+
+    def _flagged(self, rows: Rows) -> Bool:
+        flags = np.zeros(len(self), np.bool_)
+        flags[rows] = True
+        return flags
+
+    @cached_property
+    def time(self) -> I64:
+        return self._spread(self.words.time)
+
+    @cached_property
+    def arrival(self) -> I64:
+        return self._spread(self.words.arrival)
+
+    @cached_property
+    def heard(self) -> I64:
+        return self._spread(self._heard)
+
+    @cached_property
+    def device(self) -> I32:
+        return self._spread(self.words.device).astype(np.int32)
+
+    @cached_property
+    def metric(self) -> I16:
+        return self.batch.metric.take(self._rows[0])
+
+    @cached_property
+    def value(self) -> F64:
+        return self.batch.value.take(self._rows[0])
+
+    @cached_property
+    def token(self) -> I64:
+        return self.batch.token.take(self._rows[0])
+
+    @cached_property
+    def issue(self) -> I32:
+        return self.batch.issue.take(self._rows[0])
+
+    @cached_property
+    def offline(self) -> Bool:
+        return self.words.offline.take(self._rows[1])
+
+    @cached_property
+    def before(self) -> I64:
+        return self._spread(self.seen.before)
+
+    @cached_property
+    def until(self) -> I64:
+        return self._spread(self.seen.until)
+
+    @cached_property
+    def missed(self) -> Bool:
+        return self.seen.missed.take(self._rows[1])
+
+    @cached_property
+    def gap(self) -> Bool:
+        return self._flagged(self.first_rows(self.gaps))
+
+    @cached_property
+    def newer(self) -> Bool:
+        return self._flagged(self.first_rows(self.newers))
+
+    @cached_property
+    def alive(self) -> I64:
+        return self._spread(self.seen.alive)
+
+    @cached_property
+    def left(self) -> I64:
+        return self._spread(self.seen.left)
 
     def silent_before(self, device: int, time: Micros, silence: Silence) -> Micros:
         """From when the device was silent by what was heard before `time`, unless heard again.
 
         `silence` knows of before this batch.
         """
-        devices = np.array([device], np.int32)
+        devices = np.array([device], np.int64)
         alive, left = int(silence.said(devices)[0]), int(silence.away(devices)[0])
-        start, end = np.searchsorted(self.device, [device, device + 1])
-        row = start + int(np.searchsorted(self.time[start:end], time)) - 1
-        if row >= start:
-            alive, left = int(self.alive[row]), int(self.left[row])
+        start, end = np.searchsorted(self.words.device, [device, device + 1])
+        word = start + int(np.searchsorted(self.words.time[start:end], time)) - 1
+        if word >= start:
+            alive, left = int(self.seen.alive[word]), int(self.seen.left[word])
         own = min(alive + int(silence.silent_after[device]), left)
         lost = self.outages.lost(devices, np.array([alive], np.int64), silence)
         return min(own, int(lost[0]))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Own:
-    """What each row's device itself had said before the row, and has with it, (n,) each."""
-
-    before: I64
-    silent_at: I64
-    newer: Bool
-    alive: I64
-    left: I64
-
-
-def listen(plan: Plan, batch: Batch, silence: Silence, now: Micros) -> Hearing:
-    """The batch in order, compared with what had been heard; rows of unknown devices are left out.
-
-    now: up to which everything had been heard when the batch was. Does not change `silence`.
-    """
-    batch = batch.take(_known(plan, batch.device))
-    time, device = not_ahead(batch), batch.device
-    heard = np.maximum(time, np.minimum(batch.arrival, now))
-    offline = (batch.metric == HEARTBEAT) & (batch.value == 0)
-    spoken = np.column_stack([time, batch.time, heard, batch.arrival])
-    lags = _lags(device[~offline], spoken[~offline], silence)
-    keys: tuple[I64 | I32 | Bool, ...] = (batch.time, time, device)
-    if offline.any():
-        time = np.where(offline, np.minimum(time, heard - _lag_of(device, lags, silence)), time)
-        keys = (batch.time, offline, time, device)
-    rows = np.lexsort(keys)
-    time, device, offline = time[rows], device[rows], offline[rows]
-    if offline.any():
-        offline &= ~silence.spoke[device] | (time >= silence.alive[device])
-    own = _own(device, time, offline, silence)
-    outages = _outages(device, heard[rows], (time > own.silent_at) & ~offline, own, silence)
-    lost = outages.lost(device, own.before, silence)
-    until = np.minimum(own.silent_at, lost)
-    gap = (time > until) & ~offline
-    return Hearing(
-        time=time,
-        arrival=batch.arrival[rows],
-        heard=heard[rows],
-        device=device,
-        metric=batch.metric[rows],
-        value=batch.value[rows],
-        token=batch.token[rows],
-        issue=batch.issue[rows],
-        offline=offline,
-        before=own.before,
-        until=until,
-        gap=gap,
-        missed=own.silent_at <= lost,
-        newer=own.newer,
-        alive=own.alive,
-        left=own.left,
-        lags=lags,
-        outages=outages,
-        unsettled=bool((offline | gap).any()),
-    )
-
-
-def of_heartbeats(hearing: Hearing, silence: Silence) -> Hearing:
-    """The same for rules on `heartbeat`, to whom 'offline' is a reading.
-
-    silence: `Silence.of_heartbeats` of what was heard before the batch.
-    """
-    if not hearing.offline.any() and not silence.differs(hearing.device):
-        return hearing
-    device, time = hearing.device, hearing.time
-    own = _own(device, time, np.zeros(len(device), np.bool_), silence)
-    lost = hearing.outages.lost(device, own.before, silence)
-    until = np.minimum(own.silent_at, lost)
-    return replace(
-        hearing,
-        before=own.before,
-        until=until,
-        gap=time > until,
-        missed=own.silent_at <= lost,
-        newer=own.newer,
-        alive=own.alive,
-        left=own.left,
-    )
-
-
-def _lags(device: I32, spoken: I64, silence: Silence) -> tuple[I32, I64]:
-    """Devices that were heard anew, and how far behind the last reading of each is.
-
-    spoken: (n, 4), of each reading its time, that time as it was said, when it was heard, and its
-    arrival. The lag is at least what the wait in a queue does not explain and at most the whole
-    way; what it was before is believed in between.
-    """
-    rows = np.lexsort((spoken[:, 3], spoken[:, 1], spoken[:, 0], device))
-    last = rows[_ends(device[rows])]
-    new = ~silence.spoke[device[last]] | (spoken[last, 0] > silence.alive[device[last]])
-    last = last[new]
-    least, most = spoken[last, 2] - spoken[last, 0], spoken[last, 3] - spoken[last, 0]
-    return device[last], np.clip(silence.lag[device[last]], least, most)
-
-
-def _lag_of(device: I32, lags: tuple[I32, I64], silence: Silence) -> I64:
-    """How far behind each of these is, the new `lags` known."""
-    lag = silence.lag[device]
-    spoke, new = lags
-    if len(spoke):
-        place = np.minimum(np.searchsorted(spoke, device), len(spoke) - 1)
-        lag = np.where(spoke[place] == device, new[place], lag)
-    return lag
-
-
-def _own(device: I32, time: I64, offline: Bool, silence: Silence) -> _Own:
-    base, away = silence.said(device), silence.away(device)
-    floor = np.where(silence.known(device), base, NEVER)
-    first = _begins(device)
-    place = np.arange(len(device))
-    begin = np.maximum.accumulate(np.where(first, place, 0))
-    last = np.maximum.accumulate(np.where(first | ~offline, place, 0))
-    earlier = np.where(first, place, np.roll(last, 1))
-    spoke = ~first & ~offline[earlier]
-    before = np.where(spoke, np.maximum(time[earlier], floor), base)
-    said = np.where(spoke, earlier + 1, begin)
-    words: I64 = np.cumsum(offline) - offline
-    still = (away >= before) & (words[earlier] == words[begin])
-    left = np.where(~spoke | still, away, FOREVER)
-    left = np.where(said < place, np.minimum(left, time[said]), left)
-    alive = np.where(offline, before, np.maximum(time, floor))
-    stays = np.where(left >= alive, left, FOREVER)
-    return _Own(
-        before=before,
-        silent_at=np.minimum(before + silence.silent_after[device], left),
-        newer=~offline & (time > floor) & (~spoke | (time[earlier] <= floor)),
-        alive=alive,
-        left=np.where(offline, np.minimum(left, time), stays),
-    )
-
-
-def _outages(device: I32, heard: I64, ends: Bool, own: _Own, silence: Silence) -> Outages:
-    """Of the gateways: those that ended in the batch, and from when each is gone after it."""
-    if not len(silence.gateways):
-        return Outages.none()
-    gone = silence.gone_from(silence.gateways)
-    last = _ends(device)
-    which = last[silence.is_gateway(device[last])]
-    mine = device[which]
-    after = np.minimum(own.alive[which] + silence.silent_after[mine], own.left[which])
-    gone[np.searchsorted(silence.gateways, mine)] = after + silence.lag[mine]
-    back = np.flatnonzero(ends & silence.is_gateway(device))
-    return Outages(gone, device[back], own.silent_at[back] + silence.lag[device[back]], heard[back])
-
-
-def _ends(device: I32) -> Rows:
-    """The last row of each device."""
-    last = np.ones(len(device), np.bool_)
-    last[:-1] = device[1:] != device[:-1]
-    return np.flatnonzero(last)
-
-
-def _known(plan: Plan, device: I32) -> Bool:
-    known = (device >= 0) & (device < plan.size)
-    known[known] = plan.silent_after[device[known]] > 0
-    return known
-
-
-def _begins(numbers: I32 | I64) -> Bool:
-    """True (n,) where a run of equal numbers begins."""
-    begins = np.ones(len(numbers), np.bool_)
-    begins[1:] = numbers[1:] != numbers[:-1]
-    return begins
-
-
-def not_ahead(batch: Batch) -> I64:
-    """The times of the rows, those of one message moved back alike so that none is in the future.
-
-    Rows of one device and one arrival came in one message.
-    """
-    ahead = batch.time - batch.arrival
-    if not (ahead > 0).any():
-        return batch.time
-    order = np.lexsort((batch.arrival, batch.device))
-    starts = np.flatnonzero(_begins(batch.device[order]) | _begins(batch.arrival[order]))
-    farthest = np.maximum(np.maximum.reduceat(ahead[order], starts), 0)
-    time = batch.time.copy()
-    time[order] -= np.repeat(farthest, np.diff(starts, append=len(order)))
-    return time
-
-
-def remember(hearing: Hearing, silence: Silence) -> None:
-    """Note in `silence`, in place, what was heard."""
-    ends = _ends(hearing.device)
-    device = hearing.device[ends]
-    silence.alive[device] = hearing.alive[ends]
-    silence.left.put(device, hearing.left[ends])
-    silence.note(hearing.outages)
-    spoke, lag = hearing.lags
-    silence.lag[spoke] = lag
-    last = ends[~silence.ever[device] | (hearing.time[ends] > silence.heard[device])]
-    silence.heard[hearing.device[last]] = hearing.time[last]
-    silence.ever[device] = True
-    silence.spoke[hearing.device[~hearing.offline]] = True
-
-
-def rounds(groups: npt.NDArray[np.int32]) -> list[Rows]:
+def rounds(groups: I32 | I64) -> list[Rows]:
     """Rows to take one after another: the k-th of each run of equal numbers in the k-th round."""
     n = len(groups)
     starts = np.ones(n, np.bool_)

@@ -8,59 +8,99 @@ raises no alert of the device, whose time begins anew when the gateway is back.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from devices.instant import FOREVER, NEVER
+from devices.instant import FOREVER, NEVER, Micros
 from devices.reading import I32, I64, Bool
 from rules.sparse import Column, Sparse
 
 Rows = npt.NDArray[np.intp]
+Ids: TypeAlias = I32 | I64
+"""Of devices."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outages:
     """Outages of gateways; times in µs of the server's clock.
 
-    gone: (m,) from when each of `Silence.gateways` is gone unless heard again · gateway, start,
-    end: (k,) those that ended in a batch.
+    heard, gone: (m,) the gateways that spoke in a batch, ascending, and from when each is gone
+    unless heard again · gateway, start, end: (k,) those of them whose outage ended in it.
     """
 
+    heard: I64
     gone: I64
-    gateway: I32
+    gateway: I64
     start: I64
     end: I64
 
     @classmethod
     def none(cls) -> "Outages":
-        """Where there are no gateways."""
+        """Where no gateway spoke."""
         nothing = np.empty(0, np.int64)
-        return cls(nothing, np.empty(0, np.int32), nothing, nothing)
+        return cls(nothing, nothing, nothing, nothing, nothing)
 
-    @property
-    def any(self) -> bool:
-        """Whether there are gateways."""
-        return len(self.gone) > 0
-
-    def lost(self, devices: I32, alive: I64, silence: "Silence") -> I64:
+    def lost(self, devices: Ids, alive: I64, silence: "Silence") -> I64:
         """From when each, last heard at `alive`, is lost, in its own time; FOREVER where not."""
         lost = silence.cut_since(devices, alive)
-        if not self.any:
+        behind = (silence.gateway.take(devices) >= 0).nonzero()[0]
+        if not len(behind):
             return lost
-        gateway, lag = silence.gateway[devices], silence.lag[devices]
-        behind = gateway >= 0
-        gone = np.full(len(devices), FOREVER, np.int64)
-        gone[behind] = self.gone[np.searchsorted(silence.gateways, gateway[behind])]
-        lost = _earlier(lost, np.where(behind, gone - lag, FOREVER), alive)
+        mine, since = devices[behind], alive[behind]
+        gateway, lag = silence.gateway[mine], silence.lag[mine]
+        sooner = _earlier(lost[behind], self._gone(gateway, silence) - lag, since)
         for one, start in zip(self.gateway.tolist(), self.start.tolist(), strict=True):
-            lost = _earlier(lost, np.where(gateway == one, start - lag, FOREVER), alive)
+            sooner = _earlier(sooner, np.where(gateway == one, start - lag, FOREVER), since)
+        lost[behind] = sooner
         return lost
+
+    def _gone(self, gateways: Ids, silence: "Silence") -> I64:
+        gone = silence.gone_from(gateways)
+        if len(self.heard):
+            place = np.minimum(np.searchsorted(self.heard, gateways), len(self.heard) - 1)
+            gone = np.where(self.heard[place] == gateways, self.gone[place], gone)
+        return gone
 
 
 def _earlier(lost: I64, gone: I64, alive: I64) -> I64:
     """The first moment of loss of those not heard after their gateway had gone."""
     return np.minimum(lost, np.where(gone >= alive, gone, FOREVER))
+
+
+class Behind:
+    """Which devices are behind which gateway; worked out when it is asked for."""
+
+    def __init__(self, gateway: I32, gateways: I32) -> None:
+        self._gateway, self._gateways = gateway, gateways
+
+    @cached_property
+    def _is_gateway(self) -> Bool:
+        flags = np.zeros(len(self._gateway), np.bool_)
+        flags[self._gateways] = True
+        return flags
+
+    @cached_property
+    def _by_gateway(self) -> tuple[Rows, Rows]:
+        """The devices that are behind any, by gateway, and where those of each begin."""
+        behind = np.flatnonzero(self._gateway >= 0)
+        devices = behind[np.argsort(self._gateway[behind], kind="stable")]
+        starts = np.searchsorted(self._gateway[devices], self._gateways)
+        return devices, np.append(starts, len(devices))
+
+    def is_gateway(self, devices: Ids) -> Bool:
+        """Which of these have others behind them."""
+        return self._is_gateway.take(devices)
+
+    def of(self, gateways: Ids) -> tuple[Rows, Rows]:
+        """The devices behind these, gateway by gateway, and how many behind each."""
+        devices, starts = self._by_gateway
+        place = np.searchsorted(self._gateways, gateways)
+        start, end = starts[place].tolist(), starts[place + 1].tolist()
+        parts = [devices[first:last] for first, last in zip(start, end, strict=True)]
+        return np.concatenate(parts or [devices[:0]]), starts[place + 1] - starts[place]
 
 
 @dataclass(slots=True, eq=False)
@@ -75,8 +115,8 @@ class Silence:
     it is not before `alive` · back: of a gateway, when it was last heard after having been gone, in
     the server's time; NEVER before the first time
     silent_after: the limit · gateway: int32, the device it is behind, below 0 where none
-    gateways: int32 (m,), those that others are behind, ascending · heartbeats: as rules on
-    `heartbeat` see it, to whom 'offline' is a reading.
+    gateways: int32 (m,), those that others are behind, ascending · behind: the same, by gateway
+    heartbeats: as rules on `heartbeat` see it, to whom 'offline' is a reading.
     """
 
     heard: I64
@@ -90,6 +130,7 @@ class Silence:
     silent_after: I64
     gateway: I32
     gateways: I32
+    behind: Behind
     heartbeats: bool = False
 
     def copy(self) -> "Silence":
@@ -100,54 +141,53 @@ class Silence:
             silent_after=self.silent_after,
             gateway=self.gateway,
             gateways=self.gateways,
+            behind=self.behind,
             heartbeats=self.heartbeats,
         )
 
     def kept(self) -> Mapping[str, Column]:
         """The columns that change with what is heard, by name."""
-        fixed = ("silent_after", "gateway", "gateways", "heartbeats")
+        fixed = ("silent_after", "gateway", "gateways", "behind", "heartbeats")
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in fixed}
 
     def of_heartbeats(self) -> "Silence":
         """The same as rules on `heartbeat` see it. Shares its arrays."""
         return replace(self, heartbeats=True)
 
-    def said(self, devices: I32) -> I64:
+    def said(self, devices: Ids) -> I64:
         """When each was last heard, in its own time."""
         said: I64 = (self.heard if self.heartbeats else self.alive)[devices]
         return said
 
-    def known(self, devices: I32) -> Bool:
+    def known(self, devices: Ids) -> Bool:
         """Which were heard at all."""
         known: Bool = (self.ever if self.heartbeats else self.spoke)[devices]
         return known
 
-    def away(self, devices: I32) -> I64:
+    def away(self, devices: Ids) -> I64:
         """When each said 'offline' after that, in its own time; FOREVER where it did not."""
+        if self.heartbeats:
+            return np.full(len(devices), FOREVER, np.int64)
         left: I64 = self.left[devices]
-        return np.full_like(left, FOREVER) if self.heartbeats else left
+        return left
 
-    def is_gateway(self, devices: I32) -> Bool:
-        """Which of these have others behind them."""
-        return np.isin(devices, self.gateways)
-
-    def own_at(self, devices: I32) -> I64:
+    def own_at(self, devices: Ids) -> I64:
         """From when each is silent by itself unless it is heard again, in its own time."""
         limit: I64 = self.said(devices) + self.silent_after[devices]
         return np.minimum(limit, self.away(devices))
 
-    def gone_from(self, gateways: I32) -> I64:
+    def gone_from(self, gateways: Ids) -> I64:
         """From when each gateway is gone unless it is heard again, in the server's time."""
         limit: I64 = self.alive[gateways] + self.silent_after[gateways]
         until: I64 = np.minimum(limit, self.left[gateways]) + self.lag[gateways]
         return until
 
-    def cut_since(self, devices: I32 | Rows, alive: I64) -> I64:
+    def cut_since(self, devices: Ids, alive: I64) -> I64:
         """Since when each, last heard at `alive`, was lost with a gateway that is back."""
         cut = self.cut[devices]
         return np.where(cut >= alive, cut, FOREVER)
 
-    def lost_at(self, devices: I32) -> I64:
+    def lost_at(self, devices: Ids) -> I64:
         """From when each is lost with its gateway, in its own time; FOREVER where it is not.
 
         A moment to come is that at which the gateway will be gone unless it is heard again.
@@ -155,27 +195,37 @@ class Silence:
         alive = self.said(devices)
         return _earlier(self.cut_since(devices, alive), self._gone(devices), alive)
 
-    def silent_at(self, devices: I32) -> I64:
+    def silent_at(self, devices: Ids) -> I64:
         """From when in its own time each counts as silent unless it is heard again."""
         return np.minimum(self.own_at(devices), self.lost_at(devices))
 
-    def alive_until(self, devices: I32) -> I64:
+    def alive_until(self, devices: Ids) -> I64:
         """As `silent_at`, in the server's time; NEVER for those that were never heard."""
         until = self.silent_at(devices) + self.lag[devices]
         return np.where(self.known(devices), until, NEVER)
 
-    def missed_at(self, devices: I32) -> I64:
+    def missed_at(self, devices: Ids) -> I64:
         """From when each is silent by its own fault, in its own time; FOREVER where it is not.
 
         One that was lost with its gateway has its whole limit again from the gateway's return.
         """
-        own, again = self.own_at(devices), self._back(devices)
-        known = again >= self.said(devices)
-        again = np.where(known, again, 0) + self.silent_after[devices]
-        again = np.where(known & (again <= self._gone(devices)), again, FOREVER)
+        own, again = self.own_at(devices), self._again_at(devices)
+        again = np.where(again <= self._gone(devices), again, FOREVER)
         return np.where(own <= self.lost_at(devices), own, again)
 
-    def absent_from(self, devices: I32, last: I64, elapse: Callable[[I64], I64]) -> I64:
+    def missed_from(self, devices: Ids, now: Micros) -> I64:
+        """Not after `missed_at`, also when more is heard of gateways that are there at `now`."""
+        lag, gone = self.lag[devices], self._gone(devices)
+        own, again, lost = self.own_at(devices), self._again_at(devices), self.lost_at(devices)
+        again = np.where((again > gone) & (gone < now - lag), FOREVER, again)
+        return np.where((lost < own) & (lost < now - lag), again, own)
+
+    def _again_at(self, devices: Ids) -> I64:
+        again = self._back(devices)
+        known = again >= self.said(devices)
+        return np.where(known, np.where(known, again, 0) + self.silent_after[devices], FOREVER)
+
+    def absent_from(self, devices: Ids, last: I64, elapse: Callable[[I64], I64]) -> I64:
         """From when, last heard at `last`, each has been absent for so long; in the server's time.
 
         elapse: when so long has gone by since each of some instants. Its gateway was there all
@@ -193,16 +243,16 @@ class Silence:
             outages.gateway.tolist(), outages.start.tolist(), outages.end.tolist(), strict=True
         )
         for one, start, end in ended:
-            behind = np.flatnonzero(self.gateway == one)
+            behind, _ = self.behind.of(np.array([one]))
             gone = start - self.lag[behind]
             cut = self.cut_since(behind, self.alive[behind])
             self.cut.put(behind, _earlier(cut, gone, self.alive[behind]))
             self.back[one] = max(int(self.back[one]), end)
 
-    def differs(self, devices: I32) -> bool:
+    def differs(self, devices: Ids) -> bool:
         """Whether rules on `heartbeat` see any of these otherwise than other rules do."""
-        moved = self.heard[devices] != self.alive[devices]
-        return bool((moved | (self.left[devices] != FOREVER)).any())
+        moved = self.heard.take(devices) != self.alive.take(devices)
+        return bool(np.count_nonzero(moved | self.left.unusual(devices)))
 
     def outlive(self, devices: I32) -> Bool:
         """Which of these were heard after their gateway went, as far as is known of it.
@@ -211,7 +261,7 @@ class Silence:
         """
         return self._gone(devices) < self.said(devices)
 
-    def _gone(self, devices: I32) -> I64:
+    def _gone(self, devices: Ids) -> I64:
         """From when each one's gateway is gone, in the device's time; FOREVER without a gateway."""
         gateway = self.gateway[devices]
         behind = gateway >= 0
@@ -219,7 +269,7 @@ class Silence:
         gone[behind] = self.gone_from(gateway[behind]) - self.lag[devices[behind]]
         return gone
 
-    def _back(self, devices: I32) -> I64:
+    def _back(self, devices: Ids) -> I64:
         """When each one's gateway last came back, in the device's time; NEVER if it did not."""
         gateway = self.gateway[devices]
         back = np.where(gateway >= 0, self.back[gateway], NEVER)
@@ -241,4 +291,5 @@ def nothing_heard(size: int) -> Silence:
         silent_after=np.zeros(size, np.int64),
         gateway=np.full(size, -1, np.int32),
         gateways=np.empty(0, np.int32),
+        behind=Behind(np.full(size, -1, np.int32), np.empty(0, np.int32)),
     )

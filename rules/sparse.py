@@ -22,14 +22,15 @@ _PORTION = 65_536
 class Sparse(Generic[Kind]):
     """Numbers of one type, (n, …), all `usual` until they are written."""
 
-    __slots__ = ("_bits", "_differs", "_written", "dtype", "usual")
+    __slots__ = ("_bits", "_differs", "_kept", "_written", "dtype", "usual")
 
     def __init__(self, shape: int | tuple[int, ...], usual: Kind) -> None:
         self.usual: Kind = usual
         self.dtype: np.dtype[Kind] = usual.dtype
-        self._bits: Any = usual.view(np.dtype(f"i{usual.itemsize}"))
+        self._kept = np.dtype(f"i{usual.itemsize}")
+        self._bits: Any = usual.view(self._kept)
         self._written = False
-        self._differs: npt.NDArray[np.integer[Any]] = np.zeros(shape, self._bits.dtype)
+        self._differs: npt.NDArray[np.integer[Any]] = np.zeros(shape, self._kept)
 
     def __len__(self) -> int:
         return len(self._differs)
@@ -41,6 +42,13 @@ class Sparse(Generic[Kind]):
 
     def __getitem__(self, rows: Rows) -> npt.NDArray[Kind]:
         """A copy of these rows."""
+        if isinstance(rows, np.ndarray) and rows.dtype == np.intp:
+            if not self._written:
+                return np.full((*rows.shape, *self.shape[1:]), self.usual)
+            found: Any = self._differs.take(rows, axis=0)
+            found ^= self._bits
+            quick: npt.NDArray[Kind] = found.view(self.dtype)
+            return quick
         numbers: npt.NDArray[Kind] = (self._differs[rows] ^ self._bits).view(self.dtype)
         return numbers
 
@@ -54,6 +62,8 @@ class Sparse(Generic[Kind]):
         rows: row numbers, all different · numbers: one, or as many as there are rows.
         """
         new = self._packed(numbers)
+        if not (self._written or np.count_nonzero(new)):
+            return
         changed = self._differs[rows] != new
         if changed.any():
             if changed.ndim > 1:
@@ -63,7 +73,11 @@ class Sparse(Generic[Kind]):
 
     def unusual(self, rows: Rows = slice(None)) -> Bool:
         """Where something else than the usual stands, bool (n, …)."""
-        unusual: Bool = self._differs[rows] != 0
+        if not self._written:
+            return np.zeros(self._differs[rows].shape, np.bool_)
+        quick = isinstance(rows, np.ndarray) and rows.dtype == np.intp
+        differs = self._differs.take(rows, axis=0) if quick else self._differs[rows]
+        unusual: Bool = differs != 0
         return unusual
 
     def copy(self) -> "Sparse[Kind]":
@@ -84,7 +98,9 @@ class Sparse(Generic[Kind]):
         return twin
 
     def _packed(self, numbers: object) -> Any:
-        return np.asarray(numbers, self.dtype).view(self._bits.dtype) ^ self._bits
+        if not (isinstance(numbers, np.ndarray) and numbers.dtype == self.dtype):
+            numbers = np.asarray(numbers, self.dtype)
+        return numbers.view(self._kept) ^ self._bits
 
 
 Column: TypeAlias = (

@@ -13,7 +13,7 @@ from rules.held import HeldBack
 from rules.memory import Memory, copy_of, fresh_memory
 from rules.model import Rule
 from rules.plan import Plan
-from rules.silence import Silence, nothing_heard
+from rules.silence import Behind, Silence, nothing_heard
 from rules.sparse import Column, Sparse
 from rules.transition import Transition
 from rules.waiting import Waiting
@@ -129,6 +129,7 @@ def _widened(silence: Silence, plan: Plan, now: Micros) -> Silence:
         silent_after=plan.silent_after,
         gateway=plan.gateway,
         gateways=plan.gateways,
+        behind=Behind(plan.gateway, plan.gateways),
     )
     new = (plan.silent_after > 0) & (wide.heard == NEVER)
     if new.any():

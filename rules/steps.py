@@ -1,15 +1,17 @@
 """What happens to a threshold rule's subjects in a batch, step by step: readings and silences."""
 
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from devices.instant import NEVER, Micros
-from devices.reading import F64, I32, I64, Bool
+from devices.reading import F64, I64, Bool
+from rules.expression import Expression
+from rules.finite import mask_of
 from rules.memory import ThresholdMemory
-from rules.model import Threshold
+from rules.model import NoData, Threshold
 from rules.silence import Rows
 from rules.turn import Turn
 
@@ -28,18 +30,18 @@ class Judged:
     """Readings of the rule's metric that count, by slot and time, (k,) each."""
 
     row: Rows
-    slot: I32
+    slot: I64
     time: I64
     value: F64
     verdict: Verdicts
 
-    def take(self, rows: Bool) -> "Judged":
+    def take(self, rows: Rows | Bool) -> "Judged":
         """These of them."""
         return Judged(
             self.row[rows], self.slot[rows], self.time[rows], self.value[rows], self.verdict[rows]
         )
 
-    def last_before(self, slots: I32, times: I64, otherwise: F64) -> F64:
+    def last_before(self, slots: I64, times: I64, otherwise: F64) -> F64:
         """The last number of each slot before each time; `otherwise` where there is none here."""
         values = otherwise.copy()
         for i, (slot, time) in enumerate(zip(slots.tolist(), times.tolist(), strict=True)):
@@ -48,6 +50,15 @@ class Judged:
             if row >= start:
                 values[i] = self.value[row]
         return values
+
+
+NOTHING = Judged(
+    np.empty(0, np.intp),
+    np.empty(0, np.int64),
+    np.empty(0, np.int64),
+    np.empty(0, np.float64),
+    np.empty(0, np.int8),
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +70,7 @@ class Steps:
     before: for a silence, when the device had last been heard before it.
     """
 
-    slot: I32
+    slot: I64
     until: I64
     time: I64
     value: F64
@@ -78,25 +89,165 @@ class Steps:
         )
 
 
-def judge(turn: Turn, memory: ThresholdMemory, rows: Rows) -> Judged:
-    """The rows that are later than all judged before of their device, with their verdicts."""
-    device = turn.hearing.device[rows]
-    slot, time = turn.own.slot[device], turn.hearing.time[rows]
-    new = (slot >= 0) & (time > memory.judged[slot])
+class Listened(NamedTuple):
+    """The readings that a rule judges, by slot and time, (k,); rules with the same subjects share
+    it.
+
+    fresh: which are later than all that was heard of their device before; None where all are, and
+    of different times · single: no device has two.
+    """
+
+    row: Rows
+    slot: I64
+    device: I64
+    time: I64
+    value: F64
+    fresh: Bool | None
+    single: bool
+
+    def take(self, which: Rows) -> "Listened":
+        """These of them."""
+        return Listened(
+            self.row.take(which),
+            self.slot.take(which),
+            self.device.take(which),
+            self.time.take(which),
+            self.value.take(which),
+            None if self.fresh is None else self.fresh.take(which),
+            self.single,
+        )
+
+
+def listened(turn: Turn) -> Listened:
+    """The readings of the rule's metric of the devices that it watches."""
+    group, column = turn.hearing.group(turn.own.metric), turn.own.slot
+    known = group.shared.get(id(column))
+    if isinstance(known, Listened):
+        return known
+    slot = column[group.device].astype(np.int64)
+    fresh = group.fresh
+    if fresh is None and not group.apart:
+        fresh = np.ones(len(slot), np.bool_)
+    found = Listened(
+        group.row,
+        slot,
+        group.device,
+        group.time,
+        group.value,
+        fresh,
+        group.single,
+    )
+    mine = slot >= 0
+    if np.count_nonzero(mine) < len(mine):
+        found = found.take(mine.nonzero()[0])
+    group.shared[id(column)] = found
+    return found
+
+
+class Heeded(NamedTuple):
+    """What a rule heeds in a batch.
+
+    slot, time, value: of the readings that are later than all judged before, (n,) · stirring: those
+    of subjects for which anything can change, all of each · ends: the rows of whatever metric at
+    which silences of such subjects end.
+    """
+
+    slot: I64
+    time: I64
+    value: F64
+    stirring: Judged
+    ends: Rows
+
+
+def heed(turn: Turn, memory: ThresholdMemory) -> Heeded:
+    """What there is to heed for a rule that is true for a time."""
+    heard = _not_judged_before(memory, listened(turn))
+    when = cast("Threshold", turn.own.rule.condition).when
+    stirs = holds(turn, when, heard)
+    slot, ends = heard.slot, ends_of_silence(turn, memory)
+    stirs |= memory.firing.take(slot)
+    stirs |= memory.pending.unusual(slot)
+    which = stirs.nonzero()[0]
+    if len(ends) or not (heard.single or not len(which)):
+        stirred = set(slot.take(which).tolist())
+        ends = _of_stirred(turn, memory, ends, stirred)
+        which = _places(slot, stirred)
+    if not len(which):
+        return Heeded(slot, heard.time, heard.value, NOTHING, ends)
+    stirring = judged_as(turn, heard.take(which) if len(which) < len(slot) else heard)
+    away = turn.own.away.take(stirring.slot)
+    stirring = stirring.take(~away) if np.count_nonzero(away) else stirring
+    return Heeded(slot, heard.time, heard.value, stirring, ends)
+
+
+def occurrences(turn: Turn, memory: ThresholdMemory) -> Heeded:
+    """What there is to heed for a rule on a momentary metric: readings for which `when` holds."""
+    heard = listened(turn)
+    which = holds(turn, cast("Threshold", turn.own.rule.condition).when, heard).nonzero()[0]
+    if not len(which):
+        return Heeded(which, which, heard.value[:0], NOTHING, which)
+    heard = _not_judged_before(memory, heard.take(which))
+    stirring = judged_as(turn, heard)
+    return Heeded(
+        heard.slot,
+        heard.time,
+        heard.value,
+        stirring.take(~turn.own.away.take(heard.slot)),
+        heard.row[:0],
+    )
+
+
+def _of_stirred(turn: Turn, memory: ThresholdMemory, ends: Rows, stirred: set[int]) -> Rows:
+    """The ends of silences of subjects that are stirred, or that the silence itself stirs."""
+    slot = turn.own.slot[turn.hearing.device[ends]].astype(np.int64)
+    stirs = memory.firing.take(slot) | memory.pending.unusual(slot)
+    if turn.own.rule.no_data is NoData.ALERT:
+        stirs |= True
+    stirred.update(slot[stirs].tolist())
+    return ends[np.fromiter((one in stirred for one in slot.tolist()), np.bool_, len(slot))]
+
+
+def _places(slot: I64, wanted: set[int]) -> Rows:
+    """Where any of these stand in ascending slots."""
+    ones = np.fromiter(sorted(wanted), np.int64, len(wanted))
+    start, end = slot.searchsorted(ones), slot.searchsorted(ones, "right")
+    places = [np.arange(*pair) for pair in zip(start.tolist(), end.tolist(), strict=True)]
+    return np.concatenate(places or [slot[:0]])
+
+
+def _not_judged_before(memory: ThresholdMemory, heard: Listened) -> Listened:
+    """Those later than the last judged of their device, each time once."""
+    if heard.fresh is None:
+        return heard
+    slot, time = heard.slot, heard.time
+    new = heard.fresh | (time > memory.judged[slot])
     new[1:] &= (slot[1:] != slot[:-1]) | (time[1:] != time[:-1])
-    if not new.all():
-        rows, device, slot, time = rows[new], device[new], slot[new], time[new]
-    value, attributes = turn.hearing.value[rows], turn.attributes(device)
+    return heard if np.count_nonzero(new) == len(new) else heard.take(new.nonzero()[0])
+
+
+def holds(turn: Turn, when: Expression, heard: Listened) -> Bool:
+    """Where the condition certainly holds."""
+    mask = mask_of(when) if turn.hearing.finite else None
+    if mask is not None:
+        return mask(heard.value)
+    return when.evaluate(heard.value, turn.attributes(heard.device))
+
+
+def judged_as(turn: Turn, heard: Listened) -> Judged:
+    """These readings with their verdicts."""
     condition = cast("Threshold", turn.own.rule.condition)
+    value, attributes = heard.value, turn.attributes(heard.device)
     true, false = condition.when.judge(value, attributes)
     clear = condition.clear.evaluate(value, attributes) if condition.clear else false
-    return Judged(rows, slot, time, value, np.where(true, TRUE, clear).astype(np.int8))
+    verdict = np.where(true, TRUE, clear).astype(np.int8)
+    return Judged(heard.row, heard.slot, heard.time, value, verdict)
 
 
-def steps_of(turn: Turn, judged: Judged, rows: Rows) -> Steps:
+def steps_of(turn: Turn, memory: ThresholdMemory, judged: Judged, rows: Rows) -> Steps:
     """The readings, and before each row that ends a silence a step for it; those that matter.
 
-    With grades, or where an end must last, every reading may.
+    With grades, or where an end must last, every reading may; so it may where readings may have
+    been said before a silence that stands for itself.
     """
     steps = Steps(judged.slot, judged.time, judged.time, judged.value, judged.verdict, judged.time)
     if len(rows):
@@ -104,23 +255,38 @@ def steps_of(turn: Turn, judged: Judged, rows: Rows) -> Steps:
         steps = _joined(_silences(turn, rows), steps).take(np.argsort(place))
     rule = turn.own.rule
     every = bool(rule.grades) or cast("Threshold", rule.condition).keep > 0
+    every = every or bool(np.count_nonzero(memory.by_silence.take(judged.slot)))
+    every = every or bool(np.count_nonzero((steps.verdict >= SILENCE) & _before_silence(steps)))
     return steps if every else steps.take(_matters(steps))
+
+
+def _before_silence(steps: Steps) -> Bool:
+    """Silences that ended no later than their devices were last heard, or became known."""
+    before: Bool = steps.time <= steps.before
+    return before
 
 
 def ends_of_silence(turn: Turn, memory: ThresholdMemory) -> Rows:
     """Rows of any metric at which a device of the rule is heard after a silence."""
     own, hearing = turn.own, turn.hearing
-    ends = hearing.gap | hearing.newer if memory.silent.any() else hearing.gap
-    rows = np.flatnonzero(ends)
-    slot = own.slot[hearing.device[rows]]
-    return rows[(slot >= 0) & (hearing.gap[rows] | memory.silent[slot]) & ~own.away[slot]]
+    words = hearing.gaps
+    if memory.any_silent():
+        newer = hearing.newers
+        slot = own.slot[hearing.words.device.take(newer)]
+        silent = memory.silent.take(slot)
+        silent &= slot >= 0
+        words = np.union1d(words, newer[silent])
+    if len(words):
+        slot = own.slot[hearing.words.device.take(words)]
+        words = words[(slot >= 0) & ~own.away.take(slot)]
+    return hearing.first_rows(words)
 
 
 def _silences(turn: Turn, rows: Rows) -> Steps:
     hearing = turn.hearing
     device = hearing.device[rows]
     return Steps(
-        turn.own.slot[device],
+        turn.own.slot[device].astype(np.int64),
         np.where(hearing.gap[rows], hearing.until[rows], NO_GAP),
         hearing.time[rows],
         np.full(len(rows), np.nan),

@@ -8,21 +8,21 @@ fired, whatever the reading says. A device's silence is a step of its own: it en
 Where the rule is active at some times only, a timer runs from the begin of its active time at the
 earliest; an alert may end at any time. With grades, each reading tells a firing alert's colour.
 
-A reading not later than the last one judged of the same device is late and ignored. On a momentary
+A reading not later than the last one judged of the same device is late and ignored. One not later
+than the moment at which the device was last heard ends no silence: it neither clears an alert that
+stands for silence alone nor makes it an ordinary one. On a momentary
 metric that is so among those only for which `when` holds: a press is not undone by another report
 of its device that overtook it.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import cast
 
 import numpy as np
 
 from devices.instant import FOREVER, Micros
 from devices.metric import BY_ID
-from devices.reading import F64, I32, I64, Bool
+from devices.reading import F64, I64, Bool
 from rules.grading import Ranks, rank_of
 from rules.hearing import rounds
 from rules.memory import FORGOTTEN, NO_RANK, ThresholdMemory
@@ -35,26 +35,26 @@ from rules.steps import (
     TRUE,
     Judged,
     Steps,
-    ends_of_silence,
-    judge,
+    heed,
+    occurrences,
     steps_of,
 )
 from rules.transition import Cause, Change
 from rules.turn import Turn
 
 
-def fold(turn: Turn, memory: ThresholdMemory, rows: Rows) -> None:
-    """Judge these rows of the rule's metric, changing `memory` in place and telling transitions."""
-    momentary = BY_ID[turn.own.metric].occurs
-    judged = judge(turn, memory, _occurring(turn, rows) if momentary else rows)
-    away = turn.own.away
-    here = judged.take(~away[judged.slot]) if away.any() else judged
-    if momentary:
-        _tell_occurrences(turn, here.take(turn.own.calendar.is_active(here.time)))
+def fold(turn: Turn, memory: ThresholdMemory, _rows: Rows) -> None:
+    """Judge the rows of the rule's metric, changing `memory` in place and telling transitions."""
+    if BY_ID[turn.own.metric].occurs:
+        heeded = occurrences(turn, memory)
+        _tell_occurrences(turn, heeded.stirring)
     else:
-        _Fold(turn, memory, here).run()
-    memory.judged[judged.slot] = judged.time
-    memory.value[judged.slot] = judged.value
+        heeded = heed(turn, memory)
+        if len(heeded.stirring.slot) or len(heeded.ends):
+            _Fold(turn, memory, heeded.stirring, heeded.ends).run()
+    if len(heeded.slot):
+        memory.judged[heeded.slot] = heeded.time
+        memory.value[heeded.slot] = heeded.value
 
 
 def tick(turn: Turn, memory: ThresholdMemory, now: Micros) -> None:
@@ -66,18 +66,29 @@ def tick(turn: Turn, memory: ThresholdMemory, now: Micros) -> None:
         _tick_pending(turn, memory, now, condition.lasting)
     if condition.keep and memory.soonest + condition.keep <= now:
         _tick_ending(turn, memory, now, condition.keep)
-    if memory.quiet < now or turn.hearing.unsettled:
-        _tick_silence(turn, memory, now)
+    if memory.quiet < now:
+        memory.quiet = _tick_silence(turn, memory, now, None)
+    elif turn.stirred or len(turn.hearing.unsettled):
+        soonest = _tick_silence(turn, memory, now, _stirred(turn))
+        memory.quiet = min(memory.quiet, soonest)
 
 
-def _occurring(turn: Turn, rows: Rows) -> Rows:
-    """Those of these rows for which `when` holds."""
-    attributes = turn.attributes(turn.hearing.device[rows])
-    when = cast("Threshold", turn.own.rule.condition).when
-    return rows[when.evaluate(turn.hearing.value[rows], attributes)]
+def _stirred(turn: Turn) -> I64:
+    """Slots, ascending, of which something may have changed, or whose devices' silence did."""
+    slots = [*turn.stirred]
+    if len(turn.hearing.unsettled):
+        mine = turn.own.slot[turn.hearing.unsettled]
+        slots.append(mine[mine >= 0].astype(np.int64))
+    every = np.sort(np.concatenate(slots))
+    new = np.ones(len(every), np.bool_)
+    new[1:] = every[1:] != every[:-1]
+    return every[new]
 
 
 def _tell_occurrences(turn: Turn, judged: Judged) -> None:
+    if not len(judged.slot):
+        return
+    judged = judged.take(turn.own.calendar.is_active(judged.time))
     time, value = judged.time, judged.value
     ranks = turn.ranks(turn.own.devices[judged.slot], value)
     turn.tell(
@@ -92,45 +103,49 @@ class _Fold:
     turn: Turn
     memory: ThresholdMemory
     judged: Judged
+    ends: Rows
 
     @property
     def condition(self) -> Threshold:
         return cast("Threshold", self.turn.own.rule.condition)
 
     def run(self) -> None:
-        ends = ends_of_silence(self.turn, self.memory)
-        if not len(ends) and self._idle():
-            return
-        steps = steps_of(self.turn, self.judged, ends)
-        before = len(self.turn.said)
+        steps, memory = steps_of(self.turn, self.memory, self.judged, self.ends), self.memory
         for rows in rounds(steps.slot):
-            self._apply(steps.take(rows))
-        true = steps.time[steps.verdict == TRUE]
-        self.memory.earliest = min(self.memory.earliest, int(true.min(initial=FOREVER)))
-        clear = steps.time[steps.verdict == CLEAR]
-        self.memory.soonest = min(self.memory.soonest, int(clear.min(initial=FOREVER)))
-        if len(self.turn.said) > before:
-            self.memory.quiet = FORGOTTEN
+            self._apply(steps.take(rows) if len(rows) < len(steps.slot) else steps)
+        waits = (steps.verdict == TRUE) & ~memory.firing.take(steps.slot)
+        memory.earliest = min(memory.earliest, int(steps.time[waits].min(initial=FOREVER)))
+        if self.condition.keep:
+            clear = steps.time[steps.verdict == CLEAR]
+            memory.soonest = min(memory.soonest, int(clear.min(initial=FOREVER)))
+        self.turn.stirred.append(steps.slot)
 
-    def _idle(self) -> bool:
-        """True where these readings cannot change anything: all is well, as it was."""
-        slot, memory = self.judged.slot, self.memory
-        restless = self.judged.verdict == TRUE
-        restless |= memory.firing[slot] | (memory.pending[slot] != FOREVER)
-        return not restless.any()
+    def _late(self, steps: Steps) -> Bool:
+        """Readings that come late to a silence that was told of, and do not end it.
+
+        They say how it was when the device was last heard before, or earlier.
+        """
+        known = self.memory.by_silence.take(steps.slot)
+        known &= steps.verdict < SILENCE
+        if np.count_nonzero(known):
+            known &= steps.time <= self.memory.since[steps.slot]
+        return known
 
     def _apply(self, steps: Steps) -> None:
         """One step of each of these slots, which are all different."""
+        late = self._late(steps)
+        if np.count_nonzero(late):
+            steps = steps.take(~late)
         self._fire_due(steps)
         self._end_due(steps)
         silence = steps.verdict >= SILENCE
-        if silence.any():
+        if np.count_nonzero(silence):
             self._apply_silence(steps.take(silence))
         true = steps.verdict == TRUE
-        if true.any():
+        if np.count_nonzero(true):
             self._apply_true(steps.take(true))
         other = ~(silence | true)
-        if other.any():
+        if np.count_nonzero(other):
             self._apply_other(steps.take(other))
 
     def _fire_due(self, steps: Steps) -> None:
@@ -143,19 +158,21 @@ class _Fold:
 
     def _end_due(self, steps: Steps) -> None:
         memory, slot, keep = self.memory, steps.slot, self.condition.keep
+        if not keep:
+            return
         due = memory.firing[slot] & (memory.ending[slot] <= steps.until - keep)
-        if keep and due.any():
+        if due.any():
             slot = slot[due]
             at = memory.ending[slot] + keep
             _end(self.turn, memory, slot, at, self._value_before(slot, at))
 
     def _apply_true(self, steps: Steps) -> None:
         memory, slot = self.memory, steps.slot
-        if memory.by_silence[slot].any():
-            memory.by_silence[slot] = False
-            memory.quiet = FORGOTTEN
+        memory.by_silence[slot] = False
         memory.pending[slot] = np.minimum(memory.pending[slot], steps.time)
         self._goes_on(steps)
+        if self.condition.lasting:
+            return
         at = self.turn.own.calendar.due(memory.pending[slot], self.condition.lasting)
         at_once = ~memory.firing[slot] & (at <= steps.time)
         now = steps.take(at_once)
@@ -223,6 +240,7 @@ class _Fold:
             memory.lapsed[gone.slot] = memory.firing[gone.slot]
         back = steps.take(memory.silent[steps.slot])
         memory.silent[back.slot] = False
+        memory.hushed = FORGOTTEN
         self.turn.tell(
             Change.HEARD_AGAIN,
             Cause.HEARD,
@@ -233,33 +251,33 @@ class _Fold:
             ranks=_ranks(self.turn, memory, back.slot),
         )
 
-    def _value_before(self, slots: I32, times: I64) -> F64:
+    def _value_before(self, slots: I64, times: I64) -> F64:
         return self.judged.last_before(slots, times, self.memory.value[slots])
 
 
 def _tick_pending(turn: Turn, memory: ThresholdMemory, now: Micros, lasting: Micros) -> None:
     """Fire what has been pending for long enough, where the device was not silent before."""
-    waiting = np.flatnonzero(memory.pending.unusual() & ~memory.firing).astype(np.int32)
+    waiting = np.flatnonzero(memory.pending.unusual() & ~memory.firing)
     at = turn.own.calendar.due(memory.pending[waiting], lasting)
     slot, moments = _heard_to(turn, waiting, at, now)
     if len(slot):
         _fire(turn, memory, slot, moments, memory.value[slot])
-        memory.quiet = FORGOTTEN
+        turn.stirred.append(slot)
     memory.earliest = int(at[~memory.firing[waiting]].min(initial=FOREVER)) - lasting
 
 
 def _tick_ending(turn: Turn, memory: ThresholdMemory, now: Micros, keep: Micros) -> None:
     """End what has been about to end for long enough, where the device was not silent before."""
-    waiting = np.flatnonzero(memory.ending.unusual() & memory.firing).astype(np.int32)
+    waiting = np.flatnonzero(memory.ending.unusual() & memory.firing)
     at = memory.ending[waiting] + keep
     slot, moments = _heard_to(turn, waiting, at, now)
     if len(slot):
         _end(turn, memory, slot, moments, memory.value[slot])
-        memory.quiet = FORGOTTEN
+        turn.stirred.append(slot)
     memory.soonest = int(at[memory.firing[waiting]].min(initial=FOREVER)) - keep
 
 
-def _heard_to(turn: Turn, slot: I32, at: I64, now: Micros) -> tuple[I32, I64]:
+def _heard_to(turn: Turn, slot: I64, at: I64, now: Micros) -> tuple[I64, I64]:
     """Those of these slots whose moment has come by `now`, their devices heard until then."""
     devices = turn.own.devices[slot]
     due = (at <= now - turn.silence.lag[devices]) & ~turn.own.away[slot]
@@ -268,49 +286,51 @@ def _heard_to(turn: Turn, slot: I32, at: I64, now: Micros) -> tuple[I32, I64]:
     return slot[alive], at[alive]
 
 
-def _tick_silence(turn: Turn, memory: ThresholdMemory, now: Micros) -> None:
-    """Say whose alerts are unknown by `now`, and raise those that are for the silence itself."""
-    held = memory.firing & ~(memory.silent | memory.by_silence | turn.own.away)
-    slot, at, memory.quiet = _due(turn, held, now, turn.silence.silent_at)
-    _say_silent(turn, memory, slot, at, memory.value[slot])
-    if turn.own.rule.no_data is NoData.ALERT:
-        waiting = ~(memory.firing | turn.own.away)
-        slot, at, soonest = _due(turn, waiting, now, partial(_raised_at, turn))
-        memory.quiet = min(memory.quiet, soonest, _next_silence(turn, waiting, now))
-        since = turn.silence.said(turn.own.devices[slot])
-        _fire_for_silence(turn, memory, slot, at, since=since, value=memory.value[slot])
+def _tick_silence(turn: Turn, memory: ThresholdMemory, now: Micros, slots: I64 | None) -> Micros:
+    """Say whose alerts are unknown by `now`, and raise those that are for the silence itself.
 
-
-def _next_silence(turn: Turn, which: Bool, now: Micros) -> Micros:
-    """When the next of these falls silent, also where it is its gateway's fault.
-
-    Both may be heard before then, and what each is late by may change whose fault it will be.
+    slots: those to look at; None: all · returns before when none of them need be looked at again.
     """
-    devices = turn.own.devices[which]
-    at = turn.silence.silent_at(devices)
-    return int(at[at >= now - turn.silence.lag[devices]].min(initial=FOREVER))
+    firing, away = memory.firing, turn.own.away
+    if slots is not None and not len(slots):
+        return FOREVER
+    if slots is None:
+        held = (firing & ~(memory.silent | memory.by_silence | away)).nonzero()[0]
+    else:
+        held = slots[firing.take(slots)]
+        if len(held):
+            quiet = memory.silent.take(held) | memory.by_silence.take(held) | away.take(held)
+            held = held[~quiet]
+    soonest = _say_unknown(turn, memory, now, held) if len(held) else FOREVER
+    if turn.own.rule.no_data is NoData.ALERT:
+        some = np.arange(len(firing)) if slots is None else slots
+        some = some[~(firing.take(some) | away.take(some))]
+        soonest = min(soonest, _raise_missed(turn, memory, now, some))
+    return soonest
 
 
-def _raised_at(turn: Turn, devices: I32) -> I64:
-    """When each device's silence is told of, unless it is heard before."""
-    return turn.own.calendar.due(turn.silence.missed_at(devices), 0)
+def _say_unknown(turn: Turn, memory: ThresholdMemory, now: Micros, slots: I64) -> Micros:
+    """Say which of these alerts are unknown; when the next may be."""
+    silence, device = turn.silence, turn.own.devices.take(slots)
+    at = silence.silent_at(device)
+    due = at < now - silence.lag.take(device)
+    _say_silent(turn, memory, slots[due], at[due], memory.value[slots[due]])
+    return int(at[~due].min(initial=FOREVER))
 
 
-def _due(
-    turn: Turn, which: Bool, now: Micros, moment: Callable[[I32], I64]
-) -> tuple[I32, I64, Micros]:
-    """Those of these slots whose moment is before `now`, and it; and the soonest of the others."""
-    slot = np.flatnonzero(which).astype(np.int32)
-    device = turn.own.devices[slot]
-    at = moment(device)
-    due = at < now - turn.silence.lag[device]
-    soonest = int(at[~due].min(initial=FOREVER))
-    if len(turn.silence.gateways) and turn.silence.outlive(device).any():
-        soonest = FORGOTTEN
-    return slot[due], at[due], soonest
+def _raise_missed(turn: Turn, memory: ThresholdMemory, now: Micros, slots: I64) -> Micros:
+    """Raise those of these whose device was due to be heard; when the next may be."""
+    silence, device = turn.silence, turn.own.devices.take(slots).astype(np.int64)
+    calendar = turn.own.calendar
+    at = calendar.due(silence.missed_at(device), 0)
+    due = at < now - silence.lag.take(device)
+    slot, since = slots[due], silence.said(device[due])
+    _fire_for_silence(turn, memory, slot, at[due], since=since, value=memory.value[slot])
+    next_at = calendar.due(silence.missed_from(device[~due], now), 0)
+    return int(next_at.min(initial=FOREVER))
 
 
-def _fire(turn: Turn, memory: ThresholdMemory, slot: I32, at: I64, value: F64) -> None:
+def _fire(turn: Turn, memory: ThresholdMemory, slot: I64, at: I64, value: F64) -> None:
     since = memory.pending[slot]
     memory.firing[slot] = True
     memory.since[slot] = since
@@ -325,7 +345,7 @@ def _fire(turn: Turn, memory: ThresholdMemory, slot: I32, at: I64, value: F64) -
 def _end(  # noqa: PLR0917 - whose alert, when, by what, why
     turn: Turn,
     memory: ThresholdMemory,
-    slot: I32,
+    slot: I64,
     at: I64,
     value: F64,
     cause: Cause = Cause.CONDITION_ENDED,
@@ -335,10 +355,11 @@ def _end(  # noqa: PLR0917 - whose alert, when, by what, why
     turn.tell(Change.CLEARED, cause, slot, since=since, at=at, value=value, ranks=ranks)
     for flags in (memory.firing, memory.silent, memory.by_silence, memory.lapsed):
         flags[slot] = False
+    memory.hushed = FORGOTTEN
     memory.ending.put(slot, FOREVER)
 
 
-def _ranks(turn: Turn, memory: ThresholdMemory, slot: I32) -> Ranks | None:
+def _ranks(turn: Turn, memory: ThresholdMemory, slot: I64) -> Ranks | None:
     """Of the colours that these alerts have."""
     if not turn.own.rule.grades:
         return None
@@ -346,11 +367,12 @@ def _ranks(turn: Turn, memory: ThresholdMemory, slot: I32) -> Ranks | None:
     return np.where(ranks == NO_RANK, rank_of(turn.own.rule), ranks).astype(np.int8)
 
 
-def _say_silent(turn: Turn, memory: ThresholdMemory, slot: I32, at: I64, value: F64) -> None:
+def _say_silent(turn: Turn, memory: ThresholdMemory, slot: I64, at: I64, value: F64) -> None:
     """An alert is unknown from the silence on."""
     held = memory.firing[slot] & ~memory.silent[slot] & ~memory.by_silence[slot]
     went = slot[held]
     memory.silent[went] = True
+    memory.hushed = FORGOTTEN
     turn.tell(
         Change.WENT_SILENT,
         Cause.SENSOR_SILENT,
@@ -363,7 +385,7 @@ def _say_silent(turn: Turn, memory: ThresholdMemory, slot: I32, at: I64, value: 
 
 
 def _fire_for_silence(
-    turn: Turn, memory: ThresholdMemory, slot: I32, at: I64, *, since: I64, value: F64
+    turn: Turn, memory: ThresholdMemory, slot: I64, at: I64, *, since: I64, value: F64
 ) -> None:
     memory.firing[slot] = True
     memory.by_silence[slot] = True

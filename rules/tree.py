@@ -120,7 +120,9 @@ class Compare:
         left = self.left.numbers(values, attributes)
         right = self.right.numbers(values, attributes)
         known = np.isfinite(left) & np.isfinite(right)
-        holds = np.broadcast_to(COMPARISONS[self.sign](left, right), _shape(values))
+        holds, shape = COMPARISONS[self.sign](left, right), _shape(values)
+        if holds.shape != shape:
+            holds = np.broadcast_to(holds, shape)
         return holds & known, ~holds & known
 
 

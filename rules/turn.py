@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from devices.instant import Micros
-from devices.reading import F64, I32, I64
+from devices.reading import F64, I64
 from rules.grading import Ranks, rank_of, ranks_of
 from rules.hearing import Hearing
 from rules.model import GRAVEST_FIRST
 from rules.plan import Plan, RulePlan
-from rules.silence import Silence
+from rules.silence import Ids, Silence
 from rules.transition import Cause, Change, Transition
 from rules.tree import Values
 
@@ -24,7 +24,8 @@ Slots: TypeAlias = npt.NDArray[np.int32] | npt.NDArray[np.intp]
 class Turn:
     """silence: while readings are folded, as before the batch; while timers fire, as after it.
 
-    said: transitions, each subject's in the order of telling.
+    said: transitions, each subject's in the order of telling · stirred: slots of which something
+    may have changed in this batch, for the timers to look at.
     """
 
     plan: Plan
@@ -32,8 +33,9 @@ class Turn:
     hearing: Hearing
     silence: Silence
     said: list[Transition] = field(default_factory=list)
+    stirred: list[npt.NDArray[np.int64]] = field(default_factory=list)
 
-    def attributes(self, devices: I32) -> Mapping[str, F64]:
+    def attributes(self, devices: Ids) -> Mapping[str, F64]:
         """The attributes that the rule uses, of each of these devices."""
         return {name: self.plan.attributes[name][devices] for name in self.own.attributes}
 
@@ -74,7 +76,7 @@ class Turn:
         """The ranks of the colours at these numbers; None where all are alike."""
         return ranks_of(self.own.rule, values, {}) if self.own.rule.grades else None
 
-    def ranks(self, devices: I32, values: F64) -> Ranks | None:
+    def ranks(self, devices: Ids, values: F64) -> Ranks | None:
         """The ranks of the colours at these values of these devices; None where all are alike."""
         rule = self.own.rule
         return ranks_of(rule, values, self.attributes(devices)) if rule.grades else None

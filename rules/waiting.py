@@ -12,8 +12,8 @@ import numpy as np
 
 from devices.instant import Micros
 from devices.reading import Batch, Bool, concatenate
-from rules.hearing import not_ahead
 from rules.silence import Silence
+from rules.words import not_ahead
 
 
 @dataclass(slots=True, eq=False)

@@ -443,6 +443,8 @@ class ThresholdTrack(Track):
 
     def _apply(self, subject: Subject, row: Row) -> None:
         spell = self.spells[subject]
+        if spell.by_silence and spell.since is not None and row.time <= spell.since:
+            return  # what was said before the silence does not end it
         self._advance(subject, row.time)
         self._finish(subject, row.time)
         if self.holds(self.condition.when, row):

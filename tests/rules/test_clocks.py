@@ -1,8 +1,10 @@
 """Devices whose clock is wrong, and readings that come late. Devices are silent after 30 s."""
 
+from itertools import permutations
+
 from devices.reading import Batch, Reading
 from rules.evaluate import evaluate
-from rules.hearing import listen
+from rules.listening import listen
 from rules.plan import make_plan
 from rules.state import dump, fresh, restore
 from rules.transition import Transition
@@ -160,6 +162,15 @@ def test_a_device_id_below_zero_is_nobody() -> None:
     strange = batch(reading(1, -1, "sos", 1), reading(1, -plan.size + WEARABLE, "sos", 1))
     done = evaluate(plan, strange, fresh(plan, 0), seconds(1))
     assert (done.transitions, done.failures) == ([], ())
+
+
+def test_of_words_of_one_time_the_last_to_arrive_tells_how_far_behind_a_device_is() -> None:
+    plan = make_plan(RULES, inventory())
+    rows = [reading(3, DOOR, "heartbeat", 1, arrival=at) for at in (6, 9, 4)]
+    for some in permutations([*rows, reading(2, WEARABLE, "sos", 1, arrival=7)]):
+        device, lag = listen(plan, batch(*some), fresh(plan, 0).silence, seconds(9)).lags
+        said = dict(zip(device.tolist(), lag.tolist(), strict=True))
+        assert said == {WEARABLE: seconds(5), DOOR: seconds(6)}
 
 
 def test_what_is_heard_keeps_whom_it_names_when_it_is_put_in_order() -> None:

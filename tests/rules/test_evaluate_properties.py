@@ -150,6 +150,48 @@ def test_a_device_is_missed_also_where_its_gateway_would_have_been_missed_before
     assert "t.alert" in {t.rule.code for t in done.transitions}
 
 
+def test_who_speaks_after_saying_offline_is_there_whatever_was_said_before_that() -> None:
+    """The last word before an instant counts there, however often the device speaks then."""
+    heartbeat, spo2 = metric("heartbeat").id, metric("spo2").id
+    batches = [
+        ([Reading(seconds(5), seconds(5), AWAY_WEARABLE, heartbeat, 0.0)], seconds(4)),
+        (
+            [
+                Reading(seconds(4), seconds(4), AWAY_WEARABLE, heartbeat, 0.0),
+                Reading(seconds(5), seconds(5), AWAY_WEARABLE, spo2, 90.0),
+                Reading(seconds(5), seconds(5), AWAY_WEARABLE, spo2, 90.0),
+            ],
+            seconds(6),
+        ),
+    ]
+    as_the_plain_loop(batches)
+
+
+def test_a_gateway_that_is_there_longer_than_thought_lets_a_silence_count() -> None:
+    """Its 'offline' of the future was heard, and then that it is far behind."""
+    heartbeat = metric("heartbeat").id
+    batches = [
+        ([Reading(seconds(3), seconds(3), DOOR, heartbeat, 1.0)], seconds(34)),
+        (
+            [
+                Reading(seconds(34), seconds(34), GATEWAY, heartbeat, 1.0),
+                Reading(seconds(51), seconds(51), GATEWAY, heartbeat, 0.0),
+            ],
+            seconds(35),
+        ),
+        ([Reading(seconds(35), seconds(48), GATEWAY, heartbeat, 1.0)], seconds(66)),
+    ]
+    as_the_plain_loop(batches)
+
+
+def as_the_plain_loop(batches: list[tuple[list[Reading], int]]) -> None:
+    state, oracle = fresh(PLAN, 0), Oracle(PLAN, 0)
+    for rows, now in batches:
+        done = evaluate(PLAN, Batch.of(rows), state, now)
+        assert by_subject(done.transitions) == by_subject(oracle.evaluate(rows, now))
+        state = done.state
+
+
 def run(rows: list[Reading], cuts: set[int], end: int) -> list[Transition]:
     """Deliver the rows in batches that end at these places, then a tick at `end`."""
     state = fresh(WITHOUT_ABSENCE, 0)

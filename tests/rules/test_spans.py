@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from devices.instant import FOREVER
 from devices.reading import Batch
 from rules.expression import parse
-from rules.hearing import listen
+from rules.listening import listen
 from rules.model import Judging, NoData
 from rules.plan import make_plan
 from rules.spans import Points, SpanMemory, fold, fresh_spans, tick, verdicts

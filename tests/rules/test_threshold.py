@@ -136,6 +136,32 @@ def test_a_reading_that_was_only_late_to_arrive_ends_the_silence_too() -> None:
     ]
 
 
+ALERT = LOW + "clear: spo2 >= 94\nno_data: alert"
+SILENT_FROM_10 = (batch(spo2(1, 96), reading(10, WEARABLE, "pulse", 80)), 41.0)
+
+
+def test_what_was_said_before_a_silence_ends_no_alert_for_it() -> None:
+    """Neither good ones do nor bad ones: the next reading still ends it by being heard."""
+    late = (batch(spo2(8, 96)), 42.0, batch(spo2(9, 90)), 43.0, batch(spo2(10, 93)), 44.0)
+    said = judge(rule("x", ALERT), *SILENT_FROM_10, *late, batch(spo2(50, 93)), 60.0)
+    assert told(said) == [
+        ("fired", "sensor_silent", 10, 40),
+        ("cleared", "heard", 10, 50),
+    ]
+
+
+def test_what_was_said_before_a_silence_hides_nothing_that_comes_with_it() -> None:
+    said = judge(rule("x", ALERT), *SILENT_FROM_10, batch(spo2(8, 96), spo2(50, 96)))
+    assert told(said)[1:] == [("cleared", "heard", 10, 50)]
+    said = judge(rule("x", ALERT), *SILENT_FROM_10, batch(spo2(9, 90), spo2(50, 90)), 81.0)
+    assert told(said)[1:] == [("went_silent", "sensor_silent", 10, 80)]
+
+
+def test_what_was_said_within_a_silence_before_it_was_told_of_ends_it() -> None:
+    said = judge(rule("x", ALERT), *SILENT_FROM_10, batch(spo2(11, 96)), 41.0, 42.0)
+    assert told(said)[1:] == [("cleared", "heard", 10, 11), ("fired", "sensor_silent", 11, 41)]
+
+
 def test_no_data_alert_fires_for_silence_and_clears_with_a_good_reading() -> None:
     made = rule("x", LOW + "clear: spo2 >= 94\nno_data: alert")
     said = judge(made, batch(spo2(5, 96)), 35.0, 36.0, 80.0, batch(spo2(90, 93)))

@@ -1,0 +1,1 @@
+"""What judging readings takes, measured (docs/performance.md)."""
