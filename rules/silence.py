@@ -254,6 +254,13 @@ class Silence:
         moved = self.heard.take(devices) != self.alive.take(devices)
         return bool(np.count_nonzero(moved | self.left.unusual(devices)))
 
+    def outlive(self, devices: Ids) -> Bool:
+        """Which of these were heard after their gateway went, as far as is known of it.
+
+        Should the gateway be heard too, they may be lost with it sooner than their own silence.
+        """
+        return self._gone(devices) < self.said(devices)
+
     def _gone(self, devices: Ids) -> I64:
         """From when each one's gateway is gone, in the device's time; FOREVER without a gateway."""
         gateway = self.gateway[devices]
