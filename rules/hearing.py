@@ -97,8 +97,8 @@ class Hearing:
     first of its device to be later than all before the batch · alive, left: as in `Silence`, after
     the row's word. Columns are worked out when they are asked for; `words` has what they come from.
     lags: (k,) devices and how far each is behind after the batch
-    outages: of gateways, up to the end of the batch · unsettled: devices whose silence may have
-    moved other than to later · finite: whether all values are finite numbers.
+    outages: of gateways, up to the end of the batch · moved: devices whose silence may have moved
+    other than to later, ids, with repeats · finite: whether all values are finite numbers.
     """
 
     def __init__(
@@ -110,10 +110,10 @@ class Hearing:
         heard: I64,
         lags: Lags,
         outages: Outages,
-        unsettled: I64,
+        moved: I64,
     ) -> None:
         self.batch, self.words, self.seen = batch, words, seen
-        self.lags, self.outages, self.unsettled = lags, outages, unsettled
+        self.lags, self.outages, self.moved = lags, outages, moved
         self._heard = heard
         self._groups: dict[int, Group] = {}
 
@@ -129,7 +129,7 @@ class Hearing:
             heard=self._heard,
             lags=self.lags,
             outages=self.outages,
-            unsettled=self.unsettled,
+            moved=self.moved,
         )
         other.__dict__.update(_rows=self._rows, _by_metric=self._by_metric)
         return other
@@ -189,6 +189,11 @@ class Hearing:
             mine = None
         row, value = columns.row[start:end], columns.value[start:end]
         return Group(row, word, device, time, value, mine, apart, single, {})
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether a silence may have moved other than to later."""
+        return len(self.moved) > 0
 
     @cached_property
     def finite(self) -> bool:

@@ -47,7 +47,7 @@ def listen(plan: Plan, batch: Batch, silence: Silence, now: Micros) -> Hearing:
         heard=heard,
         lags=lags,
         outages=outages,
-        unsettled=np.concatenate([moved, words.device[seen.gap | words.offline]]),
+        moved=np.concatenate([moved, words.device[seen.gap | words.offline]]),
     )
 
 

@@ -81,7 +81,7 @@ def tick(turn: Turn, memory: OccupancyMemory, now: Micros) -> None:
     condition = cast("Occupancy", turn.own.rule.condition)
     rows = np.flatnonzero(turn.hearing.metric == turn.own.metric)
     rows = rows[turn.own.slot[turn.hearing.device[rows]] >= 0]
-    if not len(rows) and memory.quiet > now and not len(turn.hearing.unsettled):
+    if not len(rows) and memory.quiet > now and not turn.hearing.unsettled:
         spans.tick(turn, memory, now, condition.judging, partial(_causes, turn, memory, None))
         return
     changes = _accepted(memory, _joined(_words(turn, rows, condition), _returns(turn)))
@@ -140,7 +140,7 @@ def _silences(turn: Turn, memory: OccupancyMemory, heard: _Changes, until: I64) 
     own, silence = turn.own, turn.silence
     anew = own.devices[heard.place]
     quiet = min(memory.quiet, int(silence.silent_at(anew).min(initial=FOREVER)))
-    if quiet > int(until.max(initial=NEVER)) and not len(turn.hearing.unsettled):
+    if quiet > int(until.max(initial=NEVER)) and not turn.hearing.unsettled:
         memory.quiet = quiet
         return heard.take(np.zeros(len(heard.slot), np.bool_))
     word = memory.word.values.copy()

@@ -254,7 +254,7 @@ class Silence:
         moved = self.heard.take(devices) != self.alive.take(devices)
         return bool(np.count_nonzero(moved | self.left.unusual(devices)))
 
-    def outlive(self, devices: I32) -> Bool:
+    def outlive(self, devices: Ids) -> Bool:
         """Which of these were heard after their gateway went, as far as is known of it.
 
         Should the gateway be heard too, they may be lost with it sooner than their own silence.

@@ -68,7 +68,7 @@ def tick(turn: Turn, memory: ThresholdMemory, now: Micros) -> None:
         _tick_ending(turn, memory, now, condition.keep)
     if memory.quiet < now:
         memory.quiet = _tick_silence(turn, memory, now, None)
-    elif turn.stirred or len(turn.hearing.unsettled):
+    elif turn.stirred or turn.hearing.unsettled:
         soonest = _tick_silence(turn, memory, now, _stirred(turn))
         memory.quiet = min(memory.quiet, soonest)
 
@@ -76,8 +76,8 @@ def tick(turn: Turn, memory: ThresholdMemory, now: Micros) -> None:
 def _stirred(turn: Turn) -> I64:
     """Slots, ascending, of which something may have changed, or whose devices' silence did."""
     slots = [*turn.stirred]
-    if len(turn.hearing.unsettled):
-        mine = turn.own.slot[turn.hearing.unsettled]
+    if turn.hearing.unsettled:
+        mine = turn.own.slot[turn.hearing.moved]
         slots.append(mine[mine >= 0].astype(np.int64))
     every = np.sort(np.concatenate(slots))
     new = np.ones(len(every), np.bool_)

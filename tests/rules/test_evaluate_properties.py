@@ -26,7 +26,9 @@ from tests.rules.community import (
     behind_gateway,
     inventory,
     reading,
+    rule,
     seconds,
+    told,
 )
 from tests.rules.oracle import Oracle, by_subject
 
@@ -182,6 +184,21 @@ def test_a_gateway_that_is_there_longer_than_thought_lets_a_silence_count() -> N
         ([Reading(seconds(35), seconds(48), GATEWAY, heartbeat, 1.0)], seconds(66)),
     ]
     as_the_plain_loop(batches)
+
+
+def test_a_gateway_that_speaks_in_time_lets_the_silence_behind_it_be_told_in_time() -> None:
+    """When the device was last looked at, its gateway was to be missed before it."""
+    alert = rule("x", "watch: {metric: spo2, device: d1}\n when: spo2 <= 91\n no_data: alert")
+    plan = make_plan([alert], behind_gateway())
+    state, said = fresh(plan, 0), list[Transition]()
+    for rows, now in (
+        ([reading(0, GATEWAY, "heartbeat", 1), reading(5, WEARABLE, "spo2", 96)], 6),
+        ([reading(20, GATEWAY, "heartbeat", 1)], 20),
+        ([], 40),
+    ):
+        done = evaluate(plan, Batch.of(rows), state, seconds(now))
+        state, said = done.state, said + done.transitions
+    assert told(said) == [("fired", "sensor_silent", 5, 35)]
 
 
 def as_the_plain_loop(batches: list[tuple[list[Reading], int]]) -> None:
