@@ -15,9 +15,9 @@ from devices.site import AreaEntry, DeviceEntry, DutyEntry, HouseholdEntry, Memb
 from gridwarden.errors import GridwardenError
 
 CARE = "rules/care.yaml"
-TAKEN = "- library: care\n"
+CHANGE = "\n  change:\n"
+"""Where the example's changes begin; nothing comes after them."""
 COPD = """\
-  change:
     care.spo2_low:
       when: spo2 <= 91 - 8 * device.copd
       clear: spo2 >= 94 - 8 * device.copd
@@ -67,8 +67,8 @@ def write_site(
 def with_copd(rules: Mapping[str, str]) -> dict[str, str]:
     """The example's rules with COPD; FolderError where they do not read as they did."""
     care = rules[CARE]
-    if not care.endswith(TAKEN):
-        raise FolderError(f"{CARE} of the example does not end with {TAKEN.strip()!r}")
+    if care.count(CHANGE) != 1 or not care.endswith("\n"):
+        raise FolderError(f"{CARE} of the example does not end with one '{CHANGE.strip()}'")
     return {**rules, CARE: care + COPD}
 
 
