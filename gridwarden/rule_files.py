@@ -9,12 +9,13 @@ from devices.errors import Problem
 def read_files(paths: Iterable[Path]) -> tuple[dict[str, str], list[Problem]]:
     """The texts of these files, and of the rule files below these folders, by path.
 
-    Beside them what could not be read, or holds no rule files.
+    Folders called `tests` hold tests of rules, which are none. Beside them what could not be read,
+    or holds no rule files.
     """
     texts: dict[str, str] = {}
     problems: list[Problem] = []
     for path in paths:
-        found = sorted(path.rglob("*.yaml")) if path.is_dir() else [path]
+        found = _below(path) if path.is_dir() else [path]
         if not found:
             problems.append(Problem(str(path), 0, "no rule files (*.yaml) in this folder"))
         for file in found:
@@ -23,3 +24,8 @@ def read_files(paths: Iterable[Path]) -> tuple[dict[str, str], list[Problem]]:
             except (OSError, UnicodeDecodeError) as error:
                 problems.append(Problem(str(file), 0, f"cannot be read: {error}"))
     return texts, problems
+
+
+def _below(folder: Path) -> list[Path]:
+    files = folder.rglob("*.yaml")
+    return sorted(f for f in files if "tests" not in f.relative_to(folder).parts[:-1])

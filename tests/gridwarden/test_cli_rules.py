@@ -34,3 +34,8 @@ def test_a_folder_without_rule_files_is_a_mistake(tmp_path: Path) -> None:
     code, output = check(tmp_path)
     assert code == 1
     assert "no rule files (*.yaml) in this folder" in output
+
+
+def test_tests_beside_the_rules_are_no_rules() -> None:
+    code, output = check(EXAMPLES.parents[2] / "rules" / "library")
+    assert (code, output.split(" in ")[1]) == (0, "5 files, all fine.\n")
