@@ -137,7 +137,7 @@ def fold(
     if not len(points.slot):
         return
     points = _in_order(points, memory)
-    here = points.take(~turn.own.away[points.slot])
+    here = points.take(_lively(turn, memory, points))
     folding = _Folding(turn, memory, here.take(here.verdict != UNKNOWN), how, causes)
     for rows in rounds((steps := here.take(_matters(here))).slot):
         folding.apply(steps.take(rows))
@@ -147,6 +147,23 @@ def fold(
     last = _ends(known.slot)
     memory.value[known.slot[last]] = known.value[last]
     memory.earliest = min(memory.earliest, _soonest(turn, memory, np.unique(points.slot), how))
+
+
+def _lively(turn: Turn, memory: SpanMemory, points: Points) -> Bool:
+    """The points of slots in which anything may change: all is not well, or was not."""
+    slot = points.slot
+    lively: Bool = (
+        (points.verdict == TRUE) | memory.firing[slot] | (memory.pending[slot] != FOREVER)
+    )
+    if turn.own.rule.no_data is NoData.ALERT:
+        lively |= points.verdict == UNKNOWN
+    lively &= ~turn.own.away[slot]
+    if not lively.any():
+        return lively
+    which: Bool = np.zeros(len(turn.own.away), np.bool_)
+    which[slot[lively]] = True
+    around: Bool = which[slot]
+    return around
 
 
 def tick(
@@ -282,25 +299,19 @@ class _Folding:
         memory, slot = self.memory, steps.slot
         memory.pending.put(slot, FOREVER)
         memory.calm.put(slot, FOREVER)
-        value = self._before(slot, steps.time)
-        went = memory.firing[slot] & ~memory.silent[slot] & ~memory.by_silence[slot]
-        memory.silent[slot[went]] = True
-        self._tell(
-            Change.WENT_SILENT,
-            Cause.SENSOR_SILENT,
-            slot[went],
-            memory.since[slot[went]],
-            steps.time[went],
-            value[went],
-        )
+        went = steps.take(memory.firing[slot] & ~memory.silent[slot] & ~memory.by_silence[slot])
+        memory.silent[went.slot] = True
+        last, since = self._before(went.slot, went.time), memory.since[went.slot]
+        self._tell(Change.WENT_SILENT, Cause.SENSOR_SILENT, went.slot, since, went.time, last)
         no_data = self.turn.own.rule.no_data
         if no_data is NoData.CLEAR:
             memory.lapsed[slot] = memory.firing[slot]
         if no_data is NoData.ALERT:
-            new = ~memory.firing[slot] & self.turn.own.calendar.is_active(steps.time)
-            memory.by_silence[slot[new]] = True
-            at = steps.time[new]
-            self._fire(slot[new], at, at, value[new], Cause.SENSOR_SILENT)
+            active = self.turn.own.calendar.is_active(steps.time)
+            new = steps.take(~memory.firing[slot] & active)
+            memory.by_silence[new.slot] = True
+            last = self._before(new.slot, new.time)
+            self._fire(new.slot, new.time, new.time, last, Cause.SENSOR_SILENT)
 
     def _heard_again(self, steps: Points) -> None:
         back = steps.take(self.memory.silent[steps.slot])

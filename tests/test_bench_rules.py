@@ -38,9 +38,13 @@ def test_the_bench_runs_and_its_stream_makes_rules_fire(capsys: pytest.CaptureFi
     bench.warm_up(passes=1)
     bench.save()
     bench.compare([100, 10_000], rounds=1, readings=1_000)
+    bench.judge_all([10_000], rounds=1, readings=1_000)
     lines = [orjson.loads(line) for line in capsys.readouterr().out.splitlines()]
     rates = [line for line in lines if line["figure"] == "advance"]
     assert [line["batch"] for line in rates] == [100, 10_000]
     assert all(line["value"] > 0 and line["ratio"] > 0 for line in rates)
     assert rates[1]["per_mille"] > 0
     assert {line["figure"] for line in lines} >= {"state", "memory", "dump", "restore"}
+    (whole,) = (line for line in lines if line["figure"] == "advance_all")
+    assert whole["rules"] == len(library())
+    assert whole["value"] > 0

@@ -23,6 +23,7 @@ def measure(devices: int, options: argparse.Namespace) -> None:
     bench.warm_up()
     bench.save()
     bench.compare(options.batches, options.rounds, options.readings)
+    bench.judge_all(options.batches, options.rounds, options.readings)
 
 
 def main() -> None:

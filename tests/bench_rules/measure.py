@@ -73,7 +73,7 @@ class Bench:
     """The evaluator, and the reference beside it, over one stream: both must say the same."""
 
     def __init__(self, devices: int, rules: Sequence[Rule]) -> None:
-        self.devices = devices
+        self.devices, self.rules = devices, rules
         before = resident("VmRSS")
         began = time.perf_counter()
         self.plan = known_to_both(make_plan(rules, inventory(devices)))
@@ -120,6 +120,27 @@ class Bench:
                 each.append(self._round(plain, size, readings))
         for size, each in measured.items():
             self._tell_rates(size, each)
+
+    def judge_all(self, sizes: Sequence[int], rounds: int, readings: int) -> None:
+        """The same stream with every rule, those too that the reference does not know."""
+        self.plan = make_plan(self.rules, inventory(self.devices))
+        self.state, self.stream, self.now = fresh(self.plan, BEGIN), Stream(self.devices), BEGIN
+        for _ in range(-(-self.devices * PASSES * 9 // 4 // WARM_UP)):
+            self._judge(*self.stream.batches(WARM_UP, 1))
+        measured = {size: list[float]() for size in sizes}
+        for _ in range(rounds):
+            for size, rates in measured.items():
+                rates.append(self._rate(size, -(-readings // size)))
+        for size, rates in measured.items():
+            rules = len(self.plan.rules)
+            self._tell("advance_all", median(rates), "readings/s", batch=size, rules=rules)
+
+    def _rate(self, size: int, count: int) -> float:
+        """Readings per second of CPU time."""
+        took = Took()
+        for batch in self.stream.batches(size, count):
+            took.over(partial(self._judge, batch))
+        return size * count / took.cpu
 
     def _judge(self, batch: Batch) -> list[Transition]:
         self.now = int(batch.arrival[-1])
