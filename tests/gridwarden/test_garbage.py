@@ -11,6 +11,7 @@ from gridwarden.service import MADE_BETWEEN_LOOKS, leave_to_stay
 @pytest.fixture(autouse=True)
 def as_before() -> Iterator[None]:
     threshold = gc.get_threshold()
+    gc.unfreeze()
     yield
     gc.unfreeze()
     gc.set_threshold(*threshold)
