@@ -1,16 +1,19 @@
 """Derived numbers judged, against a plain loop over points."""
 
+from dataclasses import replace
+from datetime import UTC
 from typing import NamedTuple
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devices.instant import FOREVER
+from devices.instant import FOREVER, HOUR, MINUTE
 from devices.reading import Batch
+from rules.calendar import Active, Calendar
 from rules.expression import parse
 from rules.listening import listen
-from rules.model import Judging, NoData
+from rules.model import Grade, Judging, NoData, Severity
 from rules.plan import make_plan
 from rules.spans import Points, SpanMemory, fold, fresh_spans, tick, verdicts
 from rules.state import fresh
@@ -186,3 +189,52 @@ def test_a_point_before_the_last_one_is_taken_as_of_that() -> None:
     assert [(t.change, t.at) for t in turn.said] == [(Change.FIRED, 10)]
     assert int(memory.pending[0]) == 10
     assert int(memory.pending[1]) == FOREVER
+
+
+def judge(turn: Turn, how: Judging, *points: Point) -> list[Said]:
+    """What is said of these points of the first subject, one batch each."""
+    memory = SpanMemory(**fresh_spans(2))  # type: ignore[arg-type]
+    for point in points:
+        own = points_of([[point], []], how, [0])
+        fold(turn, memory, replace(own, rank=turn.ranks_by(own.value)), how)
+    tick(turn, memory, points[-1].time, how)
+    return [Said(str(t.change), t.since, t.at, t.value) for t in turn.said]
+
+
+def test_colours_go_by_the_number_while_it_fires() -> None:
+    turn = make_turn()
+    grades = (Grade(Severity.RED, parse("value >= 9")), Grade(Severity.YELLOW, WHEN))
+    object.__setattr__(turn.own.rule, "grades", grades)
+    object.__setattr__(turn.own.rule, "severity", Severity.YELLOW)
+    values = (5.0, 6.0, 9.0, 5.0, 1.0)
+    points = [Point(time, value) for time, value in enumerate(values, 1)]
+    said = judge(turn, Judging(WHEN, CLEAR, 0), *points)
+    assert [(s.change, s.at) for s in said] == [
+        ("fired", 1),
+        ("graded", 3),
+        ("graded", 4),
+        ("cleared", 5),
+    ]
+    assert [str(t.severity) for t in turn.said] == ["yellow", "red", "yellow", "yellow"]
+
+
+def test_what_holds_since_before_the_active_hours_fires_in_them() -> None:
+    turn = make_turn()
+    calendar = Calendar(Active(((60, 120),), frozenset(), ()), UTC)
+    object.__setattr__(turn.own, "calendar", calendar)
+    how = Judging(WHEN, None, 10 * MINUTE)
+    points = (Point(30 * MINUTE, 9.0), Point(HOUR + 9 * MINUTE, 9.0), Point(2 * HOUR, 9.0))
+    assert judge(turn, how, *points[:2]) == []
+    said = judge(turn, how, *points)
+    assert [(s.change, s.at) for s in said] == [("fired", HOUR + 10 * MINUTE)]
+
+
+def test_an_alert_does_not_outlive_a_silence_where_the_rule_says_so() -> None:
+    how = Judging(WHEN, CLEAR, 0, keep=100)
+    points = (Point(1, 9.0), Point(2, None), Point(3, 4.0))
+    held = judge(make_turn(), how, *points)
+    assert [s.change for s in held] == ["fired", "went_silent", "heard_again"]
+    said = judge(make_turn(NoData.CLEAR), how, *points)
+    assert [(s.change, s.at) for s in said[2:]] == [("heard_again", 3), ("cleared", 3)]
+    again = judge(make_turn(NoData.CLEAR), how, *points[:2], Point(3, 9.0), Point(4, 4.0))
+    assert [s.change for s in again] == ["fired", "went_silent", "heard_again"]
