@@ -18,6 +18,7 @@ from devices.metric import BY_ID, BY_NAME
 from devices.reading import I32, I64, Bool
 from devices.token import NOBODY
 from rules.model import Joined
+from rules.panes import bisect
 from rules.plan import RulePlan
 from rules.sequence_memory import MissingMemory, SequenceMemory, WithoutMemory
 from rules.silence import Rows
@@ -192,15 +193,8 @@ def _forget_held(turn: Turn, memory: JoinedMemory) -> None:
 def places(own: RulePlan, device: I32) -> I64:
     """Where in `RulePlan.devices` each of these devices, all the rule's own, stands, (k,)."""
     slot = own.slot[device]
-    low = own.starts[slot].astype(np.int64)
-    high = own.starts[slot + 1].astype(np.int64)
-    while (low < high).any():
-        middle = (low + high) // 2
-        before = own.devices[np.minimum(middle, len(own.devices) - 1)] < device
-        searching = low < high
-        low = np.where(searching & before, middle + 1, low)
-        high = np.where(searching & ~before, middle, high)
-    return low
+    low, high = own.starts[slot].astype(np.int64), own.starts[slot + 1].astype(np.int64)
+    return bisect(own.devices, low, high, device)
 
 
 def touched(turn: Turn, table: Table, found: Sequence[Moment]) -> Bool:
