@@ -24,6 +24,7 @@ from ingest.store import CommittedBatch, read_back
 from rules.errors import RuleError
 from rules.evaluate import Failure, advance
 from rules.model import Rule
+from rules.newest import Newest
 from rules.plan import Plan, make_plan
 from rules.silence import nothing_heard
 from rules.state import State, carry_over, dump, fresh, restore, saved_rules
@@ -108,7 +109,7 @@ class Judge:
             cursor = await _number(conn, _CURSOR, shard)
             saved = await (await conn.execute(_SNAPSHOT, (shard,), binary=True)).fetchone()
         plan = make_plan(site.rules, site.inventory, site.zone)
-        state = State(nothing_heard(0), ())
+        state = State(nothing_heard(0), Newest.none(), ())
         judge = cls(pool, clock, shard, snapshot_every, site, plan, state, cursor, shards)
         if saved is None:
             await judge._begin()

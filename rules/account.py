@@ -13,8 +13,10 @@ from devices.reading import I32, Batch, Bool
 from rules.expression import Expression
 from rules.memory import AbsenceMemory, Memory, ThresholdMemory, WindowMemory, columns_of
 from rules.model import Absence, CountInWindow, Rule, Threshold
+from rules.newest import Newest
 from rules.plan import Plan, make_plan
 from rules.replay import Replay, Step, cut, steps
+from rules.state import State
 from rules.transition import Change, Subject, Transition
 
 _BY_READING = (Threshold, Absence, CountInWindow)
@@ -156,13 +158,21 @@ def _before(own: Replay, slot: int) -> Before:
     (memory,), (bound,) = own.state.memories, own.plan.rules
     devices = bound.devices_of(slot)
     silent = own.state.silence.silent_at(devices)
-    value = float(memory.value[slot]) if isinstance(memory, ThresholdMemory) else np.nan
+    value, moments = np.nan, dict(_moments(memory, slot, bound.rule))
+    if isinstance(memory, ThresholdMemory):
+        newest = _newest(own.state, bound.rule)
+        value = float(newest.values_of(devices, bound.metric)[0])
+        moments |= {"judged": _moment(int(newest.times_of(devices, bound.metric)[0]))}
     return Before(
-        _moments(memory, slot, bound.rule),
+        moments,
         None if np.isnan(value) else value,
         _counted(memory, slot),
         {d: _moment(at) for d, at in zip(devices.tolist(), silent.tolist(), strict=True)},
     )
+
+
+def _newest(state: State, rule: Rule) -> Newest:
+    return state.waiting[rule.lateness].newest if rule.lateness else state.newest
 
 
 def _moments(memory: Memory, slot: int, rule: Rule) -> Moments:
@@ -170,7 +180,7 @@ def _moments(memory: Memory, slot: int, rule: Rule) -> Moments:
     if isinstance(memory, ThresholdMemory):
         pending = _moment(int(memory.pending[slot]))
         due = None if pending is None else pending + span_of(rule)
-        return {"judged": _moment(int(memory.judged[slot])), "pending": pending, "due": due}
+        return {"pending": pending, "due": due}
     if isinstance(memory, AbsenceMemory):
         last = int(memory.last[slot])
         return {"last": last, "due": last + span_of(rule)}

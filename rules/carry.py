@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from devices.instant import FOREVER, Micros
+from devices.metric import BY_NAME
 from devices.reading import I32, I64, Bool
 from rules import sequence_memory
 from rules.held import Held, HeldBack
@@ -25,6 +26,7 @@ from rules.memory import (
     tables_of,
 )
 from rules.model import GRAVEST_FIRST, Rule, Severity, SubjectKind
+from rules.newest import Newest
 from rules.plan import Plan, RulePlan, per_of
 from rules.sequence_memory import MissingMemory, WithoutMemory
 from rules.spans import SpanMemory
@@ -40,7 +42,7 @@ class Remembered:
 
     subject_ids: ascending, int32 (n,) · away: bool (n,) · devices: ids by slot, int32 (m,): what
     the memory's columns by device are about · held: by subject's id, what is not told because
-    another rule is firing.
+    another rule is firing · newest: what the rule's devices said last.
     """
 
     rule: Rule
@@ -49,12 +51,16 @@ class Remembered:
     devices: I32
     memory: Memory
     held: Mapping[int, Held] = field(default_factory=dict)
+    newest: Newest = field(default_factory=Newest.none)
 
 
 def remembered(
-    plan: Plan, memories: Sequence[Memory], held: Mapping[str, Mapping[int, Held]]
+    plan: Plan,
+    memories: Sequence[Memory],
+    newest: Mapping[Micros, Newest],
+    held: Mapping[str, Mapping[int, Held]],
 ) -> list[Remembered]:
-    """The memories of a plan's rules, each with whom it is about."""
+    """The memories of a plan's rules, each with whom it is about. newest: by lateness."""
     return [
         Remembered(
             own.rule,
@@ -63,6 +69,7 @@ def remembered(
             own.devices,
             memory,
             held.get(own.rule.code, {}),
+            newest[own.rule.lateness],
         )
         for own, memory in zip(plan.rules, memories, strict=True)
     ]
@@ -186,7 +193,7 @@ def _withdraw(
         if subject.id in past.held:
             continue
         devices = (subject.id,) if kind is SubjectKind.DEVICE else ()
-        begun, value = int(since_of(past.memory, slot)), _value(past.memory, slot)
+        begun, value = int(since_of(past.memory, slot)), _value(past, slot)
         told.append(
             Transition(
                 past.rule,
@@ -209,8 +216,12 @@ def _severity(past: Remembered, slot: int) -> Severity:
     return GRAVEST_FIRST[int(past.memory.rank[slot])]
 
 
-def _value(memory: Memory, slot: int) -> float | None:
-    if not isinstance(memory, ThresholdMemory | SpanMemory):
+def _value(past: Remembered, slot: int) -> float | None:
+    if isinstance(past.memory, ThresholdMemory):
+        metric = BY_NAME[past.rule.watch.metrics[0]].id
+        value = float(past.newest.values_of(past.subject_ids[slot : slot + 1], metric)[0])
+    elif isinstance(past.memory, SpanMemory):
+        value = float(past.memory.value[slot])
+    else:
         return None
-    value = float(memory.value[slot])
     return None if np.isnan(value) else value

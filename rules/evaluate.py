@@ -5,7 +5,7 @@ time; then timers fire up to `now`, the instant up to which everything that the 
 been heard. A rule in which an error shows is left alone and reported: it never stops the others.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from devices.instant import Micros
-from devices.reading import Batch
+from devices.reading import I64, Batch, Bool
 from rules import (
     absence,
     correlation,
@@ -37,16 +37,20 @@ from rules.listening import listen, of_heartbeats, remember
 from rules.measured import BaselineMemory, GrowthMemory, PaneMemory, SetMemory
 from rules.memory import AbsenceMemory, Memory, ThresholdMemory, WindowMemory
 from rules.model import Rule
+from rules.newest import Newest
 from rules.occupancy import OccupancyMemory
 from rules.plan import Plan
 from rules.replaced import ReplacedMemory
 from rules.risk import RiskMemory
 from rules.score import ScoreMemory
+from rules.screen import screen
 from rules.sequence_memory import MissingMemory, SequenceMemory, WithoutMemory
 from rules.silence import Rows, Silence
 from rules.state import State
 from rules.transition import Transition
 from rules.turn import Turn
+
+_NO_ROWS: Rows = np.empty(0, np.intp)
 
 
 class Failure(NamedTuple):
@@ -97,15 +101,17 @@ class _Stream(NamedTuple):
 
     batch: Batch
     silence: Silence
+    newest: Newest
     now: Micros
 
 
 def _stream(batch: Batch, state: State, late: Micros, now: Micros) -> _Stream:
     if not late:
-        return _Stream(batch, state.silence, now)
+        return _Stream(batch, state.silence, state.newest, now)
     waiting = state.waiting[late]
     waiting.put(batch)
-    return _Stream(waiting.release(now - late, late), waiting.silence, now - late)
+    released = waiting.release(now - late, late)
+    return _Stream(released, waiting.silence, waiting.newest, now - late)
 
 
 def _judge(
@@ -116,25 +122,45 @@ def _judge(
     failures: dict[str, Failure],
 ) -> tuple[list[Turn], dict[str, Failure]]:
     """Let the rules of these numbers hear what is new, and their timers fire."""
-    batch, silence, now = stream
+    batch, silence, newest, now = stream
+    mine = [memories[number] for number in numbers]
+    if newest.stirred is None:
+        newest.stirred = _stirred(plan, zip(numbers, mine, strict=True))
     hearing = listen(plan, batch, silence, now)
-    turns = _turns(plan, numbers, hearing, silence)
-    pairs = zip(turns, (memories[number] for number in numbers), strict=True)
+    beats = silence.of_heartbeats()
+    ours = of_heartbeats(hearing, beats)
+    screened = screen(plan.cells, hearing, newest, _back(hearing, ours))
+    common = (newest, screened)
+    turns = [
+        Turn(plan, own, ours, beats, *common)
+        if own.metric == HEARTBEAT
+        else Turn(plan, own, hearing, silence, *common)
+        for own in (plan.rules[number] for number in numbers)
+    ]
+    pairs = zip(turns, mine, strict=True)
     taken = [(turn, memory) for turn, memory in pairs if len(turn.own.subject_ids)]
     failures = _each(taken, _fold, failures)
     remember(hearing, silence)
+    screened.note(newest)
     return turns, _each(_ordinary(taken), partial(_tick, now=now), failures)
 
 
-def _turns(plan: Plan, numbers: Sequence[int], hearing: Hearing, silence: Silence) -> list[Turn]:
-    beats = silence.of_heartbeats()
-    ours = of_heartbeats(hearing, beats)
-    return [
-        Turn(plan, own, ours, beats)
-        if own.metric == HEARTBEAT
-        else Turn(plan, own, hearing, silence)
-        for own in (plan.rules[number] for number in numbers)
-    ]
+def _stirred(plan: Plan, taken: Iterable[tuple[int, Memory]]) -> Bool:
+    """As in `Newest`."""
+    flags = np.zeros(len(plan.cells), np.bool_)
+    for number, memory in taken:
+        own = plan.rules[number]
+        if isinstance(memory, ThresholdMemory) and own.metric not in plan.cells.momentary:
+            flags[plan.cells.of(threshold.going(own, memory), own.metric)] = True
+    return flags
+
+
+def _back(hearing: Hearing, ours: Hearing) -> I64:
+    """Devices of which a silence ended, for whatever rule."""
+    back = hearing.words.device.take(hearing.gaps)
+    if ours is hearing or not len(ours.gaps):
+        return back
+    return np.concatenate([back, ours.words.device.take(ours.gaps)])
 
 
 def _each(
@@ -176,17 +202,20 @@ def _each_index(
 
 
 def _fold(turn: Turn, memory: Memory) -> None:
-    rows = _rows_of(turn)
+    rows = _rows_of(turn, memory)
     if len(rows) or _ends_silence(turn, memory):
         JUDGES[type(memory)].fold(turn, memory, rows)
 
 
-def _rows_of(turn: Turn) -> Rows:
-    """The rows of the rule's metrics, in the order of the hearing."""
+def _rows_of(turn: Turn, memory: Memory) -> Rows:
+    """The rows that the rule looks at, in the order of the hearing."""
+    if isinstance(memory, ThresholdMemory):
+        group = turn.screened.groups.get(turn.own.metric)
+        return _NO_ROWS if group is None else group.row
     parts = [turn.hearing.rows_of(metric) for metric in turn.own.metrics]
     if len(parts) == 1:
         return parts[0]
-    return np.sort(np.concatenate(parts)) if parts else np.empty(0, np.intp)
+    return np.sort(np.concatenate(parts)) if parts else _NO_ROWS
 
 
 def _ends_silence(turn: Turn, memory: Memory) -> bool:

@@ -68,13 +68,14 @@ class Group(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _ByMetric:
+class ByMetric:
     """All rows by metric, and by device and time. places: from where to where each metric stands.
 
     Columns (n,) as in `Group`; twice: whether any device has two rows of one metric.
     """
 
     places: Mapping[int, tuple[int, int]]
+    metric: I16
     row: Rows
     word: I64
     device: I64
@@ -131,7 +132,7 @@ class Hearing:
             outages=self.outages,
             moved=self.moved,
         )
-        other.__dict__.update(_rows=self._rows, _by_metric=self._by_metric)
+        other.__dict__.update(_rows=self._rows, by_metric=self.by_metric)
         return other
 
     @cached_property
@@ -139,7 +140,7 @@ class Hearing:
         return self.words.rows()
 
     @cached_property
-    def _by_metric(self) -> "_ByMetric":
+    def by_metric(self) -> "ByMetric":
         rows, words = self._rows
         order = self.metric.argsort(kind="stable")
         metric, word = self.metric.take(order), words.take(order)
@@ -147,8 +148,9 @@ class Hearing:
         other = metric[1:] != metric[:-1]
         cuts = [0, *(other.nonzero()[0] + 1).tolist(), len(order)]
         which = metric[cuts[:-1]].tolist() if len(order) else []
-        return _ByMetric(
+        return ByMetric(
             dict(zip(which, pairwise(cuts), strict=False)),
+            metric,
             order,
             word,
             device,
@@ -162,9 +164,14 @@ class Hearing:
         fresh = self.seen.fresh
         return None if np.count_nonzero(fresh) == len(fresh) else fresh
 
+    @property
+    def orderly(self) -> bool:
+        """Whether each row is the newest of its device, and of a time of its own."""
+        return self._fresh is None and not self.by_metric.twice
+
     def rows_of(self, metric: int) -> Rows:
         """The rows of a metric."""
-        columns = self._by_metric
+        columns = self.by_metric
         start, end = columns.places.get(metric, (0, 0))
         return columns.row[start:end]
 
@@ -176,7 +183,7 @@ class Hearing:
         return group
 
     def _grouped(self, metric: int) -> Group:
-        columns, fresh = self._by_metric, self._fresh
+        columns, fresh = self.by_metric, self._fresh
         start, end = columns.places.get(metric, (0, 0))
         word, device = columns.word[start:end], columns.device[start:end]
         time, single, apart = columns.time[start:end], True, True

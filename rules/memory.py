@@ -57,23 +57,23 @@ _NEVER, _FOREVER = np.int64(NEVER), np.int64(FOREVER)
 NO_RANK = np.int32(-1)
 """In `ThresholdMemory.rank`: the alert has the rule's own colour."""
 
-_UNKNOWN, _NOBODY = np.float64(np.nan), np.int32(-1)
+_NOBODY = np.int32(-1)
 
 
 @dataclass(slots=True, eq=False)
 class ThresholdMemory:
     """All (n,); times in µs since the epoch.
 
-    judged: time of the last reading judged, NEVER before the first · value: its number, NaN before
-    pending: since when `when` holds without a break, FOREVER where it does not · firing · since:
-    when the firing span began · silent: WENT_SILENT was said · by_silence: fired for silence alone
-    rank: of the alert's colour, NO_RANK where it is the rule's · ending: since when what ends the
-    alert holds without a break, FOREVER where it does not · lapsed: it does not outlive a silence
-    that was · earliest, quiet, soonest: bounds for pending, silence and ending.
+    judged: time of the last reading of a momentary metric that was told, NEVER before the first; of
+    others `Newest` knows · pending: since when `when` holds without a break, FOREVER where it does
+    not · firing · since: when the firing span began · silent: WENT_SILENT was said · by_silence:
+    fired for silence alone · rank: of the alert's colour, NO_RANK where it is the rule's · ending:
+    since when what ends the alert holds without a break, FOREVER where it does not · lapsed: it
+    does not outlive a silence that was · earliest, quiet, soonest: bounds for pending, silence and
+    ending.
     """
 
     judged: Sparse[np.int64]
-    value: Sparse[np.float64]
     pending: Sparse[np.int64]
     firing: Bool
     since: Sparse[np.int64]
@@ -152,7 +152,6 @@ def fresh_memory(rule: Rule, n: int, m: int, now: Micros) -> Memory:
         case Threshold():
             return ThresholdMemory(
                 judged=Sparse(n, _NEVER),
-                value=Sparse(n, _UNKNOWN),
                 pending=Sparse(n, _FOREVER),
                 firing=np.zeros(n, np.bool_),
                 since=Sparse(n, _NEVER),

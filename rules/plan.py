@@ -29,6 +29,7 @@ from rules.model import (
     SubjectKind,
     Succession,
 )
+from rules.newest import Cells, make_cells
 from rules.sparse import Sparse
 from rules.transition import Subject
 from rules.watched import Watched
@@ -119,7 +120,8 @@ class Plan:
     those that any device is behind, ascending · number: of each rule, by its code · inhibited:
     numbers of rules that others may keep quiet, in the order in which to ask · whereabouts: of all
     subjects · groups: numbers of the rules by their lateness, 0 always among them · covered: by
-    each other lateness, bool by device id, the devices of its rules, and all gateways.
+    each other lateness, bool by device id, the devices of its rules, and all gateways · cells: what
+    is remembered of, whatever the rule.
     """
 
     rules: tuple[RulePlan, ...]
@@ -133,6 +135,7 @@ class Plan:
     whereabouts: Whereabouts
     groups: Mapping[Micros, tuple[int, ...]]
     covered: Mapping[Micros, Bool]
+    cells: Cells
 
 
 def make_plan(rules: Sequence[Rule], inventory: Inventory, zone: tzinfo = UTC) -> Plan:
@@ -159,6 +162,7 @@ def make_plan(rules: Sequence[Rule], inventory: Inventory, zone: tzinfo = UTC) -
         gateway,
         gateways,
         **_together(plans, inventory, gateways, size),
+        cells=make_cells(rules, inventory, size),
     )
 
 

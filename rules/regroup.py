@@ -14,6 +14,7 @@ from rules import snapshot
 from rules.carry import Remembered
 from rules.memory import Memory, by_device, columns_of, fresh_memory, tables_of
 from rules.model import SubjectKind
+from rules.newest import Newest, newest_of
 from rules.plan import per_of
 from rules.silence import Silence, nothing_heard
 from rules.table import joined as joined_tables
@@ -31,6 +32,7 @@ def regroup(saved: Sequence[bytes], owner: Owner, shards: int) -> list[bytes]:
     parts = [snapshot.decode(data) for data in saved]
     whole = _silence([part.silence for part in parts])
     silences = _divided(whole, owner, shards)
+    newest = _newest([part.newest for part in parts], owner, shards)
     memories: list[list[Remembered]] = [[] for _ in range(shards)]
     for same in _by_rule(past for part in parts for past in part.memories):
         joined = _joined(same)
@@ -43,7 +45,7 @@ def regroup(saved: Sequence[bytes], owner: Owner, shards: int) -> list[bytes]:
     waiting = _waiting([part.waiting for part in parts], owner, shards)
     return [
         snapshot.encode(snapshot.Snapshot(*own))
-        for own in zip(silences, memories, waiting, strict=True)
+        for own in zip(silences, newest, memories, waiting, strict=True)
     ]
 
 
@@ -60,11 +62,20 @@ def _waiting(
         covered = np.zeros(len(whole.heard), np.bool_)
         for waiting in own:
             covered[: len(waiting.covered)] |= waiting.covered
+        newest = _newest([waiting.newest for waiting in own], owner, shards)
         for number, silence in enumerate(_divided(whole, owner, shards)):
             mine = rows.take(goes_to == number)
             theirs = covered & (silence.heard != NEVER)
-            divided[number][late] = Waiting(silence, theirs, [mine] if len(mine) else [])
+            waits = [mine] if len(mine) else []
+            divided[number][late] = Waiting(silence, newest[number], theirs, waits)
     return divided
+
+
+def _newest(parts: Sequence[Newest], owner: Owner, shards: int) -> list[Newest]:
+    """What devices said last, with whoever has them."""
+    whole = newest_of(parts)
+    goes_to = _numbers(owner(Subject(SubjectKind.DEVICE, i)) for i in whole.device.tolist())
+    return [whole.take(goes_to == number) for number in range(shards)]
 
 
 def _by_rule(memories: Iterable[Remembered]) -> Iterable[list[Remembered]]:

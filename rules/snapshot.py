@@ -12,6 +12,7 @@ state and its bytes.
 
 import zipfile
 import zlib
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, NoReturn
@@ -20,6 +21,8 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from devices.instant import NEVER, Micros
+from devices.metric import BY_NAME
 from devices.reading import I32, I64, Batch, Bool
 from rules import older
 from rules.carry import Remembered
@@ -36,14 +39,18 @@ from rules.memory import (
     tables_of,
 )
 from rules.model import Rule
+from rules.newest import Newest, newest_of
 from rules.silence import Silence, nothing_heard
 from rules.sparse import Column, Sparse
 from rules.waiting import Waiting
 from rules.written import write
 
-MARK = b"gridwarden-rules-5\n"
+MARK = b"gridwarden-rules-6\n"
+_WITHOUT_NEWEST = b"gridwarden-rules-5\n"
 _WITHOUT_TABLES = b"gridwarden-rules-4\n"
-"""Version 4: columns by subject only; otherwise as now."""
+"""Version 5: each rule on thresholds by itself remembers the newest readings; version 4: columns
+by subject only, too; otherwise as now."""
+_MARKS = (MARK, _WITHOUT_NEWEST, _WITHOUT_TABLES)
 _NEWER = frozenset({"rank", "ending", "lapsed"})
 """Columns that states have which name their columns; others have none of them."""
 _FASTEST = 1
@@ -55,9 +62,12 @@ _LONGEST = 2**31
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """What is saved: when devices were heard, but not their limits, and each rule's memory."""
+    """What is saved: when devices were heard, but not their limits, what they said last, and each
+    rule's memory.
+    """
 
     silence: Silence
+    newest: Newest
     memories: list[Remembered]
     waiting: Mapping[int, Waiting] = field(default_factory=dict)
 
@@ -70,16 +80,23 @@ def encode(saved: Snapshot) -> bytes:
 
 
 def _parts(saved: Snapshot) -> Iterator[bytes]:
-    heard = saved.silence.alive
+    heard, told = saved.silence.alive, saved.newest.told()
+    late = {late: waiting.newest.told() for late, waiting in saved.waiting.items()}
     description = orjson.dumps(
         {
             "devices": len(heard),
+            "newest": len(told.device),
             "rules": [
                 _rule_fields(past.rule) | _sizes(past) | _parts_of(past) for past in saved.memories
             ],
             "waiting": [
-                {"lateness": late, "devices": len(w.covered), "rows": len(w.rows)}
-                for late, w in saved.waiting.items()
+                {
+                    "lateness": lateness,
+                    "devices": len(w.covered),
+                    "newest": len(late[lateness].device),
+                    "rows": len(w.rows),
+                }
+                for lateness, w in saved.waiting.items()
             ],
         }
     )
@@ -87,15 +104,25 @@ def _parts(saved: Snapshot) -> Iterator[bytes]:
     yield description
     for column, near in _ears(saved.silence):
         yield from _written(column, near)
+    yield from _written_newest(told, heard)
     for past in saved.memories:
         yield from _written(past.subject_ids)
         yield from _written(past.away)
-        for name, column in columns_of(past.memory).items():
-            yield from _written(column, _near(name, past.memory, past.subject_ids, heard))
+        for column in columns_of(past.memory).values():
+            yield from _written(column)
         yield from _further(past)
-    for waiting in saved.waiting.values():
+    for lateness, waiting in saved.waiting.items():
         for column in _of_waiting(waiting):
             yield from _written(column)
+        yield from _written_newest(late[lateness], waiting.silence.alive)
+
+
+def _written_newest(newest: Newest, heard: I64) -> Iterator[bytes]:
+    """What devices said last: mostly at the time at which they were last heard."""
+    yield from _written(newest.device)
+    yield from _written(newest.metric)
+    yield from _written(newest.time, _Of(heard, newest.device))
+    yield from _written(newest.value)
 
 
 def _of_waiting(waiting: Waiting) -> Iterator[Column]:
@@ -163,9 +190,9 @@ def _ears(silence: Silence) -> Iterator[tuple[Column, I64 | None]]:
             yield column, silence.alive if name == "heard" else None
 
 
-def _near(name: str, memory: Memory, subject_ids: I32, heard: I64) -> _Of | None:
-    """What a rule judged last is mostly what its device said last."""
-    if name != "judged" or not isinstance(memory, ThresholdMemory):
+def _near(name: str, memory: Memory, subject_ids: I32, heard: I64 | None) -> _Of | None:
+    """In older states: what a rule judged last is mostly what its device said last."""
+    if heard is None or name != "judged" or not isinstance(memory, ThresholdMemory):
         return None
     return _Of(heard, subject_ids) if int(subject_ids.max(initial=-1)) < len(heard) else None
 
@@ -188,7 +215,7 @@ def rules_of(data: bytes) -> tuple[Rule, ...]:
 
     Their memories are not looked at.
     """
-    if not data.startswith((MARK, _WITHOUT_TABLES)):
+    if not data.startswith(_MARKS):
         return tuple(past.rule for past in decode(data).memories)
     try:
         return tuple(_rule(fields) for fields in _Reader(data).description()["rules"])
@@ -199,7 +226,7 @@ def rules_of(data: bytes) -> tuple[Rule, ...]:
 def decode(data: bytes) -> Snapshot:
     """The snapshot in these bytes; RuleError where they are damaged or of another version."""
     try:
-        if data.startswith((MARK, _WITHOUT_TABLES)):
+        if data.startswith(_MARKS):
             return _read(_Reader(data))
         if data.startswith((older.ARCHIVE, older.BEFORE_GATEWAYS)):
             return _of_arrays(older.read(data))
@@ -276,23 +303,76 @@ def _read(reader: _Reader) -> Snapshot:
     silence = nothing_heard(_count(description["devices"]))
     for column, near in _ears(silence):
         reader.fill(column, near)
-    memories = [_read_rule(reader, rule, silence.alive) for rule in description["rules"]]
+    newest = _read_newest(reader, description, silence.alive)
+    heard = None if "newest" in description else silence.alive
+    memories = [_read_rule(reader, rule, heard) for rule in description["rules"]]
     waiting = {
         _count(told["lateness"]): _read_waiting(reader, told)
         for told in description.get("waiting", [])
     }
     reader.end()
-    return Snapshot(silence, memories, waiting)
+    if "newest" in description:
+        return _known(Snapshot(silence, newest, memories, waiting))
+    return _known(_of_rules(Snapshot(silence, newest, memories, waiting)))
+
+
+def _read_newest(reader: _Reader, told: Mapping[str, Any], heard: I64) -> Newest:
+    """What devices said last; nothing where each rule says so by itself."""
+    if "newest" not in told:
+        return Newest.none()
+    k = _count(told["newest"])
+    device, metric = np.zeros(k, np.int32), np.zeros(k, np.int32)
+    newest = Newest(device, metric, np.zeros(k, np.int64), np.zeros(k))
+    reader.fill(newest.device)
+    reader.fill(newest.metric)
+    reader.fill(newest.time, _Of(heard, newest.device))
+    reader.fill(newest.value)
+    return newest
+
+
+def _known(saved: Snapshot) -> Snapshot:
+    """The same, each rule with what its devices said last."""
+    newest = {0: saved.newest} | {late: own.newest for late, own in saved.waiting.items()}
+    none = Newest.none()
+    memories = [
+        replace(past, newest=newest.get(past.rule.lateness, none)) for past in saved.memories
+    ]
+    return replace(saved, memories=memories)
+
+
+def _of_rules(saved: Snapshot) -> Snapshot:
+    """An older state as it is saved now: what each rule judged last, for all of them."""
+    by_lateness = defaultdict[Micros, list[Newest]](list)
+    for past in saved.memories:
+        by_lateness[past.rule.lateness].append(past.newest)
+    for late, waiting in saved.waiting.items():
+        waiting.newest = newest_of(by_lateness[late])
+    return replace(saved, newest=newest_of(by_lateness[0]))
+
+
+def _judged_last(rule: Rule, ids: I32, memory: Memory, values: Sparse[np.float64]) -> Newest:
+    """In older states: what a rule on thresholds has judged last, no longer kept with the rule."""
+    if not isinstance(memory, ThresholdMemory):
+        return Newest.none()
+    metric = BY_NAME[rule.watch.metrics[0]]
+    if metric.occurs:
+        return Newest.none()
+    slots = np.flatnonzero(memory.judged.unusual())
+    metrics = np.full(len(slots), metric.id, np.int32)
+    told = Newest(ids[slots], metrics, memory.judged[slots], values[slots])
+    memory.judged[slots] = NEVER
+    return told
 
 
 def _read_waiting(reader: _Reader, told: Mapping[str, Any]) -> Waiting:
     devices, rows = _count(told["devices"]), _count(told["rows"])
     none = Batch.empty()
     columns = {c.name: np.zeros(rows, getattr(none, c.name).dtype) for c in fields(none)}
-    waiting = Waiting(nothing_heard(devices), np.zeros(devices, np.bool_))
+    waiting = Waiting(nothing_heard(devices), Newest.none(), np.zeros(devices, np.bool_))
     waiting.parts += [Batch(**columns)] if rows else []
     for column in (*waiting.silence.kept().values(), waiting.covered, *columns.values()):
         reader.fill(column)
+    waiting.newest = _read_newest(reader, told, waiting.silence.alive)
     return waiting
 
 
@@ -302,19 +382,22 @@ def _count(told: object) -> int:
     return told
 
 
-def _read_rule(reader: _Reader, fields: Mapping[str, Any], heard: I64) -> Remembered:
+def _read_rule(reader: _Reader, fields: Mapping[str, Any], heard: I64 | None) -> Remembered:
+    """heard: of an older state, by which times are written."""
     rule, n, m = _rule(fields), _count(fields["subjects"]), _count(fields.get("devices", 0))
     ids: I32 = np.zeros(n, np.int32)
     away: Bool = np.zeros(n, np.bool_)
     reader.fill(ids)
     reader.fill(away)
     memory = fresh_memory(rule, n, m, 0)
-    columns = columns_of(memory)
+    columns, values = dict(columns_of(memory)), Sparse(n, np.float64(np.nan))
+    if isinstance(memory, ThresholdMemory):
+        columns = {"judged": columns.pop("judged"), "value": values} | columns
     for name in fields.get("columns", [name for name in columns if name not in _NEWER]):
         reader.fill(columns[name], _near(name, memory, ids, heard))
     devices = _read_further(reader, memory, m, fields.get("tables", {}))
-    held = read_held(fields.get("held", []))
-    return Remembered(rule, ids, away, devices, memory, held)
+    held, newest = read_held(fields.get("held", [])), _judged_last(rule, ids, memory, values)
+    return Remembered(rule, ids, away, devices, memory, held, newest)
 
 
 def _read_further(reader: _Reader, memory: Memory, m: int, sizes: Mapping[str, Any]) -> I32:
@@ -341,11 +424,16 @@ def _of_arrays(arrays: older.Arrays) -> Snapshot:
         ids = older.checked(arrays, f"{i}.subject_ids", np.empty(0, np.int32))
         away = older.checked(arrays, f"{i}.away", np.empty(len(ids), np.bool_), like_length=True)
         memory = fresh_memory(rule, len(ids), 0, 0)
-        for name, column in columns_of(memory).items():
+        columns, values = dict(columns_of(memory)), Sparse(len(ids), np.float64(np.nan))
+        if isinstance(memory, ThresholdMemory):
+            columns["value"] = values
+        for name, column in columns.items():
             if name not in _NEWER:
                 older.take(column, older.checked(arrays, f"{i}.{name}", column, like_length=True))
-        memories.append(Remembered(rule, ids, away, np.empty(0, np.int32), memory))
-    return Snapshot(older.silence_of(arrays), memories)
+        newest = _judged_last(rule, ids, memory, values)
+        nobody = np.empty(0, np.int32)
+        memories.append(Remembered(rule, ids, away, nobody, memory, newest=newest))
+    return _known(_of_rules(Snapshot(older.silence_of(arrays), Newest.none(), memories)))
 
 
 def _rule(fields: Mapping[str, Any]) -> Rule:

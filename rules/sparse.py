@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from devices.reading import I32, I64, Bool
+from devices.reading import F64, I32, I64, Bool
 
 Kind = TypeVar("Kind", np.int32, np.int64, np.float32, np.float64)
 Rows: TypeAlias = Any
@@ -104,6 +104,13 @@ class Sparse(Generic[Kind]):
 
 
 Column: TypeAlias = (
-    I64 | I32 | Bool | Sparse[np.int64] | Sparse[np.int32] | Sparse[np.float32] | Sparse[np.float64]
+    I64
+    | I32
+    | F64
+    | Bool
+    | Sparse[np.int64]
+    | Sparse[np.int32]
+    | Sparse[np.float32]
+    | Sparse[np.float64]
 )
 """What is remembered of each of many: an array, or one of which little is written."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from rules.carry import Remembered, carry, carry_held, remembered
 from rules.held import HeldBack
 from rules.memory import Memory, copy_of, fresh_memory
 from rules.model import Rule
+from rules.newest import Newest
 from rules.plan import Plan
 from rules.silence import Behind, Silence, nothing_heard
 from rules.sparse import Column, Sparse
@@ -26,12 +28,14 @@ _HEARD = ("heard", "alive")
 class State:
     """What the rules of one plan remember.
 
-    silence: when each device was last heard · memories: one for each of the plan's rules, in order
+    silence: when each device was last heard · newest: what it said last, of what thresholds are
+    about · memories: one for each of the plan's rules, in order
     held: what is not told because another rule is firing · waiting: of rules with a lateness, by
     that lateness.
     """
 
     silence: Silence
+    newest: Newest
     memories: tuple[Memory, ...]
     held: HeldBack = field(default_factory=dict)
     waiting: dict[Micros, Waiting] = field(default_factory=dict)
@@ -40,6 +44,7 @@ class State:
         """The same state in columns of its own."""
         return State(
             self.silence.copy(),
+            self.newest.copy(),
             tuple(copy_of(memory) for memory in self.memories),
             {code: dict(held) for code, held in self.held.items()},
             {late: waiting.copy() for late, waiting in self.waiting.items()},
@@ -52,7 +57,14 @@ def fresh(plan: Plan, now: Micros) -> State:
     memories = tuple(
         fresh_memory(r.rule, len(r.subject_ids), len(r.devices), now) for r in plan.rules
     )
-    return State(silence, memories, {}, _waiting({}, silence, plan, now))
+    newest = Newest.fresh(plan.cells)
+    heard = _Heard(silence, newest)
+    return State(silence, newest, memories, {}, _waiting({}, heard, plan, now))
+
+
+class _Heard(NamedTuple):
+    silence: Silence
+    newest: Newest
 
 
 def carry_over(
@@ -64,47 +76,62 @@ def carry_over(
     else begins fresh at `now`. The state given is not changed, but shares what stays the same with
     the new one: once one of them is given to `advance`, the other is void.
     """
-    old = remembered(old_plan, state.memories, state.held)
-    return _carried(old, state.silence, state.waiting, new_plan, now)
+    old = _remembered(state, old_plan)
+    heard = _Heard(state.silence, state.newest)
+    return _carried(old, heard, state.waiting, new_plan, now)
 
 
 def _carried(
     old: Sequence[Remembered],
-    silence: Silence,
+    heard: _Heard,
     waiting: Mapping[Micros, Waiting],
     plan: Plan,
     now: Micros,
 ) -> tuple[State, list[Transition]]:
     memories, withdrawn = carry(old, plan, now)
-    wide = _widened(silence, plan, now)
+    wide = _Heard(_widened(heard.silence, plan, now), heard.newest.laid(plan.cells))
     waits = _waiting(waiting, wide, plan, now)
-    return State(wide, memories, carry_held(old, plan), waits), withdrawn
+    return State(*wide, memories, carry_held(old, plan), waits), withdrawn
 
 
 def _waiting(
-    old: Mapping[Micros, Waiting], silence: Silence, plan: Plan, now: Micros
+    old: Mapping[Micros, Waiting], heard: _Heard, plan: Plan, now: Micros
 ) -> dict[Micros, Waiting]:
     """What waits for the rules of a plan; what is new to a lateness was heard as by all others."""
     waits = {}
     for late, covered in plan.covered.items():
         past = old.get(late)
         if past is None:
-            waits[late] = Waiting(silence.copy(), covered)
+            waits[late] = Waiting(heard.silence.copy(), heard.newest.copy(), covered)
             continue
-        own, before = _widened(past.silence, plan, now), np.flatnonzero(past.covered)
-        new = np.setdiff1d(np.flatnonzero(covered), before)
+        own = _Heard(_widened(past.silence, plan, now), past.newest.laid(plan.cells))
+        new = np.setdiff1d(np.flatnonzero(covered), np.flatnonzero(past.covered))
         if len(new):
-            own, known = own.copy(), silence.kept()
-            for name, column in own.kept().items():
-                column[new] = known[name][new]
-        waits[late] = Waiting(own, covered, list(past.parts))
+            own = _Heard(own.silence.copy(), own.newest.copy())
+            _hear(own, heard, new)
+        waits[late] = Waiting(*own, covered, list(past.parts))
     return waits
+
+
+def _hear(own: _Heard, known: _Heard, devices: I64) -> None:
+    """Of these devices what is known."""
+    columns = known.silence.kept()
+    for name, column in own.silence.kept().items():
+        column[devices] = columns[name][devices]
+    cells = np.isin(own.newest.device, devices)
+    own.newest.time[cells] = known.newest.time[cells]
+    own.newest.value[cells] = known.newest.value[cells]
 
 
 def dump(state: State, plan: Plan) -> bytes:
     """The state as bytes, with the rules and subjects that it is about."""
-    memories = remembered(plan, state.memories, state.held)
-    return snapshot.encode(snapshot.Snapshot(state.silence, memories, state.waiting))
+    memories = _remembered(state, plan)
+    return snapshot.encode(snapshot.Snapshot(state.silence, state.newest, memories, state.waiting))
+
+
+def _remembered(state: State, plan: Plan) -> list[Remembered]:
+    newest = {0: state.newest} | {late: own.newest for late, own in state.waiting.items()}
+    return remembered(plan, state.memories, newest, state.held)
 
 
 def saved_rules(data: bytes) -> tuple[Rule, ...]:
@@ -118,7 +145,8 @@ def restore(data: bytes, plan: Plan, now: Micros) -> tuple[State, list[Transitio
     RuleError where the bytes are damaged, or from a version that is not understood.
     """
     saved = snapshot.decode(data)
-    return _carried(saved.memories, saved.silence, saved.waiting, plan, now)
+    heard = _Heard(saved.silence, saved.newest)
+    return _carried(saved.memories, heard, saved.waiting, plan, now)
 
 
 def _widened(silence: Silence, plan: Plan, now: Micros) -> Silence:

@@ -10,6 +10,7 @@ from devices.instant import NEVER, Micros
 from devices.reading import F64, I64, Bool
 from rules.expression import Expression
 from rules.finite import mask_of
+from rules.hearing import Group
 from rules.memory import ThresholdMemory
 from rules.model import NoData, Threshold
 from rules.silence import Rows
@@ -90,11 +91,8 @@ class Steps:
 
 
 class Listened(NamedTuple):
-    """The readings that a rule judges, by slot and time, (k,); rules with the same subjects share
-    it.
-
-    fresh: which are later than all that was heard of their device before; None where all are, and
-    of different times · single: no device has two.
+    """The readings that a rule looks at, by slot and time, (k,); rules with the same subjects share
+    it. single: no device has two.
     """
 
     row: Rows
@@ -102,7 +100,6 @@ class Listened(NamedTuple):
     device: I64
     time: I64
     value: F64
-    fresh: Bool | None
     single: bool
 
     def take(self, which: Rows) -> "Listened":
@@ -113,30 +110,33 @@ class Listened(NamedTuple):
             self.device.take(which),
             self.time.take(which),
             self.value.take(which),
-            None if self.fresh is None else self.fresh.take(which),
             self.single,
         )
 
 
+_UNHEARD = Listened(
+    NOTHING.row, NOTHING.slot, NOTHING.slot, NOTHING.time, NOTHING.value, single=True
+)
+
+
 def listened(turn: Turn) -> Listened:
     """The readings of the rule's metric of the devices that it watches."""
-    group, column = turn.hearing.group(turn.own.metric), turn.own.slot
+    return _watched(turn, turn.hearing.group(turn.own.metric))
+
+
+def _screened(turn: Turn) -> Listened:
+    """Those of them that a rule on thresholds looks at."""
+    group = turn.screened.groups.get(turn.own.metric)
+    return _UNHEARD if group is None else _watched(turn, group)
+
+
+def _watched(turn: Turn, group: Group) -> Listened:
+    column = turn.own.slot
     known = group.shared.get(id(column))
     if isinstance(known, Listened):
         return known
     slot = column[group.device].astype(np.int64)
-    fresh = group.fresh
-    if fresh is None and not group.apart:
-        fresh = np.ones(len(slot), np.bool_)
-    found = Listened(
-        group.row,
-        slot,
-        group.device,
-        group.time,
-        group.value,
-        fresh,
-        group.single,
-    )
+    found = Listened(group.row, slot, group.device, group.time, group.value, group.single)
     mine = slot >= 0
     if np.count_nonzero(mine) < len(mine):
         found = found.take(mine.nonzero()[0])
@@ -147,21 +147,19 @@ def listened(turn: Turn) -> Listened:
 class Heeded(NamedTuple):
     """What a rule heeds in a batch.
 
-    slot, time, value: of the readings that are later than all judged before, (n,) · stirring: those
-    of subjects for which anything can change, all of each · ends: the rows of whatever metric at
-    which silences of such subjects end.
+    stirring: readings of subjects for which anything can change, all of each · ends: the rows of
+    whatever metric at which silences of such subjects end · slot: of all that may have anything
+    going after it.
     """
 
-    slot: I64
-    time: I64
-    value: F64
     stirring: Judged
     ends: Rows
+    slot: I64
 
 
 def heed(turn: Turn, memory: ThresholdMemory) -> Heeded:
     """What there is to heed for a rule that is true for a time."""
-    heard = _not_judged_before(memory, listened(turn))
+    heard = _screened(turn)
     when = cast("Threshold", turn.own.rule.condition).when
     stirs = holds(turn, when, heard)
     slot, ends = heard.slot, ends_of_silence(turn, memory)
@@ -173,28 +171,23 @@ def heed(turn: Turn, memory: ThresholdMemory) -> Heeded:
         ends = _of_stirred(turn, memory, ends, stirred)
         which = _places(slot, stirred)
     if not len(which):
-        return Heeded(slot, heard.time, heard.value, NOTHING, ends)
+        return Heeded(NOTHING, ends, NOTHING.slot)
     stirring = judged_as(turn, heard.take(which) if len(which) < len(slot) else heard)
-    away = turn.own.away.take(stirring.slot)
+    held, away = stirring.slot, turn.own.away.take(stirring.slot)
     stirring = stirring.take(~away) if np.count_nonzero(away) else stirring
-    return Heeded(slot, heard.time, heard.value, stirring, ends)
+    return Heeded(stirring, ends, held)
 
 
-def occurrences(turn: Turn, memory: ThresholdMemory) -> Heeded:
-    """What there is to heed for a rule on a momentary metric: readings for which `when` holds."""
-    heard = listened(turn)
+def occurrences(turn: Turn, memory: ThresholdMemory) -> Judged:
+    """What there is to heed for a rule on a momentary metric: readings for which `when` holds.
+
+    Those of people who are away are among them.
+    """
+    heard = _screened(turn)
     which = holds(turn, cast("Threshold", turn.own.rule.condition).when, heard).nonzero()[0]
     if not len(which):
-        return Heeded(which, which, heard.value[:0], NOTHING, which)
-    heard = _not_judged_before(memory, heard.take(which))
-    stirring = judged_as(turn, heard)
-    return Heeded(
-        heard.slot,
-        heard.time,
-        heard.value,
-        stirring.take(~turn.own.away.take(heard.slot)),
-        heard.row[:0],
-    )
+        return NOTHING
+    return judged_as(turn, _not_judged_before(memory, heard.take(which)))
 
 
 def _of_stirred(turn: Turn, memory: ThresholdMemory, ends: Rows, stirred: set[int]) -> Rows:
@@ -217,10 +210,8 @@ def _places(slot: I64, wanted: set[int]) -> Rows:
 
 def _not_judged_before(memory: ThresholdMemory, heard: Listened) -> Listened:
     """Those later than the last judged of their device, each time once."""
-    if heard.fresh is None:
-        return heard
     slot, time = heard.slot, heard.time
-    new = heard.fresh | (time > memory.judged[slot])
+    new = time > memory.judged[slot]
     new[1:] &= (slot[1:] != slot[:-1]) | (time[1:] != time[:-1])
     return heard if np.count_nonzero(new) == len(new) else heard.take(new.nonzero()[0])
 

@@ -22,11 +22,12 @@ import numpy as np
 
 from devices.instant import FOREVER, Micros
 from devices.metric import BY_ID
-from devices.reading import F64, I64, Bool
+from devices.reading import F64, I32, I64, Bool
 from rules.grading import Ranks, rank_of
 from rules.hearing import rounds
 from rules.memory import FORGOTTEN, NO_RANK, ThresholdMemory
 from rules.model import NoData, Threshold
+from rules.plan import RulePlan
 from rules.silence import Rows
 from rules.steps import (
     CLEAR,
@@ -46,15 +47,16 @@ from rules.turn import Turn
 def fold(turn: Turn, memory: ThresholdMemory, _rows: Rows) -> None:
     """Judge the rows of the rule's metric, changing `memory` in place and telling transitions."""
     if BY_ID[turn.own.metric].occurs:
-        heeded = occurrences(turn, memory)
-        _tell_occurrences(turn, heeded.stirring)
-    else:
-        heeded = heed(turn, memory)
-        if len(heeded.stirring.slot) or len(heeded.ends):
-            _Fold(turn, memory, heeded.stirring, heeded.ends).run()
+        judged = occurrences(turn, memory)
+        memory.judged[judged.slot] = judged.time
+        _tell_occurrences(turn, judged.take(~turn.own.away.take(judged.slot)))
+        return
+    heeded = heed(turn, memory)
+    if len(heeded.stirring.slot) or len(heeded.ends):
+        _Fold(turn, memory, heeded.stirring, heeded.ends).run()
     if len(heeded.slot):
-        memory.judged[heeded.slot] = heeded.time
-        memory.value[heeded.slot] = heeded.value
+        slot = heeded.slot
+        turn.hold(slot[memory.firing.take(slot) | memory.pending.unusual(slot)])
 
 
 def tick(turn: Turn, memory: ThresholdMemory, now: Micros) -> None:
@@ -71,6 +73,12 @@ def tick(turn: Turn, memory: ThresholdMemory, now: Micros) -> None:
     elif turn.stirred or turn.hearing.unsettled:
         soonest = _tick_silence(turn, memory, now, _stirred(turn))
         memory.quiet = min(memory.quiet, soonest)
+
+
+def going(own: RulePlan, memory: ThresholdMemory) -> I32:
+    """The devices of the subjects that have anything going: pending, or firing."""
+    found: I32 = own.devices[memory.firing | memory.pending.unusual()]
+    return found
 
 
 def _stirred(turn: Turn) -> I64:
@@ -252,7 +260,7 @@ class _Fold:
         )
 
     def _value_before(self, slots: I64, times: I64) -> F64:
-        return self.judged.last_before(slots, times, self.memory.value[slots])
+        return self.judged.last_before(slots, times, self.turn.newest_values(slots))
 
 
 def _tick_pending(turn: Turn, memory: ThresholdMemory, now: Micros, lasting: Micros) -> None:
@@ -261,7 +269,7 @@ def _tick_pending(turn: Turn, memory: ThresholdMemory, now: Micros, lasting: Mic
     at = turn.own.calendar.due(memory.pending[waiting], lasting)
     slot, moments = _heard_to(turn, waiting, at, now)
     if len(slot):
-        _fire(turn, memory, slot, moments, memory.value[slot])
+        _fire(turn, memory, slot, moments, turn.newest_values(slot))
         turn.stirred.append(slot)
     memory.earliest = int(at[~memory.firing[waiting]].min(initial=FOREVER)) - lasting
 
@@ -272,7 +280,7 @@ def _tick_ending(turn: Turn, memory: ThresholdMemory, now: Micros, keep: Micros)
     at = memory.ending[waiting] + keep
     slot, moments = _heard_to(turn, waiting, at, now)
     if len(slot):
-        _end(turn, memory, slot, moments, memory.value[slot])
+        _end(turn, memory, slot, moments, turn.newest_values(slot))
         turn.stirred.append(slot)
     memory.soonest = int(at[memory.firing[waiting]].min(initial=FOREVER)) - keep
 
@@ -314,7 +322,7 @@ def _say_unknown(turn: Turn, memory: ThresholdMemory, now: Micros, slots: I64) -
     silence, device = turn.silence, turn.own.devices.take(slots)
     at = silence.silent_at(device)
     due = at < now - silence.lag.take(device)
-    _say_silent(turn, memory, slots[due], at[due], memory.value[slots[due]])
+    _say_silent(turn, memory, slots[due], at[due], turn.newest_values(slots[due]))
     return int(at[~due].min(initial=FOREVER))
 
 
@@ -325,7 +333,7 @@ def _raise_missed(turn: Turn, memory: ThresholdMemory, now: Micros, slots: I64) 
     at = calendar.due(silence.missed_at(device), 0)
     due = at < now - silence.lag.take(device)
     slot, since = slots[due], silence.said(device[due])
-    _fire_for_silence(turn, memory, slot, at[due], since=since, value=memory.value[slot])
+    _fire_for_silence(turn, memory, slot, at[due], since=since, value=turn.newest_values(slot))
     next_at = calendar.due(silence.missed_from(device[~due], now), 0)
     return int(next_at.min(initial=FOREVER))
 
@@ -391,4 +399,5 @@ def _fire_for_silence(
     memory.by_silence[slot] = True
     memory.since[slot] = since
     memory.rank.put(slot, NO_RANK)
+    turn.hold(slot)
     turn.tell(Change.FIRED, Cause.SENSOR_SILENT, slot, since=since, at=at, value=value)

@@ -12,7 +12,9 @@ from devices.reading import F64, I64
 from rules.grading import Ranks, rank_of, ranks_of
 from rules.hearing import Hearing
 from rules.model import GRAVEST_FIRST
+from rules.newest import Newest
 from rules.plan import Plan, RulePlan
+from rules.screen import Screened
 from rules.silence import Ids, Silence
 from rules.transition import Cause, Change, Transition
 from rules.tree import Values
@@ -32,12 +34,25 @@ class Turn:
     own: RulePlan
     hearing: Hearing
     silence: Silence
+    newest: Newest
+    screened: Screened
     said: list[Transition] = field(default_factory=list)
     stirred: list[npt.NDArray[np.int64]] = field(default_factory=list)
 
     def attributes(self, devices: Ids) -> Mapping[str, F64]:
         """The attributes that the rule uses, of each of these devices."""
         return {name: self.plan.attributes[name][devices] for name in self.own.attributes}
+
+    def newest_values(self, slots: Slots) -> F64:
+        """The newest number of each slot's one device, NaN where there is none."""
+        return self.newest.value.take(self._cells(slots))
+
+    def hold(self, slots: Slots) -> None:
+        """Have calm readings looked at too of each slot's one device, until they end it."""
+        self.newest.flags[self._cells(slots)] = True
+
+    def _cells(self, slots: Slots) -> I64:
+        return self.plan.cells.of(self.own.devices.take(slots), self.own.metric)
 
     def lag(self, slots: Slots) -> I64:
         """How far behind the server's clock the last of each slot's devices is, µs."""

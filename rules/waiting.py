@@ -12,6 +12,7 @@ import numpy as np
 
 from devices.instant import Micros
 from devices.reading import Batch, Bool, concatenate
+from rules.newest import Newest
 from rules.silence import Silence
 from rules.words import not_ahead
 
@@ -20,16 +21,18 @@ from rules.words import not_ahead
 class Waiting:
     """What rules of one lateness have heard, and what they have not heard yet.
 
-    covered: bool by device id, whose rows wait here · parts: rows, none dated after its arrival.
+    silence, newest: as in `State` · covered: bool by device id, whose rows wait here · parts: rows,
+    none dated after its arrival.
     """
 
     silence: Silence
+    newest: Newest
     covered: Bool
     parts: list[Batch] = field(default_factory=list)
 
     def copy(self) -> "Waiting":
         """The same in columns of its own, but for the rows, which nobody changes."""
-        return Waiting(self.silence.copy(), self.covered, list(self.parts))
+        return Waiting(self.silence.copy(), self.newest.copy(), self.covered, list(self.parts))
 
     @property
     def rows(self) -> Batch:

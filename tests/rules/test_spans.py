@@ -15,6 +15,7 @@ from rules.expression import parse
 from rules.listening import listen
 from rules.model import Grade, Judging, NoData, Severity
 from rules.plan import make_plan
+from rules.screen import screen
 from rules.spans import Points, SpanMemory, fold, fresh_spans, tick, verdicts
 from rules.state import fresh
 from rules.transition import Change
@@ -176,9 +177,11 @@ def make_turn(no_data: NoData = NoData.HOLD) -> Turn:
     plan = make_plan([rule("x", HOLD)], inventory())
     object.__setattr__(plan.rules[0].rule, "no_data", no_data)
     state = fresh(plan, 0)
-    return Turn(
-        plan, plan.rules[0], listen(plan, Batch.empty(), state.silence, seconds(0)), state.silence
-    )
+    hearing = listen(plan, Batch.empty(), state.silence, seconds(0))
+    newest = state.newest
+    newest.stirred = np.zeros(len(plan.cells), np.bool_)
+    screened = screen(plan.cells, hearing, newest, np.empty(0, np.int64))
+    return Turn(plan, plan.rules[0], hearing, state.silence, newest, screened)
 
 
 def test_a_point_before_the_last_one_is_taken_as_of_that() -> None:

@@ -1,5 +1,6 @@
 """What outlives a change of rules or site, a restart, and an error in one rule."""
 
+from base64 import b64decode
 from dataclasses import replace
 
 import numpy as np
@@ -150,10 +151,26 @@ def test_a_state_from_when_it_was_an_archive_goes_on() -> None:
             restore(damaged, plan, 0)
 
 
-def test_a_state_from_before_tables_goes_on() -> None:
+VERSION_5 = b64decode(
+    "Z3JpZHdhcmRlbi1ydWxlcy01CngBrVTbjpswECVV29f+QWX5ma6AQBJQt1r1I/qyRKvBOMFbYiIwyWajSHnoa6VK"
+    "/cZ+Rzs2mE16UZWqiGgmZ26e4yO+PnfMs6c53wjGG5rMXFq3pfZu9xSauxwU0ITe7lMq8pQmKX24KqttSt2UMlB8"
+    "WdU7AzOouUG3oFiBEFasuKoFM+FmXQUpPWBVwze8Fqqrqjk2RVBWZpJJLaqyA7cFl0MxeXtNYt8kK6FKnKUnPOpJ"
+    "Kf325bOJ9PkKJx3m1KULIZe8XtdCKlzCgylMggwigDhbxDHzvSCAbMzGYZTHkwgLmqqtGcdcxRt1tYNViWApJEK+"
+    "i+CD7vOGiDwhHQ+SEEtDgh5ygIhdMSF6PwTMiROyfywSgmd1CZcJUQcdMnRhqOMqIZqoLoDbd3+71fXp2uyeM4WX"
+    "E7hPV+bhwSAzd7Y/uJRVZbuS+gLpfZsveY6FGyhbjnbNZY6UoLcQSIp2GiFxYW1Ljiy5NNvdGd+gNciPiA1lJawb"
+    "7Dh3acHLHGfMD+4fdZJzKfr7tRyZ2/qLVIChElF5ffWFmhGqEJ1q/NU4bows1rw2gzuVG2jQFqtaqci7a4LyRCH+"
+    "q7bCEMYQRFkYhbPZZBrMFt4kjiOfef4EwJtqhi/RVr/9f5fXGbknOjuhQYvSsJiQOG70wS+UnRIr/IA8KfR3akMl"
+    "qjMZoaS2IJQWpVbVqPsyOceb96+Ma22PD+b46fXgnzq2wSl2kT9yRtijey8q/CV56IQR3dN5ph3znufqmOMcP9xY"
+    "O7JbWzvCx/rW2k7avsDKl/jTvo3/xNDRNMcxJlkXfO8fPNtQZJOcH0HZkV8="
+)
+"""What version 5 wrote of `firing(LOW, DENIED)`."""
+
+
+@pytest.mark.parametrize("mark", [b"rules-5", b"rules-4"])
+def test_a_state_from_before_rules_shared_what_was_said_last_goes_on(mark: bytes) -> None:
     """These rules remember nothing else than version 4 did, so only the mark differs."""
     plan, state = firing(LOW, DENIED)
-    back, withdrawn = restore(dump(state, plan).replace(b"rules-5", b"rules-4"), plan, seconds(2))
+    back, withdrawn = restore(VERSION_5.replace(b"rules-5", mark), plan, seconds(2))
     assert withdrawn == []
     assert dump(back, plan) == dump(state, plan)
 
@@ -163,7 +180,7 @@ def test_a_state_from_before_tables_goes_on() -> None:
     [
         lambda _: b"",
         lambda _: b"something else",
-        lambda data: data.replace(b"rules-5", b"rules-9"),
+        lambda data: data.replace(b"rules-6", b"rules-9"),
         lambda data: data[:-20],
         lambda data: data[:-1],
         lambda data: data[:200] + b"\0\0\0" + data[203:],
@@ -181,7 +198,7 @@ def test_an_error_in_one_rule_does_not_stop_the_others() -> None:
     plan = make_plan(RULES, inventory())
     state = fresh(plan, 0)
     broken = state.memories[0]
-    broken.judged = np.zeros(0, np.int64)  # type: ignore[union-attr]
+    broken.since = np.zeros(0, np.int64)  # type: ignore[union-attr]
     low = batch(reading(1, WEARABLE, "spo2", 90), reading(1, WEARABLE, "sos", 1))
     done = evaluate(plan, low, state, seconds(30))
     assert [failure.rule.code for failure in done.failures] == ["t.plain"]

@@ -1,0 +1,209 @@
+"""The newest reading of each device and metric that rules on thresholds watch.
+
+Rules over the same metric have it in common. A reading is judged only if it is newer; so duplicates
+change nothing, and one that comes late is stored and never judged again.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from devices.instant import NEVER
+from devices.inventory import Inventory
+from devices.metric import BY_ID, BY_NAME
+from devices.reading import F64, I32, I64, Bool
+from rules.calm import NOWHERE, calm_range
+from rules.model import Rule, Threshold
+
+Rows: TypeAlias = npt.NDArray[np.intp]
+
+_WIDTH = max(BY_ID) + 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cells:
+    """A number, from 0 on, for each device and metric that rules on thresholds watch.
+
+    device, metric: ids, int32 (k,), by device and then by metric · first: int32 by device id, its
+    first cell · model: int32 by device id, where the device's model begins in `offset` · offset:
+    int64, by model and metric id: how many cells after the device's first, -1 where it has none
+    low, high: float64 by metric id: between them, both included, no rule's `when` is true
+    momentary: ids of the metrics whose readings are judged each by itself: they have no cells.
+    """
+
+    device: I32
+    metric: I32
+    first: I32
+    model: I32
+    offset: I64
+    low: F64
+    high: F64
+    momentary: frozenset[int]
+
+    def __len__(self) -> int:
+        return len(self.device)
+
+    def of(self, devices: I32 | I64, metric: int) -> I64:
+        """The cells of these devices for one metric that all of them have."""
+        return self.first.take(devices) + self.offset.take(self.model.take(devices) + metric)
+
+
+def make_cells(rules: Iterable[Rule], inventory: Inventory, size: int) -> Cells:
+    """For these rules over an inventory with device ids below `size`."""
+    watching: dict[int, list[Threshold]] = {}
+    for rule in rules:
+        if isinstance(rule.condition, Threshold):
+            watching.setdefault(BY_NAME[rule.watch.metrics[0]].id, []).append(rule.condition)
+    momentary = frozenset(one for one in watching if BY_ID[one].occurs)
+    devices = inventory.devices
+    offset, counts = _offsets([m.metrics for m in devices.models], set(watching) - momentary)
+    order = np.argsort(devices.ids, kind="stable")
+    ids, models = devices.ids[order], np.asarray(devices.model, np.int64)[order]
+    count = counts[models]
+    first, model = np.zeros(size, np.int32), np.zeros(size, np.int32)
+    first[ids] = np.cumsum(count) - count
+    model[ids] = models * _WIDTH
+    within = np.arange(int(count.sum())) - np.repeat(first[ids], count)
+    metric = _by_place(offset)[np.repeat(models, count), within]
+    low, high = _calm(watching)
+    return Cells(
+        np.repeat(ids, count).astype(np.int32),
+        metric.astype(np.int32),
+        first,
+        model,
+        offset.ravel(),
+        low,
+        high,
+        momentary,
+    )
+
+
+def _offsets(models: Sequence[Iterable[str]], watched: set[int]) -> tuple[I64, I64]:
+    """By model and metric, as in `Cells`, and how many cells a device of each model has."""
+    offset = np.full((len(models), _WIDTH), -1, np.int64)
+    for row, metrics in zip(offset, models, strict=True):
+        mine = sorted(watched & {BY_NAME[name].id for name in metrics})
+        row[mine] = np.arange(len(mine))
+    return offset, (offset >= 0).sum(axis=1)
+
+
+def _by_place(offset: I64) -> I32:
+    """By model: the metrics of its devices' cells, in order; 0 behind them."""
+    metrics = np.zeros(offset.shape, np.int32)
+    model, metric = np.nonzero(offset >= 0)
+    metrics[model, offset[model, metric]] = metric
+    return metrics
+
+
+def _calm(watching: Mapping[int, Sequence[Threshold]]) -> tuple[F64, F64]:
+    low, high = np.full(_WIDTH, NOWHERE[0]), np.full(_WIDTH, NOWHERE[1])
+    for one, conditions in watching.items():
+        known = BY_ID[one]
+        low[one], high[one] = calm_range([c.when for c in conditions], known.low, known.high)
+    return low, high
+
+
+@dataclass(slots=True, eq=False)
+class Newest:
+    """What each cell's device said last, (k,), by device and then by metric.
+
+    device, metric: ids, int32 · time: µs, NEVER before the first · value: NaN before the first
+    stirred: where a rule may have anything going, pending or firing: no rule looks at a calm
+    reading anywhere else; None: not worked out, it is never saved, and never without the rules.
+    """
+
+    device: I32
+    metric: I32
+    time: I64
+    value: F64
+    stirred: Bool | None = None
+
+    @classmethod
+    def none(cls) -> "Newest":
+        """Of no device."""
+        nobody, nothing = np.empty(0, np.int32), np.empty(0, np.int64)
+        return cls(nobody, nobody, nothing, np.empty(0, np.float64))
+
+    @classmethod
+    def fresh(cls, cells: Cells) -> "Newest":
+        """Of devices of which nothing was heard."""
+        time, value = np.full(len(cells), NEVER, np.int64), np.full(len(cells), np.nan)
+        return cls(cells.device, cells.metric, time, value)
+
+    @property
+    def flags(self) -> Bool:
+        """`stirred`, which is worked out by now."""
+        if self.stirred is None:
+            raise ValueError("it was not worked out where rules have anything going")
+        return self.stirred
+
+    def copy(self) -> "Newest":
+        """The same in columns of its own."""
+        return replace(
+            self,
+            time=self.time.copy(),
+            value=self.value.copy(),
+            stirred=None if self.stirred is None else self.stirred.copy(),
+        )
+
+    def take(self, rows: Rows | Bool) -> "Newest":
+        """These of them."""
+        return Newest(self.device[rows], self.metric[rows], self.time[rows], self.value[rows])
+
+    def told(self) -> "Newest":
+        """Those of whom anything was heard."""
+        return self.take(self.time != NEVER)
+
+    def laid(self, cells: Cells) -> "Newest":
+        """The same by the cells of a plan; shares its columns where they are the same cells."""
+        if _same(self.device, cells.device) and _same(self.metric, cells.metric):
+            return replace(self, device=cells.device, metric=cells.metric, stirred=None)
+        wide = Newest.fresh(cells)
+        _, source, target = np.intersect1d(
+            self.keys, wide.keys, assume_unique=True, return_indices=True
+        )
+        wide.time[target], wide.value[target] = self.time[source], self.value[source]
+        return wide
+
+    def values_of(self, devices: I32 | I64, metric: int) -> F64:
+        """The newest number of each of these devices, NaN where there is none."""
+        keys, wanted = self.keys, devices.astype(np.int64) * _WIDTH + metric
+        if not len(keys):
+            return np.full(len(wanted), np.nan)
+        place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        return np.where(keys[place] == wanted, self.value[place], np.nan)
+
+    def times_of(self, devices: I32 | I64, metric: int) -> I64:
+        """When it was, µs, NEVER where there is none."""
+        keys, wanted = self.keys, devices.astype(np.int64) * _WIDTH + metric
+        if not len(keys):
+            return np.full(len(wanted), NEVER, np.int64)
+        place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        return np.where(keys[place] == wanted, self.time[place], NEVER)
+
+    @property
+    def keys(self) -> I64:
+        """A number for each device and metric, ascending, (k,)."""
+        return self.device.astype(np.int64) * _WIDTH + self.metric
+
+
+def newest_of(parts: Sequence[Newest]) -> Newest:
+    """What these tell together; of each device and metric the newest, ties as they come."""
+    every = [Newest.none(), *parts]
+    whole = Newest(
+        np.concatenate([part.device for part in every]),
+        np.concatenate([part.metric for part in every]),
+        np.concatenate([part.time for part in every]),
+        np.concatenate([part.value for part in every]),
+    )
+    whole = whole.take(np.lexsort((whole.time, whole.metric, whole.device)))
+    last = np.ones(len(whole.device), np.bool_)
+    last[:-1] = np.diff(whole.keys) != 0
+    return whole.take(last)
+
+
+def _same(one: I32, other: I32) -> bool:
+    return one is other or np.array_equal(one, other)

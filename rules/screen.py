@@ -1,0 +1,137 @@
+"""Which readings of a batch rules on thresholds look at: most are calm, and so are their subjects.
+
+A calm reading is newer than what was heard, lies where no rule's `when` is true, and its device has
+nothing going by its metric, nor ends a silence: then the rules are left as they are.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from devices.reading import F64, I16, I64
+from rules.hearing import ByMetric, Group, Hearing
+from rules.newest import Cells, Newest, Rows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Screened:
+    """groups: by metric, the readings to look at, all readings of each of their cells; those of
+    momentary metrics also where they are not new · cell, time, value: all that is new, (k,), each
+    cell's in the order of time.
+    """
+
+    groups: Mapping[int, Group]
+    cell: I64
+    time: I64
+    value: F64
+
+    def note(self, newest: Newest) -> None:
+        """Remember what was said, in place."""
+        if len(self.cell):
+            newest.time[self.cell] = self.time
+            newest.value[self.cell] = self.value
+
+
+def screen(cells: Cells, hearing: Hearing, newest: Newest, back: I64) -> Screened:
+    """The readings of a hearing that may matter. back: devices of which a silence ended.
+
+    What is looked at counts as calm from here on, unless a rule says otherwise.
+    """
+    columns = hearing.by_metric
+    momentary = dict(_momentary(cells, columns))
+    rows = _watched(cells, columns)
+    if not hearing.orderly:
+        rows = rows.take(rows.new(newest))
+    look = rows.restless(cells, newest, back)
+    stirred = newest.flags
+    if columns.twice and len(look):
+        stirred[rows.cell.take(look)] = True
+        look = stirred.take(rows.cell).nonzero()[0]
+    if len(look):
+        stirred[rows.cell.take(look)] = False
+    places = look if rows.place is None else rows.place.take(look)
+    return Screened(momentary | dict(_groups(columns, places)), rows.cell, rows.time, rows.value)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """Rows with a cell, by metric, device and time. place: in the hearing's; None: all are."""
+
+    place: Rows | None
+    cell: I64
+    metric: I16
+    device: I64
+    time: I64
+    value: F64
+
+    def take(self, which: Rows) -> "_Rows":
+        return _Rows(
+            which if self.place is None else self.place.take(which),
+            self.cell.take(which),
+            self.metric.take(which),
+            self.device.take(which),
+            self.time.take(which),
+            self.value.take(which),
+        )
+
+    def new(self, newest: Newest) -> Rows:
+        """Those later than the newest of their cell; each time once."""
+        cell, time = self.cell, self.time
+        new = time > newest.time.take(cell)
+        new[1:] &= (cell[1:] != cell[:-1]) | (time[1:] != time[:-1])
+        return new.nonzero()[0]
+
+    def restless(self, cells: Cells, newest: Newest, back: I64) -> Rows:
+        """Those that are not calm."""
+        calm = self.value >= cells.low.take(self.metric)
+        calm &= self.value <= cells.high.take(self.metric)
+        calm &= ~newest.flags.take(self.cell)
+        if len(back):
+            calm &= ~np.isin(self.device, back)
+        return (~calm).nonzero()[0]
+
+
+def _watched(cells: Cells, columns: ByMetric) -> _Rows:
+    device, metric = columns.device, columns.metric
+    offset = cells.offset.take(cells.model.take(device) + metric)
+    cell = cells.first.take(device) + offset
+    rows = _Rows(None, cell, metric, device, columns.time, columns.value)
+    has = offset >= 0
+    return rows if np.count_nonzero(has) == len(has) else rows.take(has.nonzero()[0])
+
+
+def _momentary(cells: Cells, columns: ByMetric) -> Iterator[tuple[int, Group]]:
+    """The readings that may have to be told, each by itself."""
+    for metric in cells.momentary.intersection(columns.places):
+        start, end = columns.places[metric]
+        value = columns.value[start:end]
+        calm = (value >= cells.low[metric]) & (value <= cells.high[metric])
+        if np.count_nonzero(calm) < len(calm):
+            yield metric, _group(columns, (~calm).nonzero()[0] + start)
+
+
+def _groups(columns: ByMetric, places: Rows) -> Iterator[tuple[int, Group]]:
+    """These rows, ascending, by metric."""
+    if not len(places):
+        return
+    metric = columns.metric.take(places)
+    cuts = [0, *((metric[1:] != metric[:-1]).nonzero()[0] + 1).tolist(), len(places)]
+    for start, end in pairwise(cuts):
+        yield int(metric[start]), _group(columns, places[start:end])
+
+
+def _group(columns: ByMetric, places: Rows) -> Group:
+    device = columns.device.take(places)
+    return Group(
+        columns.row.take(places),
+        columns.word.take(places),
+        device,
+        columns.time.take(places),
+        columns.value.take(places),
+        None,
+        True,
+        not (columns.twice and np.count_nonzero(device[1:] == device[:-1])),
+        {},
+    )
