@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 from math import inf, nextafter
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from rules.expression import Expression
 from rules.finite import constant
 from rules.tree import Both, Compare, Condition, Not, Truth, Value
 
 Ranges: TypeAlias = tuple[tuple[float, float], ...]
-"""Finite numbers, both ends included, ascending, none next to another."""
+"""Finite numbers, both ends included, ascending, apart from one another."""
 
 _MOST = nextafter(inf, 0.0)
 _ALL: Ranges = ((-_MOST, _MOST),)
@@ -21,41 +21,43 @@ NOWHERE = (inf, -inf)
 
 def calm_range(expressions: Iterable[Expression], low: float, high: float) -> tuple[float, float]:
     """The widest range of finite numbers, as far as it lies between `low` and `high`, where none
-    of these holds; NOWHERE where there is none, or one of them needs more than the number.
+    of these holds, whatever the device; NOWHERE where there is none.
     """
     calm: Ranges = _ALL
     for expression in expressions:
-        true = _true(expression.root)
-        if true is None:
-            return NOWHERE
-        calm = _both(calm, _not(true))
+        calm = _both(calm, _not(_truth(expression.root).may))
     return max(calm, key=lambda part: min(part[1], high) - max(part[0], low), default=NOWHERE)
 
 
-def _true(node: Condition) -> Ranges | None:
-    """Where it is true; None where that depends on more than the value."""
+class _Truth(NamedTuple):
+    """Where a condition holds whatever the device, and where it may for some devices."""
+
+    must: Ranges
+    may: Ranges
+
+
+def _truth(node: Condition) -> _Truth:
     if isinstance(node, Truth):
-        return _ALL if node.value else ()
+        return _Truth(_ALL, _ALL) if node.value else _Truth((), ())
     if isinstance(node, Compare):
         return _compared(node)
     if isinstance(node, Not):
-        inner = _true(node.inner)
-        return None if inner is None else _not(inner)
-    left, right = _true(node.left), _true(node.right)
-    if left is None or right is None:
-        return None
-    if isinstance(node, Both):
-        return _both(left, right)
-    return _not(_both(_not(left), _not(right)))
+        inner = _truth(node.inner)
+        return _Truth(_not(inner.may), _not(inner.must))
+    left, right = _truth(node.left), _truth(node.right)
+    join = _both if isinstance(node, Both) else _either
+    return _Truth(join(left.must, right.must), join(left.may, right.may))
 
 
-def _compared(node: Compare) -> Ranges | None:
+def _compared(node: Compare) -> _Truth:
     left, right = constant(node.left), constant(node.right)
     if isinstance(node.left, Value) and right is not None:
-        return _beside(node.sign, float(right))
+        known = _beside(node.sign, float(right))
+        return _Truth(known, known)
     if isinstance(node.right, Value) and left is not None:
-        return _beside(_MIRRORED[node.sign], float(left))
-    return None
+        known = _beside(_MIRRORED[node.sign], float(left))
+        return _Truth(known, known)
+    return _Truth((), _ALL)
 
 
 def _beside(sign: str, number: float) -> Ranges:
@@ -81,6 +83,10 @@ def _range(first: float, last: float) -> Ranges:
 def _both(one: Ranges, other: Ranges) -> Ranges:
     parts = (_range(max(a, c), min(b, d)) for a, b in one for c, d in other)
     return tuple(sorted(part for found in parts for part in found))
+
+
+def _either(one: Ranges, other: Ranges) -> Ranges:
+    return _not(_both(_not(one), _not(other)))
 
 
 def _not(ranges: Ranges) -> Ranges:

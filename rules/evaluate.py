@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from devices.instant import Micros
-from devices.reading import I64, Batch, Bool
+from devices.reading import Batch
 from rules import (
     absence,
     correlation,
@@ -30,14 +30,14 @@ from rules import (
     without,
 )
 from rules.correlation import CorrelationMemory
-from rules.hearing import HEARTBEAT, Hearing
+from rules.hearing import HEARTBEAT
 from rules.in_a_row import InARowMemory
 from rules.inhibition import inhibit
 from rules.listening import listen, of_heartbeats, remember
 from rules.measured import BaselineMemory, GrowthMemory, PaneMemory, SetMemory
 from rules.memory import AbsenceMemory, Memory, ThresholdMemory, WindowMemory
 from rules.model import Rule
-from rules.newest import Newest
+from rules.newest import Astir, Newest
 from rules.occupancy import OccupancyMemory
 from rules.plan import Plan
 from rules.replaced import ReplacedMemory
@@ -129,7 +129,7 @@ def _judge(
     hearing = listen(plan, batch, silence, now)
     beats = silence.of_heartbeats()
     ours = of_heartbeats(hearing, beats)
-    screened = screen(plan.cells, hearing, newest, _back(hearing, ours))
+    screened = screen(plan.cells, hearing, ours, newest)
     common = (newest, screened)
     turns = [
         Turn(plan, own, ours, beats, *common)
@@ -145,22 +145,15 @@ def _judge(
     return turns, _each(_ordinary(taken), partial(_tick, now=now), failures)
 
 
-def _stirred(plan: Plan, taken: Iterable[tuple[int, Memory]]) -> Bool:
-    """As in `Newest`."""
-    flags = np.zeros(len(plan.cells), np.bool_)
+def _stirred(plan: Plan, taken: Iterable[tuple[int, Memory]]) -> Astir:
+    astir = Astir.nothing(plan.cells)
     for number, memory in taken:
         own = plan.rules[number]
         if isinstance(memory, ThresholdMemory) and own.metric not in plan.cells.momentary:
-            flags[plan.cells.of(threshold.going(own, memory), own.metric)] = True
-    return flags
-
-
-def _back(hearing: Hearing, ours: Hearing) -> I64:
-    """Devices of which a silence ended, for whatever rule."""
-    back = hearing.words.device.take(hearing.gaps)
-    if ours is hearing or not len(ours.gaps):
-        return back
-    return np.concatenate([back, ours.words.device.take(ours.gaps)])
+            going = own.devices[memory.firing | memory.pending.unusual()]
+            astir.cell[plan.cells.of(going, own.metric)] = True
+            astir.silent[own.devices[memory.silent]] = True
+    return astir
 
 
 def _each(
@@ -225,7 +218,7 @@ def _ends_silence(turn: Turn, memory: Memory) -> bool:
         return len(hearing.gaps) > 0
     if not isinstance(memory, ThresholdMemory):
         return False
-    return len(hearing.gaps) > 0 or (len(hearing.newers) > 0 and memory.any_silent())
+    return turn.unsettled or turn.screened.returned
 
 
 def _tick(turn: Turn, memory: Memory, now: Micros) -> None:

@@ -317,8 +317,8 @@ def rounds(groups: I32 | I64) -> list[Rows]:
     starts = np.ones(n, np.bool_)
     starts[1:] = groups[1:] != groups[:-1]
     places = np.arange(n)
-    rank = places - np.maximum.accumulate(np.where(starts, places, 0))
-    if not rank.any():
+    if np.count_nonzero(starts) == n:
         return [places] if n else []
+    rank = places - np.maximum.accumulate(np.where(starts, places, 0))
     order = np.argsort(rank, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(rank[order])) + 1)

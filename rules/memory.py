@@ -85,14 +85,6 @@ class ThresholdMemory:
     earliest: Micros = FORGOTTEN
     quiet: Micros = FORGOTTEN
     soonest: Micros = FORGOTTEN
-    hushed: int = FORGOTTEN
-    """How many are `silent`."""
-
-    def any_silent(self) -> bool:
-        """Whether WENT_SILENT was said of any."""
-        if self.hushed == FORGOTTEN:
-            self.hushed = int(np.count_nonzero(self.silent))
-        return self.hushed > 0
 
 
 @dataclass(slots=True, eq=False)

@@ -16,7 +16,7 @@ from devices.inventory import Inventory
 from devices.metric import BY_ID, BY_NAME
 from devices.reading import F64, I32, I64, Bool
 from rules.calm import NOWHERE, calm_range
-from rules.model import Rule, Threshold
+from rules.model import NoData, Rule, Threshold
 
 Rows: TypeAlias = npt.NDArray[np.intp]
 
@@ -28,30 +28,43 @@ class Cells:
     """A number, from 0 on, for each device and metric that rules on thresholds watch.
 
     device, metric: ids, int32 (k,), by device and then by metric · first: int32 by device id, its
-    first cell · model: int32 by device id, where the device's model begins in `offset` · offset:
+    first cell · count: int64 by device id, how many it has · model: int32 by device id, where the
+    device's model begins in `offset` · offset:
     int64, by model and metric id: how many cells after the device's first, -1 where it has none
     low, high: float64 by metric id: between them, both included, no rule's `when` is true
-    momentary: ids of the metrics whose readings are judged each by itself: they have no cells.
+    momentary: ids of the metrics whose readings are judged each by itself: they have no cells
+    alerting: bool by metric id, where a rule may raise an alert for silence alone.
     """
 
     device: I32
     metric: I32
     first: I32
+    count: I64
     model: I32
     offset: I64
     low: F64
     high: F64
     momentary: frozenset[int]
+    alerting: Bool
 
     def __len__(self) -> int:
         return len(self.device)
+
+    def all_of(self, devices: I64) -> I64:
+        """All cells of these devices, device by device."""
+        first = self.first.take(devices).astype(np.int64)
+        count = self.count.take(devices)
+        ends = count.cumsum()
+        cells: I64 = np.arange(ends[-1] if len(ends) else 0)
+        cells += (first - ends + count).repeat(count)
+        return cells
 
     def of(self, devices: I32 | I64, metric: int) -> I64:
         """The cells of these devices for one metric that all of them have."""
         return self.first.take(devices) + self.offset.take(self.model.take(devices) + metric)
 
 
-def make_cells(rules: Iterable[Rule], inventory: Inventory, size: int) -> Cells:
+def make_cells(rules: Sequence[Rule], inventory: Inventory, size: int) -> Cells:
     """For these rules over an inventory with device ids below `size`."""
     watching: dict[int, list[Threshold]] = {}
     for rule in rules:
@@ -64,6 +77,8 @@ def make_cells(rules: Iterable[Rule], inventory: Inventory, size: int) -> Cells:
     ids, models = devices.ids[order], np.asarray(devices.model, np.int64)[order]
     count = counts[models]
     first, model = np.zeros(size, np.int32), np.zeros(size, np.int32)
+    counted = np.zeros(size, np.int64)
+    counted[ids] = count
     first[ids] = np.cumsum(count) - count
     model[ids] = models * _WIDTH
     within = np.arange(int(count.sum())) - np.repeat(first[ids], count)
@@ -73,12 +88,22 @@ def make_cells(rules: Iterable[Rule], inventory: Inventory, size: int) -> Cells:
         np.repeat(ids, count).astype(np.int32),
         metric.astype(np.int32),
         first,
+        counted,
         model,
         offset.ravel(),
         low,
         high,
         momentary,
+        _alerting(rules),
     )
+
+
+def _alerting(rules: Iterable[Rule]) -> Bool:
+    alerting = np.zeros(_WIDTH, np.bool_)
+    for rule in rules:
+        if isinstance(rule.condition, Threshold) and rule.no_data is NoData.ALERT:
+            alerting[BY_NAME[rule.watch.metrics[0]].id] = True
+    return alerting
 
 
 def _offsets(models: Sequence[Iterable[str]], watched: set[int]) -> tuple[I64, I64]:
@@ -106,20 +131,40 @@ def _calm(watching: Mapping[int, Sequence[Threshold]]) -> tuple[F64, F64]:
     return low, high
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Astir:
+    """Where rules on thresholds have anything going; where they have not, this may still say so.
+
+    cell: bool (k,), where one is pending or firing · silent: bool by device id, of which
+    WENT_SILENT was said and not taken back.
+    """
+
+    cell: Bool
+    silent: Bool
+
+    @classmethod
+    def nothing(cls, cells: Cells) -> "Astir":
+        """Nowhere."""
+        return cls(np.zeros(len(cells), np.bool_), np.zeros(len(cells.first), np.bool_))
+
+    def copy(self) -> "Astir":
+        """The same in columns of its own."""
+        return Astir(self.cell.copy(), self.silent.copy())
+
+
 @dataclass(slots=True, eq=False)
 class Newest:
     """What each cell's device said last, (k,), by device and then by metric.
 
     device, metric: ids, int32 · time: µs, NEVER before the first · value: NaN before the first
-    stirred: where a rule may have anything going, pending or firing: no rule looks at a calm
-    reading anywhere else; None: not worked out, it is never saved, and never without the rules.
+    stirred: where rules have anything going; None: not worked out, it is never saved.
     """
 
     device: I32
     metric: I32
     time: I64
     value: F64
-    stirred: Bool | None = None
+    stirred: Astir | None = None
 
     @classmethod
     def none(cls) -> "Newest":
@@ -134,7 +179,7 @@ class Newest:
         return cls(cells.device, cells.metric, time, value)
 
     @property
-    def flags(self) -> Bool:
+    def astir(self) -> Astir:
         """`stirred`, which is worked out by now."""
         if self.stirred is None:
             raise ValueError("it was not worked out where rules have anything going")

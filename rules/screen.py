@@ -4,7 +4,7 @@ A calm reading is newer than what was heard, lies where no rule's `when` is true
 nothing going by its metric, nor ends a silence: then the rules are left as they are.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -12,17 +12,21 @@ import numpy as np
 
 from devices.reading import F64, I16, I64
 from rules.hearing import ByMetric, Group, Hearing
-from rules.newest import Cells, Newest, Rows
+from rules.newest import Astir, Cells, Newest, Rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Screened:
     """groups: by metric, the readings to look at, all readings of each of their cells; those of
-    momentary metrics also where they are not new · cell, time, value: all that is new, (k,), each
-    cell's in the order of time.
+    momentary metrics also where they are not new · returned: whether a device is back of which
+    WENT_SILENT was said · unsettled: metrics by which a device has anything going, or may raise an
+    alert, whose silence ended or moved other than to later · cell, time, value: all that is new,
+    (k,), each cell's in the order of time.
     """
 
     groups: Mapping[int, Group]
+    returned: bool
+    unsettled: frozenset[int]
     cell: I64
     time: I64
     value: F64
@@ -34,25 +38,55 @@ class Screened:
             newest.value[self.cell] = self.value
 
 
-def screen(cells: Cells, hearing: Hearing, newest: Newest, back: I64) -> Screened:
-    """The readings of a hearing that may matter. back: devices of which a silence ended.
+def screen(cells: Cells, hearing: Hearing, beats: Hearing, newest: Newest) -> Screened:
+    """The readings of a hearing that may matter. beats: the same as rules on `heartbeat` hear it.
 
     What is looked at counts as calm from here on, unless a rule says otherwise.
     """
-    columns = hearing.by_metric
+    back = _devices(hearing, beats, lambda one: one.gaps)
+    columns, astir = hearing.by_metric, newest.astir
     momentary = dict(_momentary(cells, columns))
+    moved = np.concatenate([back, hearing.moved])
+    unsettled = _unsettled(cells, moved, astir)
     rows = _watched(cells, columns)
     if not hearing.orderly:
         rows = rows.take(rows.new(newest))
-    look = rows.restless(cells, newest, back)
-    stirred = newest.flags
+    look = rows.restless(cells, astir, back)
     if columns.twice and len(look):
-        stirred[rows.cell.take(look)] = True
-        look = stirred.take(rows.cell).nonzero()[0]
+        astir.cell[rows.cell.take(look)] = True
+        look = astir.cell.take(rows.cell).nonzero()[0]
     if len(look):
-        stirred[rows.cell.take(look)] = False
+        astir.cell[rows.cell.take(look)] = False
     places = look if rows.place is None else rows.place.take(look)
-    return Screened(momentary | dict(_groups(columns, places)), rows.cell, rows.time, rows.value)
+    groups = dict(_groups(columns, places))
+    if len(moved):
+        unsettled |= groups.keys()
+    groups |= momentary
+    returned = _returned(_devices(hearing, beats, lambda one: one.newers), astir)
+    return Screened(groups, returned, unsettled, rows.cell, rows.time, rows.value)
+
+
+def _devices(hearing: Hearing, beats: Hearing, words: Callable[[Hearing], Rows]) -> I64:
+    """The devices of these words of either."""
+    device = hearing.words.device.take(words(hearing))
+    if beats is hearing:
+        return device
+    return np.concatenate([device, beats.words.device.take(words(beats))])
+
+
+def _returned(device: I64, astir: Astir) -> bool:
+    """Whether of any of these, heard anew, WENT_SILENT was said."""
+    returned = device[astir.silent.take(device)]
+    astir.silent[returned] = False
+    return len(returned) > 0
+
+
+def _unsettled(cells: Cells, devices: I64, astir: Astir) -> frozenset[int]:
+    if not len(devices):
+        return frozenset()
+    mine = cells.all_of(devices)
+    metric = cells.metric.take(mine)
+    return frozenset(metric[astir.cell.take(mine) | cells.alerting.take(metric)].tolist())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,13 +117,13 @@ class _Rows:
         new[1:] &= (cell[1:] != cell[:-1]) | (time[1:] != time[:-1])
         return new.nonzero()[0]
 
-    def restless(self, cells: Cells, newest: Newest, back: I64) -> Rows:
+    def restless(self, cells: Cells, astir: Astir, back: I64) -> Rows:
         """Those that are not calm."""
         calm = self.value >= cells.low.take(self.metric)
         calm &= self.value <= cells.high.take(self.metric)
-        calm &= ~newest.flags.take(self.cell)
+        calm &= ~astir.cell.take(self.cell)
         if len(back):
-            calm &= ~np.isin(self.device, back)
+            calm &= ~(np.isin(self.device, back) & cells.alerting.take(self.metric))
         return (~calm).nonzero()[0]
 
 

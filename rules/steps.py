@@ -14,6 +14,7 @@ from rules.hearing import Group
 from rules.memory import ThresholdMemory
 from rules.model import NoData, Threshold
 from rules.silence import Rows
+from rules.tree import Attributes
 from rules.turn import Turn
 
 Verdicts = npt.NDArray[np.int8]
@@ -53,8 +54,9 @@ class Judged:
         return values
 
 
+NO_ROWS: Rows = np.empty(0, np.intp)
 NOTHING = Judged(
-    np.empty(0, np.intp),
+    NO_ROWS,
     np.empty(0, np.int64),
     np.empty(0, np.int64),
     np.empty(0, np.float64),
@@ -159,10 +161,13 @@ class Heeded(NamedTuple):
 
 def heed(turn: Turn, memory: ThresholdMemory) -> Heeded:
     """What there is to heed for a rule that is true for a time."""
-    heard = _screened(turn)
-    when = cast("Threshold", turn.own.rule.condition).when
-    stirs = holds(turn, when, heard)
-    slot, ends = heard.slot, ends_of_silence(turn, memory)
+    heard, ends = _screened(turn), NO_ROWS
+    if turn.unsettled or turn.screened.returned:
+        ends = ends_of_silence(turn, memory)
+    if not (len(heard.slot) or len(ends)):
+        return Heeded(NOTHING, ends, NOTHING.slot)
+    stirs = holds(turn, cast("Threshold", turn.own.rule.condition).when, heard)
+    slot = heard.slot
     stirs |= memory.firing.take(slot)
     stirs |= memory.pending.unusual(slot)
     which = stirs.nonzero()[0]
@@ -228,10 +233,25 @@ def judged_as(turn: Turn, heard: Listened) -> Judged:
     """These readings with their verdicts."""
     condition = cast("Threshold", turn.own.rule.condition)
     value, attributes = heard.value, turn.attributes(heard.device)
-    true, false = condition.when.judge(value, attributes)
-    clear = condition.clear.evaluate(value, attributes) if condition.clear else false
-    verdict = np.where(true, TRUE, clear).astype(np.int8)
+    true, false = _certainly(turn, condition.when, value, attributes)
+    if condition.clear:
+        clear, _ = _certainly(turn, condition.clear, value, attributes)
+    else:
+        clear = false
+    verdict = clear.astype(np.int8)
+    verdict[true] = TRUE
     return Judged(heard.row, heard.slot, heard.time, value, verdict)
+
+
+def _certainly(
+    turn: Turn, expression: Expression, value: F64, attributes: Attributes
+) -> tuple[Bool, Bool]:
+    """Where it is certainly true, and where certainly false."""
+    mask = mask_of(expression) if turn.hearing.finite else None
+    if mask is None:
+        return expression.judge(value, attributes)
+    true = mask(value)
+    return true, ~true
 
 
 def steps_of(turn: Turn, memory: ThresholdMemory, judged: Judged, rows: Rows) -> Steps:
@@ -261,7 +281,7 @@ def ends_of_silence(turn: Turn, memory: ThresholdMemory) -> Rows:
     """Rows of any metric at which a device of the rule is heard after a silence."""
     own, hearing = turn.own, turn.hearing
     words = hearing.gaps
-    if memory.any_silent():
+    if turn.screened.returned:
         newer = hearing.newers
         slot = own.slot[hearing.words.device.take(newer)]
         silent = memory.silent.take(slot)

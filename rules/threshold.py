@@ -22,12 +22,11 @@ import numpy as np
 
 from devices.instant import FOREVER, Micros
 from devices.metric import BY_ID
-from devices.reading import F64, I32, I64, Bool
+from devices.reading import F64, I64, Bool
 from rules.grading import Ranks, rank_of
 from rules.hearing import rounds
-from rules.memory import FORGOTTEN, NO_RANK, ThresholdMemory
+from rules.memory import NO_RANK, ThresholdMemory
 from rules.model import NoData, Threshold
-from rules.plan import RulePlan
 from rules.silence import Rows
 from rules.steps import (
     CLEAR,
@@ -70,21 +69,15 @@ def tick(turn: Turn, memory: ThresholdMemory, now: Micros) -> None:
         _tick_ending(turn, memory, now, condition.keep)
     if memory.quiet < now:
         memory.quiet = _tick_silence(turn, memory, now, None)
-    elif turn.stirred or turn.hearing.unsettled:
+    elif turn.stirred or (turn.unsettled and turn.hearing.unsettled):
         soonest = _tick_silence(turn, memory, now, _stirred(turn))
         memory.quiet = min(memory.quiet, soonest)
-
-
-def going(own: RulePlan, memory: ThresholdMemory) -> I32:
-    """The devices of the subjects that have anything going: pending, or firing."""
-    found: I32 = own.devices[memory.firing | memory.pending.unusual()]
-    return found
 
 
 def _stirred(turn: Turn) -> I64:
     """Slots, ascending, of which something may have changed, or whose devices' silence did."""
     slots = [*turn.stirred]
-    if turn.hearing.unsettled:
+    if turn.unsettled and turn.hearing.unsettled:
         mine = turn.own.slot[turn.hearing.moved]
         slots.append(mine[mine >= 0].astype(np.int64))
     every = np.sort(np.concatenate(slots))
@@ -248,7 +241,6 @@ class _Fold:
             memory.lapsed[gone.slot] = memory.firing[gone.slot]
         back = steps.take(memory.silent[steps.slot])
         memory.silent[back.slot] = False
-        memory.hushed = FORGOTTEN
         self.turn.tell(
             Change.HEARD_AGAIN,
             Cause.HEARD,
@@ -363,7 +355,6 @@ def _end(  # noqa: PLR0917 - whose alert, when, by what, why
     turn.tell(Change.CLEARED, cause, slot, since=since, at=at, value=value, ranks=ranks)
     for flags in (memory.firing, memory.silent, memory.by_silence, memory.lapsed):
         flags[slot] = False
-    memory.hushed = FORGOTTEN
     memory.ending.put(slot, FOREVER)
 
 
@@ -380,7 +371,7 @@ def _say_silent(turn: Turn, memory: ThresholdMemory, slot: I64, at: I64, value: 
     held = memory.firing[slot] & ~memory.silent[slot] & ~memory.by_silence[slot]
     went = slot[held]
     memory.silent[went] = True
-    memory.hushed = FORGOTTEN
+    turn.newest.astir.silent[turn.own.devices.take(went)] = True
     turn.tell(
         Change.WENT_SILENT,
         Cause.SENSOR_SILENT,

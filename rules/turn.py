@@ -49,7 +49,12 @@ class Turn:
 
     def hold(self, slots: Slots) -> None:
         """Have calm readings looked at too of each slot's one device, until they end it."""
-        self.newest.flags[self._cells(slots)] = True
+        self.newest.astir.cell[self._cells(slots)] = True
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether a silence may matter to it that ended, or moved other than to later."""
+        return self.own.metric in self.screened.unsettled
 
     def _cells(self, slots: Slots) -> I64:
         return self.plan.cells.of(self.own.devices.take(slots), self.own.metric)

@@ -14,6 +14,7 @@ from rules.calendar import Active, Calendar
 from rules.expression import parse
 from rules.listening import listen
 from rules.model import Grade, Judging, NoData, Severity
+from rules.newest import Astir
 from rules.plan import make_plan
 from rules.screen import screen
 from rules.spans import Points, SpanMemory, fold, fresh_spans, tick, verdicts
@@ -179,8 +180,8 @@ def make_turn(no_data: NoData = NoData.HOLD) -> Turn:
     state = fresh(plan, 0)
     hearing = listen(plan, Batch.empty(), state.silence, seconds(0))
     newest = state.newest
-    newest.stirred = np.zeros(len(plan.cells), np.bool_)
-    screened = screen(plan.cells, hearing, newest, np.empty(0, np.int64))
+    newest.stirred = Astir.nothing(plan.cells)
+    screened = screen(plan.cells, hearing, hearing, newest)
     return Turn(plan, plan.rules[0], hearing, state.silence, newest, screened)
 
 
