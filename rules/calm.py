@@ -1,12 +1,13 @@
 """Between which numbers the conditions of rules are certainly not true: most readings lie there."""
 
-from collections.abc import Iterable
-from math import inf, nextafter
+from collections.abc import Iterable, Mapping
+from math import inf, isfinite, nextafter
 from typing import NamedTuple, TypeAlias
 
+import numpy as np
+
 from rules.expression import Expression
-from rules.finite import constant
-from rules.tree import Both, Compare, Condition, Not, Truth, Value
+from rules.tree import Attribute, Both, Compare, Condition, Not, Term, Truth, Value, walk
 
 Ranges: TypeAlias = tuple[tuple[float, float], ...]
 """Finite numbers, both ends included, ascending, apart from one another."""
@@ -19,45 +20,62 @@ NOWHERE = (inf, -inf)
 """The range in which nothing lies."""
 
 
-def calm_range(expressions: Iterable[Expression], low: float, high: float) -> tuple[float, float]:
+def calm_range(
+    expressions: Iterable[Expression],
+    low: float,
+    high: float,
+    attributes: Mapping[str, float] | None = None,
+) -> tuple[float, float]:
     """The widest range of finite numbers, as far as it lies between `low` and `high`, where none
-    of these holds, whatever the device; NOWHERE where there is none.
+    of these holds for a device with these attributes, or without any for whatever device; NOWHERE
+    where there is none.
     """
-    calm: Ranges = _ALL
+    calm, known = _ALL, attributes or {}
     for expression in expressions:
-        calm = _both(calm, _not(_truth(expression.root).may))
+        calm = _both(calm, _not(_truth(expression.root, known).may))
     return max(calm, key=lambda part: min(part[1], high) - max(part[0], low), default=NOWHERE)
 
 
 class _Truth(NamedTuple):
-    """Where a condition holds whatever the device, and where it may for some devices."""
+    """Where a condition certainly holds, and where it may, with what is known of the device."""
 
     must: Ranges
     may: Ranges
 
 
-def _truth(node: Condition) -> _Truth:
+def _truth(node: Condition, known: Mapping[str, float]) -> _Truth:
     if isinstance(node, Truth):
         return _Truth(_ALL, _ALL) if node.value else _Truth((), ())
     if isinstance(node, Compare):
-        return _compared(node)
+        return _compared(node, known)
     if isinstance(node, Not):
-        inner = _truth(node.inner)
+        inner = _truth(node.inner, known)
         return _Truth(_not(inner.may), _not(inner.must))
-    left, right = _truth(node.left), _truth(node.right)
+    left, right = _truth(node.left, known), _truth(node.right, known)
     join = _both if isinstance(node, Both) else _either
     return _Truth(join(left.must, right.must), join(left.may, right.may))
 
 
-def _compared(node: Compare) -> _Truth:
-    left, right = constant(node.left), constant(node.right)
+def _compared(node: Compare, known: Mapping[str, float]) -> _Truth:
+    left, right = _number(node.left, known), _number(node.right, known)
     if isinstance(node.left, Value) and right is not None:
-        known = _beside(node.sign, float(right))
-        return _Truth(known, known)
-    if isinstance(node.right, Value) and left is not None:
-        known = _beside(_MIRRORED[node.sign], float(left))
-        return _Truth(known, known)
-    return _Truth((), _ALL)
+        true = _beside(node.sign, right)
+    elif isinstance(node.right, Value) and left is not None:
+        true = _beside(_MIRRORED[node.sign], left)
+    else:
+        return _Truth((), _ALL)
+    return _Truth(true, true)
+
+
+def _number(node: Term, known: Mapping[str, float]) -> float | None:
+    """The finite number that a term without the value comes to; None where it does not."""
+    names = {part.name for part in walk(node) if isinstance(part, Attribute)}
+    if not names <= known.keys() or any(isinstance(part, Value) for part in walk(node)):
+        return None
+    given = {name: np.array([known[name]]) for name in names}
+    with np.errstate(all="ignore"):
+        number = float(np.asarray(node.numbers(np.zeros(1), given)).ravel()[0])
+    return number if isfinite(number) else None
 
 
 def _beside(sign: str, number: float) -> Ranges:

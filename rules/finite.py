@@ -52,7 +52,7 @@ def _mask(node: Condition) -> Mask | None:
 
 def _compared(node: Compare) -> Mask | None:
     compare = COMPARISONS[node.sign]
-    left, right = constant(node.left), constant(node.right)
+    left, right = _number(node.left), _number(node.right)
     if isinstance(node.left, Value) and right is not None:
         return lambda values: compare(values, right)
     if isinstance(node.right, Value) and left is not None:
@@ -60,7 +60,7 @@ def _compared(node: Compare) -> Mask | None:
     return None
 
 
-def constant(node: Term) -> np.float64 | None:
+def _number(node: Term) -> np.float64 | None:
     """The number as written; None for anything else, and for one too large to be finite."""
     if isinstance(node, Number) and np.isfinite(node.value):
         return np.float64(node.value)

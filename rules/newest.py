@@ -16,11 +16,14 @@ from devices.inventory import Inventory
 from devices.metric import BY_ID, BY_NAME
 from devices.reading import F64, I32, I64, Bool
 from rules.calm import NOWHERE, calm_range
+from rules.expression import Expression
 from rules.model import NoData, Rule, Threshold
 
 Rows: TypeAlias = npt.NDArray[np.intp]
 
 _WIDTH = max(BY_ID) + 1
+_MOST_SETS = 10_000
+"""Of attributes: where devices have more, one range stands for all."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,20 +31,22 @@ class Cells:
     """A number, from 0 on, for each device and metric that rules on thresholds watch.
 
     device, metric: ids, int32 (k,), by device and then by metric · first: int32 by device id, its
-    first cell · count: int64 by device id, how many it has · model: int32 by device id, where the
-    device's model begins in `offset` · offset:
-    int64, by model and metric id: how many cells after the device's first, -1 where it has none
-    low, high: float64 by metric id: between them, both included, no rule's `when` is true
-    momentary: ids of the metrics whose readings are judged each by itself: they have no cells
-    alerting: bool by metric id, where a rule may raise an alert for silence alone.
+    first cell · model: int32 by device id, where the device's model begins in `offset` and `count`
+    offset: int64, by model and metric id: how many cells after the device's first, -1 where it has
+    none · count: int64, how many a device of the model has · calm: int32 (k,), which of the ranges
+    is its own; those of momentary metrics are numbered by metric id · low, high: float64 by range:
+    between them, both included, no rule's `when` is true · momentary: ids of the metrics whose
+    readings are judged each by itself: they have no cells · alerting: bool by metric id, where a
+    rule may raise an alert for silence alone.
     """
 
     device: I32
     metric: I32
     first: I32
-    count: I64
     model: I32
     offset: I64
+    count: I64
+    calm: I32
     low: F64
     high: F64
     momentary: frozenset[int]
@@ -53,7 +58,7 @@ class Cells:
     def all_of(self, devices: I64) -> I64:
         """All cells of these devices, device by device."""
         first = self.first.take(devices).astype(np.int64)
-        count = self.count.take(devices)
+        count = self.count.take(self.model.take(devices))
         ends = count.cumsum()
         cells: I64 = np.arange(ends[-1] if len(ends) else 0)
         cells += (first - ends + count).repeat(count)
@@ -64,8 +69,10 @@ class Cells:
         return self.first.take(devices) + self.offset.take(self.model.take(devices) + metric)
 
 
-def make_cells(rules: Sequence[Rule], inventory: Inventory, size: int) -> Cells:
-    """For these rules over an inventory with device ids below `size`."""
+def make_cells(
+    rules: Sequence[Rule], inventory: Inventory, size: int, attributes: Mapping[str, F64]
+) -> Cells:
+    """For these rules over an inventory with device ids below `size`. attributes: by device id."""
     watching: dict[int, list[Threshold]] = {}
     for rule in rules:
         if isinstance(rule.condition, Threshold):
@@ -77,25 +84,54 @@ def make_cells(rules: Sequence[Rule], inventory: Inventory, size: int) -> Cells:
     ids, models = devices.ids[order], np.asarray(devices.model, np.int64)[order]
     count = counts[models]
     first, model = np.zeros(size, np.int32), np.zeros(size, np.int32)
-    counted = np.zeros(size, np.int64)
-    counted[ids] = count
     first[ids] = np.cumsum(count) - count
     model[ids] = models * _WIDTH
     within = np.arange(int(count.sum())) - np.repeat(first[ids], count)
     metric = _by_place(offset)[np.repeat(models, count), within]
-    low, high = _calm(watching)
+    device = np.repeat(ids, count).astype(np.int32)
+    calm = _Calm(device, metric)
+    for one, conditions in watching.items():
+        calm.add(one, [condition.when for condition in conditions], attributes)
     return Cells(
-        np.repeat(ids, count).astype(np.int32),
-        metric.astype(np.int32),
+        device,
+        metric,
         first,
-        counted,
         model,
         offset.ravel(),
-        low,
-        high,
+        np.repeat(counts, _WIDTH),
+        calm.which,
+        np.array(calm.low),
+        np.array(calm.high),
         momentary,
         _alerting(rules),
     )
+
+
+class _Calm:
+    """The ranges, and which each cell has."""
+
+    def __init__(self, device: I32, metric: I32) -> None:
+        self.low, self.high = [NOWHERE[0]] * _WIDTH, [NOWHERE[1]] * _WIDTH
+        self.which = metric.copy()
+        self._device, self._metric = device, metric
+
+    def add(self, metric: int, whens: Sequence[Expression], attributes: Mapping[str, F64]) -> None:
+        """The ranges of a metric: one for each set of attributes that its devices have."""
+        known = BY_ID[metric]
+        self.low[metric], self.high[metric] = calm_range(whens, known.low, known.high)
+        names = sorted(frozenset[str]().union(*(when.attributes for when in whens)))
+        mine = np.flatnonzero(self._metric == metric)
+        if not names or not len(mine):
+            return
+        table = np.column_stack([attributes[name][self._device[mine]] for name in names])
+        sets, which = np.unique(table, axis=0, return_inverse=True)
+        if len(sets) > _MOST_SETS:
+            return
+        self.which[mine] = len(self.low) + which.ravel()
+        for one in sets.tolist():
+            range_ = calm_range(whens, known.low, known.high, dict(zip(names, one, strict=True)))
+            self.low.append(range_[0])
+            self.high.append(range_[1])
 
 
 def _alerting(rules: Iterable[Rule]) -> Bool:
@@ -121,14 +157,6 @@ def _by_place(offset: I64) -> I32:
     model, metric = np.nonzero(offset >= 0)
     metrics[model, offset[model, metric]] = metric
     return metrics
-
-
-def _calm(watching: Mapping[int, Sequence[Threshold]]) -> tuple[F64, F64]:
-    low, high = np.full(_WIDTH, NOWHERE[0]), np.full(_WIDTH, NOWHERE[1])
-    for one, conditions in watching.items():
-        known = BY_ID[one]
-        low[one], high[one] = calm_range([c.when for c in conditions], known.low, known.high)
-    return low, high
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -162,7 +162,7 @@ def make_plan(rules: Sequence[Rule], inventory: Inventory, zone: tzinfo = UTC) -
         gateway,
         gateways,
         **_together(plans, inventory, gateways, size),
-        cells=make_cells(rules, inventory, size),
+        cells=make_cells(rules, inventory, size, attributes),
     )
 
 

@@ -119,8 +119,9 @@ class _Rows:
 
     def restless(self, cells: Cells, astir: Astir, back: I64) -> Rows:
         """Those that are not calm."""
-        calm = self.value >= cells.low.take(self.metric)
-        calm &= self.value <= cells.high.take(self.metric)
+        which = cells.calm.take(self.cell)
+        calm = self.value >= cells.low.take(which)
+        calm &= self.value <= cells.high.take(which)
         calm &= ~astir.cell.take(self.cell)
         if len(back):
             calm &= ~(np.isin(self.device, back) & cells.alerting.take(self.metric))

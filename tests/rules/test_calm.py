@@ -34,6 +34,12 @@ def test_the_range(texts: list[str], low: float, high: float, calm: tuple[float,
     assert made == pytest.approx(calm, rel=0, abs=0)
 
 
+def test_a_device_has_the_range_of_its_attributes() -> None:
+    whens = [parse("spo2 < 0.05 * device.capacity"), parse("spo2 > device.most")]
+    assert calm_range(whens, 0, 100, {"capacity": 100.0, "most": 80.0}) == (5.0, 80.0)
+    assert calm_range(whens, 0, 100, {"capacity": 100.0, "most": np.nan}) == NOWHERE
+
+
 def conditions() -> st.SearchStrategy[str]:
     """Conditions on a value and an attribute of the device."""
     signs = st.sampled_from(["<", "<=", ">", ">=", "==", "!="])
@@ -54,10 +60,14 @@ def conditions() -> st.SearchStrategy[str]:
     )
 
 
-@given(st.lists(conditions(), min_size=1, max_size=3), st.sampled_from([0.0, 1.0, 2.5, np.nan]))
-def test_nothing_holds_in_it(texts: list[str], attribute: float) -> None:
+@given(
+    st.lists(conditions(), min_size=1, max_size=3),
+    st.sampled_from([0.0, 1.0, 2.5, np.nan]),
+    st.booleans(),
+)
+def test_nothing_holds_in_it(texts: list[str], attribute: float, told: bool) -> None:
     expressions = [parse(text) for text in texts]
-    first, last = calm_range(expressions, 0.0, 100.0)
+    first, last = calm_range(expressions, 0.0, 100.0, {"low": attribute} if told else None)
     inside = VALUES[(first <= VALUES) & (last >= VALUES)]
     ends = np.array([first, last] if first <= last else [])
     values = np.concatenate([inside, ends])
