@@ -135,6 +135,9 @@ def fold(turn: Turn, memory: ScoreMemory, rows: Rows) -> None:
     instants, instant = _instants(slot, at)
     told = _Told(instant, column, time, hearing.value.take(rows))
     told = _last_of_each(told, hearing.device, rows)
+    if not np.count_nonzero(_again(instants.slot)):
+        _take(turn, memory, instants, told)
+        return
     for some in rounds(instants.slot):
         _take(turn, memory, *_part(instants, told, some))
 
@@ -188,8 +191,6 @@ def _last_of_each(told: _Told, device: I32, rows: Rows) -> _Told:
 
 def _part(instants: _Instants, told: _Told, which: Rows) -> tuple[_Instants, _Told]:
     """These instants, of different households, with what was said then."""
-    if len(which) == len(instants.slot):
-        return instants, told
     number = np.full(len(instants.slot), -1)
     number[which] = np.arange(len(which))
     mine = told.take((number.take(told.instant) >= 0).nonzero()[0])
@@ -237,11 +238,11 @@ def _loud(turn: Turn, memory: ScoreMemory, points: Points) -> Rows:
 def _points(turn: Turn, instants: _Instants, numbers: F64, there: Bool) -> Points:
     """What the score is from each of these instants on. there: bool (k,), where there is one."""
     rule, k = turn.own.rule, len(there)
-    chart, value = _chart_of(rule), np.full(k, np.nan)
-    verdict = np.full(k, UNKNOWN, np.int8)
-    rank = None if chart.rank is None else np.full(k, rank_of(rule), np.int8)
+    value, verdict = np.full(k, np.nan), np.full(k, UNKNOWN, np.int8)
+    rank = np.full(k, rank_of(rule), np.int8) if rule.grades else None
     known = there.nonzero()[0]
     if len(known):
+        chart = _chart_of(rule)
         total, single = news2(numbers.take(known, axis=0), _scale_2(turn, instants.slot[known]))
         place = _place(total, single)
         value[known], verdict[known] = total, chart.verdict.take(place)
