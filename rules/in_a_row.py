@@ -14,8 +14,6 @@ import numpy as np
 
 from devices.instant import FOREVER, NEVER, Micros
 from devices.reading import I64, Bool
-from rules.expression import Expression
-from rules.finite import mask_of
 from rules.hearing import rounds
 from rules.model import InARow
 from rules.places import places
@@ -117,25 +115,21 @@ def _says(turn: Turn, rows: Rows) -> tuple[Bool, Bool]:
     counts, breaks = np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
     asked = main.nonzero()[0]
     if len(asked):
-        true, false = _judged(turn, condition.when, rows.take(asked))
-        counts[asked] = true & turn.own.calendar.is_active(hearing.time.take(rows.take(asked)))
+        those = rows.take(asked)
+        true, false = turn.judge(
+            condition.when, hearing.device.take(those), hearing.value.take(those)
+        )
+        counts[asked] = true & turn.own.calendar.is_active(hearing.time.take(those))
         breaks[asked] = false & (not condition.reset_metric)
     if condition.reset_metric:
         breaks |= ~main
     if condition.reset is not None:
         asked = (~main if condition.reset_metric else main).nonzero()[0]
-        breaks[asked] = _judged(turn, condition.reset, rows.take(asked))[0]
+        those = rows.take(asked)
+        breaks[asked], _ = turn.judge(
+            condition.reset, hearing.device.take(those), hearing.value.take(those)
+        )
     return counts & ~breaks, breaks
-
-
-def _judged(turn: Turn, when: Expression, rows: Rows) -> tuple[Bool, Bool]:
-    """Where the condition is certainly true, and where certainly false."""
-    hearing = turn.hearing
-    mask = mask_of(when) if hearing.finite else None
-    if mask is not None:
-        true = mask(hearing.value.take(rows))
-        return true, ~true
-    return when.judge(hearing.value.take(rows), turn.attributes(hearing.device.take(rows)))
 
 
 def _in_order(turn: Turn, rows: Rows, steps: _Steps, which: Bool) -> _Steps:

@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from devices.instant import Micros
 from devices.reading import F64, I32, I64
+from rules.expression import Expression
+from rules.finite import mask_of
 from rules.grading import Ranks, rank_of, ranks_of
 from rules.hearing import Hearing
 from rules.model import GRAVEST_FIRST
@@ -16,7 +18,7 @@ from rules.places import places_of
 from rules.plan import Plan, RulePlan
 from rules.silence import Ids, Silence
 from rules.transition import Cause, Change, Transition
-from rules.tree import Values
+from rules.tree import Judged, Values
 
 Slots: TypeAlias = npt.NDArray[np.int32] | npt.NDArray[np.intp]
 
@@ -70,6 +72,14 @@ class Turn:
         values = of(self.own.devices.take(there))
         reduced: I64 = how.reduceat(values, starts)
         return reduced
+
+    def judge(self, when: Expression, devices: Ids, values: F64) -> Judged:
+        """Where the condition certainly holds for these values of these devices, and where not."""
+        mask = mask_of(when) if self.hearing.finite else None
+        if mask is None:
+            return when.judge(values, self.attributes(devices))
+        holds = mask(values)
+        return holds, ~holds
 
     def ranks_by(self, values: Values) -> Ranks | None:
         """The ranks of the colours at these numbers; None where all are alike."""
