@@ -12,13 +12,10 @@ from alerts.lifecycle import Decision, Reason
 from alerts.model import AlertState
 from devices.instant import Micros
 from rules.model import GRAVEST_FIRST, Severity
-from rules.transition import Cause, Change, Subject, Transition
+from rules.transition import Change, Subject, Transition
 
 rank = GRAVEST_FIRST.index
 """Of a colour: 0 is the gravest."""
-
-_OCCURRENCES = frozenset((Cause.OCCURRED, Cause.NOT_FOLLOWED))
-"""Causes of which each is news, also of an alert that stands."""
 
 
 class Key(NamedTuple):
@@ -85,7 +82,7 @@ class Effect:
     def again(self) -> bool:
         """True where it occurred once more (SOS pressed again)."""
         fired = self.decision.reason is Reason.FIRED_AGAIN
-        return fired and self.transition.cause in _OCCURRENCES
+        return fired and self.transition.cause.momentary
 
     @property
     def rises(self) -> bool:
@@ -231,6 +228,6 @@ def _after(before: Condition | None, decision: Decision, transition: Transition)
 
 def _colour(condition: Condition, transition: Transition) -> Severity:
     """That of the transition; an occurrence does not make an earlier one less grave."""
-    if transition.cause is Cause.OCCURRED:
+    if transition.cause.momentary:
         return min(condition.severity, transition.severity, key=rank)
     return transition.severity

@@ -10,42 +10,9 @@ import numpy as np
 from devices.instant import FOREVER, NEVER
 from devices.reading import I32, I64, Bool
 from rules.panes import bisect
-from rules.plan import RulePlan
+from rules.places import places_of
 from rules.silence import Rows
 from rules.turn import Slots, Turn
-
-
-def devices_of(own: RulePlan, slots: Slots) -> tuple[I32, Rows, Rows]:
-    """The devices of these slots one after another; of each its place in `slots`; the starts."""
-    counts = own.starts[slots + 1] - own.starts[slots]
-    starts = np.cumsum(counts) - counts
-    owner = np.repeat(np.arange(len(slots)), counts)
-    places = np.arange(len(owner)) - starts[owner] + own.starts[slots][owner]
-    return own.devices[places], owner, starts
-
-
-def places_of(own: RulePlan, slots: Slots, devices: I32) -> Rows:
-    """Where in `RulePlan.devices` each of these stands, given its slot."""
-    low, high = own.starts[slots], own.starts[slots + 1]
-    return bisect(own.devices, low.astype(np.int64), high.astype(np.int64), devices)
-
-
-def lag_of(turn: Turn, slots: Slots) -> I64:
-    """As `Turn.lag`, at a cost that goes by these slots, not by all."""
-    if not len(slots):
-        return np.empty(0, np.int64)
-    devices, _, starts = devices_of(turn.own, slots)
-    lag: I64 = np.maximum.reduceat(turn.silence.lag[devices], starts)
-    return lag
-
-
-def silent_at(turn: Turn, slots: Slots) -> I64:
-    """As `Turn.silent_at`, at a cost that goes by these slots, not by all."""
-    if not len(slots):
-        return np.empty(0, np.int64)
-    devices, _, starts = devices_of(turn.own, slots)
-    until: I64 = np.maximum.reduceat(turn.silence.silent_at(devices), starts)
-    return until
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,8 +36,12 @@ class Listening:
 
         That is FOREVER where nothing is known to change it; not later than the change really comes.
         """
-        devices, owner, starts = devices_of(self.turn.own, slots)
-        moments = times[owner]
+        places = places_of(self.turn.own, slots)
+        devices, starts, moments = (
+            self.turn.own.devices.take(places.there),
+            places.starts,
+            places.spread(times),
+        )
         gone = self.turn.silence.silent_at(devices)
         silent = gone < moments
         change = np.where(silent, FOREVER, gone)

@@ -8,13 +8,13 @@ none of them had fallen silent by then. What took part in a span is not counted 
 """
 
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 
 from devices.instant import FOREVER, NEVER, Micros
 from devices.metric import BY_ID
-from devices.reading import I32, I64, Bool
+from devices.reading import I64, Bool
 from rules.model import Correlation
 from rules.places import places, places_of
 from rules.silence import Rows
@@ -58,31 +58,60 @@ def fresh_correlation(n: int, m: int) -> CorrelationMemory:
     )
 
 
-def fold(turn: Turn, memory: CorrelationMemory, rows: Rows) -> None:
-    """Take these rows of the rule's metric; `memory` is changed in place."""
-    own, hearing = turn.own, turn.hearing
-    rows = rows[own.slot[hearing.device[rows]] >= 0]
-    rows = rows[~own.away[own.slot[hearing.device[rows]]]]
-    place = places(own, own.slot[hearing.device[rows]], hearing.device[rows])
-    new = hearing.time[rows] > memory.judged.values[place]
-    new[1:] &= (np.diff(place) != 0) | (np.diff(hearing.time[rows]) != 0)
-    rows, place = rows[new], place[new]
-    device, time = hearing.device[rows], hearing.time[rows]
-    when = cast("Correlation", own.rule.condition).when
-    true, false = when.judge(hearing.value[rows], turn.attributes(device))
-    true &= own.calendar.is_active(time)
-    said = np.isin(place, place[true]) | (memory.ended.values[place] == FOREVER)
-    matters = np.flatnonzero(true | false & said)
+def fold(turn: Turn, memory: CorrelationMemory, _rows: Rows) -> None:
+    """Take the rows of the rule's metric; `memory` is changed in place."""
+    own, (_, _, device, time, value, *_) = turn.own, turn.hearing.group(turn.own.metric)
+    slot = own.slot[device].astype(np.int64)
+    mine = (slot >= 0) & ~own.away.take(slot)
+    if np.count_nonzero(mine) < len(mine):
+        slot, device, time, value = slot[mine], device[mine], time[mine], value[mine]
+    place = places(own, slot, device)
+    holds = turn.judge(cast("Correlation", own.rule.condition).when, device, value)
+    asked = holds[0] | (memory.ended.values.take(place) == FOREVER)
+    if np.count_nonzero(asked):
+        events = _events(turn, memory, _Read(slot, device, place, time), holds, asked)
+        for some in _by_slot(events.slot):
+            _Group(turn, memory, int(events.slot[some[0]])).take(events.take(some))
     np.maximum.at(memory.judged.values, place, time)
-    slot = own.slot[device]
-    order = matters[np.lexsort((device[matters], time[matters], slot[matters]))]
-    for some in _by_slot(slot[order]):
-        mine = order[some]
-        group = _Group(turn, memory, int(slot[mine[0]]))
-        group.take(place[mine].tolist(), time[mine].tolist(), true[mine].tolist())
 
 
-def _by_slot(slot: I32) -> list[Rows]:
+class _Read(NamedTuple):
+    """Readings by device and time, (k,) each."""
+
+    slot: I64
+    device: I64
+    place: I64
+    time: I64
+
+
+class _Events(NamedTuple):
+    """Readings by slot and time, (k,) each. holds: whether `when` does, or does not."""
+
+    slot: I64
+    place: I64
+    time: I64
+    holds: Bool
+
+    def take(self, which: Rows) -> "_Events":
+        slot, place = self.slot.take(which), self.place.take(which)
+        return _Events(slot, place, self.time.take(which), self.holds.take(which))
+
+
+def _events(
+    turn: Turn, memory: CorrelationMemory, read: _Read, holds: tuple[Bool, Bool], asked: Bool
+) -> _Events:
+    """What matters of these, each time of a device once. asked: where it may, or `when` holds."""
+    slot, device, place, time = read
+    new = time > memory.judged.values.take(place)
+    new[1:] &= (device[1:] != device[:-1]) | (time[1:] != time[:-1])
+    true = holds[0] & turn.own.calendar.is_active(time)
+    asked = new & (asked & ~holds[0] | true)
+    which = (new & np.isin(place, place[asked]) & (true | holds[1])).nonzero()[0]
+    which = which[np.lexsort((device[which], time[which], slot[which]))]
+    return _Events(slot[which], place[which], time[which], true[which])
+
+
+def _by_slot(slot: I64) -> list[Rows]:
     """The rows of each run of equal slots."""
     if not len(slot):
         return []
@@ -101,9 +130,10 @@ class _Group:
         self._lasts = not BY_ID[turn.own.metric].occurs
         self._earliest_end = self._newest() + self._condition.within if self._firing else FOREVER
 
-    def take(self, places: list[int], times: list[Micros], true: list[bool]) -> None:
-        """Events by time: whether `when` holds for the reading of this device."""
-        for place, time, holds in zip(places, times, true, strict=True):
+    def take(self, events: _Events) -> None:
+        """Events of the slot, by time."""
+        columns = (events.place, events.time, events.holds)
+        for place, time, holds in zip(*(c.tolist() for c in columns), strict=True):
             if holds:
                 self._hold(place - self._start, time)
             elif self._ended[place - self._start] == FOREVER:

@@ -13,7 +13,7 @@ from typing import cast
 import numpy as np
 
 from devices.instant import FOREVER, NEVER, Micros
-from devices.reading import I32, I64, Bool
+from devices.reading import I64, Bool
 from rules.hearing import rounds
 from rules.model import InARow
 from rules.places import places
@@ -60,50 +60,109 @@ def fresh_in_a_row(n: int, m: int) -> InARowMemory:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Steps:
-    """Readings that count or reset, by slot and time, (k,) each."""
+    """Readings, (k,) each. counts, breaks: whether each does; some do neither."""
 
-    slot: I32
+    slot: I64
     time: I64
     counts: Bool
+    breaks: Bool
 
-    def take(self, rows: Rows | Bool) -> "_Steps":
-        return _Steps(self.slot[rows], self.time[rows], self.counts[rows])
+    def take(self, rows: Rows) -> "_Steps":
+        slot, time = self.slot.take(rows), self.time.take(rows)
+        return _Steps(slot, time, self.counts.take(rows), self.breaks.take(rows))
 
 
 def fold(turn: Turn, memory: InARowMemory, rows: Rows) -> None:
     """Take these rows of the rule's metrics; `memory` is changed in place."""
-    own, hearing = turn.own, turn.hearing
-    rows = rows[own.slot[hearing.device[rows]] >= 0]
-    rows = rows[~own.away[own.slot[hearing.device[rows]]]]
-    device = hearing.device[rows]
-    place = places(own, own.slot[device], device)
-    later = hearing.time[rows] > memory.judged.values[place]
-    rows, place = rows[later], place[later]
-    steps = _steps(turn, rows)
-    for some in rounds(steps.slot):
-        _apply(turn, memory, steps.take(some))
-    np.maximum.at(memory.judged.values, place, hearing.time[rows])
+    hearing = turn.hearing
+    device, time = hearing.device.take(rows), hearing.time.take(rows)
+    slot = turn.own.slot[device].astype(np.int64)
+    mine = (slot >= 0) & ~turn.own.away.take(slot)
+    if np.count_nonzero(mine) < len(rows):
+        rows, slot, device, time = rows[mine], slot[mine], device[mine], time[mine]
+    place = places(turn.own, slot, device)
+    later = time > memory.judged.values.take(place)
+    if np.count_nonzero(later) < len(rows):
+        rows, slot, place, time = rows[later], slot[later], place[later], time[later]
+    if not len(rows):
+        return
+    steps = _Steps(slot, time, *_says(turn, rows))
+    running = memory.count.unusual(slot) | memory.firing.take(slot)
+    if np.count_nonzero(running) or np.count_nonzero(steps.counts):
+        running = _among(slot, slot[running | steps.counts])
+        stirring = _in_order(turn, rows, steps, running)
+        for some in rounds(stirring.slot):
+            _apply(turn, memory, stirring.take(some))
+    _pass(memory, steps, (steps.breaks & ~running).nonzero()[0])
+    if (place[1:] > place[:-1]).all():
+        memory.judged.values[place] = time
+    else:
+        np.maximum.at(memory.judged.values, place, time)
 
 
-def _steps(turn: Turn, rows: Rows) -> _Steps:
+def _among(slot: I64, some: I64) -> Bool:
+    """Which of these slots, (k,), are among some, of which there are few."""
+    ones = np.unique(some)
+    found = np.minimum(ones.searchsorted(slot), len(ones) - 1)
+    among: Bool = ones.take(found) == slot
+    return among
+
+
+def _says(turn: Turn, rows: Rows) -> tuple[Bool, Bool]:
+    """Which of these rows count, and which break the row: two bool (k,)."""
     hearing, condition = turn.hearing, cast("InARow", turn.own.rule.condition)
-    device, time = hearing.device[rows], hearing.time[rows]
-    slot, main = turn.own.slot[device], hearing.metric[rows] == turn.own.metric
-    order = np.lexsort((device, ~main, time, slot))
-    key = np.column_stack([slot[order], time[order], ~main[order], device[order]])
-    new = np.ones(len(order), np.bool_)
-    new[1:] = (np.diff(key, axis=0) != 0).any(axis=1)
-    order = order[new]
-    rows, device, main = rows[order], device[order], main[order]
-    value, attributes = hearing.value[rows], turn.attributes(device)
-    true, false = condition.when.judge(value, attributes)
-    breaks = ~main if condition.reset_metric else main & false
+    main = hearing.metric.take(rows) == turn.own.metric
+    counts, breaks = np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
+    asked = main.nonzero()[0]
+    if len(asked):
+        those = rows.take(asked)
+        true, false = turn.judge(
+            condition.when, hearing.device.take(those), hearing.value.take(those)
+        )
+        counts[asked] = true & turn.own.calendar.is_active(hearing.time.take(those))
+        breaks[asked] = false & (not condition.reset_metric)
+    if condition.reset_metric:
+        breaks |= ~main
     if condition.reset is not None:
-        breaks = condition.reset.evaluate(value, attributes)
-        breaks &= ~main if condition.reset_metric else main
-    counts = true & main & ~breaks & turn.own.calendar.is_active(time[order])
-    steps = _Steps(slot[order], time[order], counts)
-    return steps.take(counts | breaks)
+        asked = (~main if condition.reset_metric else main).nonzero()[0]
+        those = rows.take(asked)
+        breaks[asked], _ = turn.judge(
+            condition.reset, hearing.device.take(those), hearing.value.take(those)
+        )
+    return counts & ~breaks, breaks
+
+
+def _in_order(turn: Turn, rows: Rows, steps: _Steps, which: Bool) -> _Steps:
+    """These steps, those that count or break, by slot and time; of one instant breaks last.
+
+    rows: of the steps. What a device says twice of a metric and instant counts once.
+    """
+    hearing, kept = turn.hearing, which.nonzero()[0]
+    said = np.column_stack(
+        (
+            steps.slot[kept],
+            steps.time[kept],
+            hearing.metric[rows[kept]] != turn.own.metric,
+            hearing.device[rows[kept]],
+        )
+    )
+    order = np.lexsort(said.T[::-1])
+    once = np.ones(len(order), np.bool_)
+    once[1:] = (said[order[1:]] != said[order[:-1]]).any(axis=1)
+    steps = steps.take(kept[order[once]])
+    return steps.take((steps.counts | steps.breaks).nonzero()[0])
+
+
+def _pass(memory: InARowMemory, steps: _Steps, which: Rows) -> None:
+    """Breaks where there is no row: only their time is remembered."""
+    if not len(which):
+        return
+    slot, time = steps.slot.take(which), steps.time.take(which)
+    if np.count_nonzero(slot[1:] <= slot[:-1]):
+        order = np.lexsort((time, slot))
+        last = order[np.append(slot[order[1:]] != slot[order[:-1]], True)]
+        slot, time = slot.take(last), time.take(last)
+    memory.last[slot] = np.maximum(memory.last[slot], time)
 
 
 def _apply(turn: Turn, memory: InARowMemory, steps: _Steps) -> None:
@@ -111,12 +170,16 @@ def _apply(turn: Turn, memory: InARowMemory, steps: _Steps) -> None:
     slot = steps.slot
     time = np.maximum(steps.time, memory.last[slot])
     memory.last[slot] = time
-    _expire(turn, memory, slot, time)
-    _count(turn, memory, slot[steps.counts], time[steps.counts])
-    _reset(turn, memory, slot[~steps.counts], time[~steps.counts])
+    if np.count_nonzero(memory.firing.take(slot)):
+        _expire(turn, memory, slot, time)
+    counts = np.count_nonzero(steps.counts)
+    if counts:
+        _count(turn, memory, slot[steps.counts], time[steps.counts])
+    if counts < len(slot):
+        _reset(turn, memory, slot[steps.breaks], time[steps.breaks])
 
 
-def _count(turn: Turn, memory: InARowMemory, slot: I32, time: I64) -> None:
+def _count(turn: Turn, memory: InARowMemory, slot: I64, time: I64) -> None:
     needed = cast("InARow", turn.own.rule.condition).count
     count = np.minimum(memory.count[slot] + 1, needed).astype(np.int32)
     memory.count[slot] = count
@@ -125,17 +188,19 @@ def _count(turn: Turn, memory: InARowMemory, slot: I32, time: I64) -> None:
     memory.first[slot[begins]] = time[begins]
     reached = (count == needed) & ~memory.firing[slot]
     ready = slot[reached]
+    if not len(ready):
+        return
     memory.firing[ready] = True
     memory.since[ready] = since = memory.first[ready]
-    if len(ready):
-        memory.earliest = FORGOTTEN
+    memory.earliest = FORGOTTEN
     value = count[reached].astype(np.float64)
     turn.tell(Change.FIRED, Cause.COUNT_REACHED, ready, since=since, at=time[reached], value=value)
 
 
-def _reset(turn: Turn, memory: InARowMemory, slot: I32, time: I64) -> None:
+def _reset(turn: Turn, memory: InARowMemory, slot: I64, time: I64) -> None:
     firing = memory.firing[slot]
-    _clear(turn, memory, slot[firing], time[firing], Cause.CONDITION_ENDED)
+    if np.count_nonzero(firing):
+        _clear(turn, memory, slot[firing], time[firing], Cause.CONDITION_ENDED)
     memory.count.put(slot, 0)
 
 
@@ -145,7 +210,7 @@ def _clear(turn: Turn, memory: InARowMemory, slot: Slots, at: I64, cause: Cause)
     turn.tell(Change.CLEARED, cause, slot, since=memory.since[slot], at=at)
 
 
-def _expire(turn: Turn, memory: InARowMemory, slot: I32, time: I64) -> None:
+def _expire(turn: Turn, memory: InARowMemory, slot: I64, time: I64) -> None:
     """End, before readings at these times, what had ended by then and was heard to the end."""
     clear_after = cast("InARow", turn.own.rule.condition).clear_after
     if not clear_after:

@@ -16,9 +16,6 @@ from rules.state import State
 from rules.transition import Cause, Change, Subject, Transition
 from rules.turn import Turn
 
-_OCCURRENCES = frozenset((Cause.OCCURRED, Cause.NOT_FOLLOWED))
-"""Causes of what is over as soon as it is told."""
-
 _ENDS = frozenset({Change.CLEARED, Change.WITHDRAWN})
 
 
@@ -64,7 +61,7 @@ class _Scene:
         if number not in self._changes:
             found: dict[int, list[Transition]] = {}
             for t in self.turns[number].said:
-                fired = t.change is Change.FIRED and t.cause not in _OCCURRENCES
+                fired = t.change is Change.FIRED and not t.cause.momentary
                 if fired or t.change in _ENDS:
                     found.setdefault(t.subject.id, []).append(t)
             for told in found.values():
@@ -132,7 +129,7 @@ class _Inhibited:
         """Whether this is not told; what is to be remembered of it is in `held`."""
         if said.change is Change.FIRED:
             quiet = self._inhibited(around, said.at)
-            if quiet and said.cause not in _OCCURRENCES:
+            if quiet and not said.cause.momentary:
                 self.held[subject] = Held.of(said)
             return quiet
         held = self.held.get(subject)

@@ -18,7 +18,7 @@ from devices.metric import BY_ID, BY_NAME
 from devices.reading import I32, I64, Bool
 from devices.token import NOBODY
 from rules.model import Joined
-from rules.panes import bisect
+from rules.places import places
 from rules.plan import RulePlan
 from rules.sequence_memory import MissingMemory, SequenceMemory, WithoutMemory
 from rules.silence import Rows
@@ -121,7 +121,7 @@ def _silences(turn: Turn) -> list[Moment]:
     hearing = turn.hearing
     rows = np.flatnonzero(hearing.gap)
     rows = rows[turn.own.slot[hearing.device[rows]] >= 0]
-    rows = rows[_excusing(turn)[places(turn.own, hearing.device[rows])]]
+    rows = rows[_excusing(turn)[_places(turn.own, hearing.device[rows])]]
     return _moments(turn, rows, SILENCE, hearing.until[rows])
 
 
@@ -156,7 +156,7 @@ def _begins(turn: Turn, memory: JoinedMemory, part: int, rows: Rows, state: Stat
     """
     hearing, begins = turn.hearing, np.zeros(len(rows), np.bool_)
     device, time = hearing.device[rows], hearing.time[rows]
-    place = places(turn.own, device)
+    place = _places(turn.own, device)
     new = time > memory.judged.values[place, part]
     new[1:] &= (device[1:] != device[:-1]) | (time[1:] != time[:-1])
     kept = np.flatnonzero(new)
@@ -184,17 +184,15 @@ def _forget_held(turn: Turn, memory: JoinedMemory) -> None:
     if not len(gap):
         return
     metrics = [BY_NAME[part.metric].id for part in _condition(turn).parts]
-    place, time = places(turn.own, hearing.device[gap]), hearing.time[gap]
+    place, time = _places(turn.own, hearing.device[gap]), hearing.time[gap]
     for part in range(len(metrics)):
         unknown = memory.judged.values[place, part] < time
         memory.held.values[place[unknown], part] = UNKNOWN
 
 
-def places(own: RulePlan, device: I32) -> I64:
+def _places(own: RulePlan, device: I32 | I64) -> I64:
     """Where in `RulePlan.devices` each of these devices, all the rule's own, stands, (k,)."""
-    slot = own.slot[device]
-    low, high = own.starts[slot].astype(np.int64), own.starts[slot + 1].astype(np.int64)
-    return bisect(own.devices, low, high, device)
+    return places(own, own.slot[device], device)
 
 
 def touched(turn: Turn, table: Table, found: Sequence[Moment]) -> Bool:

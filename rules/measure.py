@@ -18,7 +18,7 @@ import numpy as np
 from devices.instant import FOREVER, HOUR, NEVER, Micros
 from devices.reading import F64, I32, I64
 from rules import baseline, spans
-from rules.audible import Listening, lag_of, places_of, silent_at
+from rules.audible import Listening
 from rules.hearing import rounds
 from rules.measured import (
     BaselineMemory,
@@ -36,6 +36,7 @@ from rules.measured import (
 )
 from rules.model import Baseline, Rule
 from rules.panes import Panes
+from rules.places import places
 from rules.silence import Rows
 from rules.spans import FORGOTTEN, Points, verdicts
 from rules.table import Table
@@ -57,7 +58,7 @@ def fold(turn: Turn, memory: MeasureMemory, rows: Rows) -> None:
         rows, slot, numbers = rows[grown], slot[grown], growth
     time, heard = hearing.time[rows], hearing.heard[rows]
     pane = time // panes.step
-    settled = heard - np.minimum(lag_of(turn, slot), panes.patience)
+    settled = heard - np.minimum(turn.lag(slot), panes.patience)
     start = np.maximum(pane + 1, panes.first_from(settled))
     late = np.maximum(start, memory.first[slot]) > pane + panes.count
     order = np.lexsort((hearing.device[rows], time, start, slot))
@@ -81,7 +82,7 @@ def _chosen(turn: Turn, rows: Rows) -> Rows:
 def _growth(turn: Turn, memory: GrowthMemory, rows: Rows, slot: I32) -> tuple[Rows, F64]:
     """Which of these rows of counters tell of growth, and how much; what each read last is kept."""
     hearing = turn.hearing
-    place = places_of(turn.own, slot, hearing.device[rows])
+    place = places(turn.own, slot, hearing.device[rows])
     last_time, last_number = memory.last_time.values, memory.last_number.values
     later = np.flatnonzero(hearing.time[rows] > last_time[place])
     place, time, number = place[later], hearing.time[rows[later]], hearing.value[rows[later]]
@@ -133,14 +134,14 @@ class _Looking:
         memory = self.memory
         if memory.look == FORGOTTEN:
             known = np.flatnonzero(~memory.hushed).astype(np.int32)
-            step = self.panes.first_after(silent_at(self.turn, known))
+            step = self.panes.first_after(self.turn.silent_at(known))
             self._wake(known, np.maximum(step, self._settled(known)))
         if memory.hushed.any():
             slot, time = self.listening.heard()
             hushed = memory.hushed[slot]
             self._wake(slot[hushed], self.panes.first_from(time[hushed]))
         slot, time, heard = self.listening.left()
-        settled = heard - np.minimum(lag_of(self.turn, slot), self.panes.patience)
+        settled = heard - np.minimum(self.turn.lag(slot), self.panes.patience)
         step = np.maximum(self.panes.first_after(time), self.panes.first_from(settled))
         self._wake(slot, step)
 
@@ -223,7 +224,7 @@ class _Looking:
 
     def _settled(self, slots: I32) -> I64:
         """The last step of each up to whose end everything has been heard."""
-        lag = np.minimum(lag_of(self.turn, slots), self.panes.patience)
+        lag = np.minimum(self.turn.lag(slots), self.panes.patience)
         return self.panes.last_before(self.now - lag)
 
     def _look(self, slots: I32, until: I64) -> None:

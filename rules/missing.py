@@ -84,14 +84,14 @@ def _condition(turn: Turn) -> Missing:
 
 
 def _fire(turn: Turn, memory: MissingMemory, slot: int, since: Micros, device: int) -> None:
-    condition, subject = _condition(turn), turn.own.subject(slot)
+    condition, subject, cause = _condition(turn), turn.own.subject(slot), Cause.NOT_FOLLOWED
     if condition.same.named:
-        subject = Subject(SubjectKind.DEVICE, device)
+        subject, cause = Subject(SubjectKind.DEVICE, device), Cause.UNANSWERED
     else:
         memory.firing[slot] = True
         memory.since[[slot]] = since
     at = since + condition.within
-    _tell(turn, subject, Change.FIRED, Cause.NOT_FOLLOWED, (since, at, device))
+    _tell(turn, subject, Change.FIRED, cause, (since, at, device))
 
 
 def _tell(

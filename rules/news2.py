@@ -7,9 +7,8 @@ chart is written in whole numbers, a temperature in tenths of a degree: values a
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from devices.reading import F64, Bool
+from devices.reading import F64, I64, Bool
 
 RESPIRATION, SPO2, OXYGEN, SYSTOLIC, PULSE, CONSCIOUSNESS, TEMPERATURE = range(7)
 """Columns of the parameters, in the order of the chart."""
@@ -28,54 +27,57 @@ PARAMETERS = (
 MOST = 20
 """No total is higher."""
 
+MOST_OF_ONE = 3
+"""No score of one parameter is higher."""
+
 
 class Bands(NamedTuple):
     """Scores of ranges: `scores[i]` up to and with `upto[i]`, the last one beyond."""
 
-    upto: tuple[float, ...]
-    scores: tuple[float, ...]
+    upto: tuple[int, ...]
+    scores: tuple[int, ...]
 
-    def of(self, numbers: F64) -> F64:
+    def of(self, numbers: I64) -> I64:
         """The score of each of these, (k,)."""
         places = np.searchsorted(np.array(self.upto), numbers, side="left")
         return np.array(self.scores)[places]
 
 
-_RESPIRATION = Bands((8, 11, 20, 24), (3, 1, 0, 2, 3))
-_SCALE_1 = Bands((91, 93, 95), (3, 2, 1, 0))
+_WHOLE = 392
+"""Beyond this less one no score changes any more."""
+
+_COLUMNS = (
+    Bands((8, 11, 20, 24), (3, 1, 0, 2, 3)),
+    Bands((91, 93, 95), (3, 2, 1, 0)),
+    Bands((0,), (0, 2)),
+    Bands((90, 100, 110, 219), (3, 2, 1, 0, 3)),
+    Bands((40, 50, 90, 110, 130), (3, 1, 0, 1, 2, 3)),
+    Bands((0,), (0, 3)),
+    Bands((350, 360, 380, 390), (3, 1, 0, 1, 2)),
+)
 _SCALE_2_ON_AIR = Bands((83, 85, 87), (3, 2, 1, 0))
 _SCALE_2_ON_OXYGEN = Bands((83, 85, 87, 92, 94, 96), (3, 2, 1, 0, 1, 2, 3))
-_SYSTOLIC = Bands((90, 100, 110, 219), (3, 2, 1, 0, 3))
-_PULSE = Bands((40, 50, 90, 110, 130), (3, 1, 0, 1, 2, 3))
-_TENTHS = Bands((350, 360, 380, 390), (3, 1, 0, 1, 2))
-_ON_OXYGEN, _NOT_ALERT = 2.0, 3.0
+
+_ALL = (*_COLUMNS, _SCALE_2_ON_AIR, _SCALE_2_ON_OXYGEN)
+_POINTS = np.concatenate([bands.of(np.arange(_WHOLE)) for bands in _ALL])
+_BEGINS = np.arange(len(_COLUMNS)) * _WHOLE
+_TENTHS = np.where(np.arange(len(_COLUMNS)) == TEMPERATURE, 10.0, 1.0)
 
 
-def news2(numbers: F64, scale_2: Bool) -> tuple[F64, F64]:
+def news2(numbers: F64, scale_2: Bool) -> tuple[I64, I64]:
     """The total and the largest single score, (k,) each.
 
     numbers: (k, 7), by the columns above, in the units of their metrics; oxygen above 0 L/min is
     supplemental, consciousness above 0 is not alert · scale_2: (k,), for whom SpO2 is judged by
     scale 2, as is prescribed in hypercapnic respiratory failure.
     """
-    scores = _scores(numbers, scale_2)
-    return scores.sum(axis=1), scores.max(axis=1, initial=0.0)
-
-
-def _scores(numbers: F64, scale_2: Bool) -> npt.NDArray[np.float64]:
-    whole = np.rint(numbers)
+    whole = np.rint(numbers * _TENTHS)
     oxygen = numbers[:, OXYGEN] > 0
-    scores = np.empty_like(numbers)
-    scores[:, RESPIRATION] = _RESPIRATION.of(whole[:, RESPIRATION])
-    scores[:, SPO2] = _spo2(whole[:, SPO2], oxygen, scale_2)
-    scores[:, OXYGEN] = oxygen * _ON_OXYGEN
-    scores[:, SYSTOLIC] = _SYSTOLIC.of(whole[:, SYSTOLIC])
-    scores[:, PULSE] = _PULSE.of(whole[:, PULSE])
-    scores[:, CONSCIOUSNESS] = (numbers[:, CONSCIOUSNESS] > 0) * _NOT_ALERT
-    scores[:, TEMPERATURE] = _TENTHS.of(np.rint(numbers[:, TEMPERATURE] * 10))
-    return scores
-
-
-def _spo2(percent: F64, oxygen: Bool, scale_2: Bool) -> F64:
-    by_2 = np.where(oxygen, _SCALE_2_ON_OXYGEN.of(percent), _SCALE_2_ON_AIR.of(percent))
-    return np.where(scale_2, by_2, _SCALE_1.of(percent))
+    whole[:, OXYGEN] = oxygen
+    whole[:, CONSCIOUSNESS] = numbers[:, CONSCIOUSNESS] > 0
+    place = np.fmax(np.fmin(whole, _WHOLE - 1), 0).astype(np.int64)
+    place += _BEGINS
+    if np.count_nonzero(scale_2):
+        place[:, SPO2] += np.where(scale_2, (len(_COLUMNS) - SPO2 + oxygen) * _WHOLE, 0)
+    scores = _POINTS.take(place)
+    return scores.sum(axis=1), scores.max(axis=1, initial=0)

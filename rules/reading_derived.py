@@ -11,7 +11,7 @@ from devices.suggest import did_you_mean
 from rules.entry import Entry
 from rules.expression import Expression
 from rules.model import Correlation, InARow, Occupancy, Per, Score, SubjectKind, Watch
-from rules.news2 import MOST, PARAMETERS
+from rules.news2 import MOST, MOST_OF_ONE, PARAMETERS
 from rules.parts import over_value, read_per, required
 from rules.reading_judging import JUDGING_KEYS, read_judging
 from rules.score import ASSUMABLE
@@ -36,7 +36,6 @@ CORRELATION_KEYS = frozenset({"devices", "within", "when", "per"})
 
 LONGEST_ROW = MOST_DEVICES = 1_000
 
-_MOST_OF_ONE = 3
 _SIZES = (1, 2, 3, 5, 8, 10, 20, 50, 100, 1_000, 10_000, 100_000)
 _STEPS = 200
 
@@ -63,7 +62,7 @@ def _possible_scores() -> Mapping[str, F64]:
     """Seven scores of at most 3 each make any total from the largest to seven times it."""
     total, single = (
         grid.ravel().astype(np.float64)
-        for grid in np.meshgrid(np.arange(MOST + 1), np.arange(_MOST_OF_ONE + 1))
+        for grid in np.meshgrid(np.arange(MOST + 1), np.arange(MOST_OF_ONE + 1))
     )
     fits = (single <= total) & (total <= single * len(PARAMETERS))
     total, single = total[fits], single[fits]

@@ -29,7 +29,7 @@ from rules.silence import Rows
 from rules.spans import FORGOTTEN, Points, SpanMemory, fresh_spans, verdicts
 from rules.sparse import Sparse
 from rules.table import Table
-from rules.transition import Cause, Change, Transition
+from rules.transition import Change, Transition
 from rules.turn import Slots, Turn
 
 COLOURS = tuple(Severity)
@@ -99,7 +99,7 @@ def feed(turn: Turn, memory: RiskMemory, others: Sequence[tuple[Turn, Firing]]) 
 def _note(memory: RiskMemory, other: Turn, area: Sparse[np.int32]) -> None:
     if about(other.own.rule) is not other.own.rule.condition.per.subject:
         return  # each is of a moment, about a device that a name led to
-    said = [t for t in other.said if t.change in _CHANGES and t.cause is not Cause.OCCURRED]
+    said = [t for t in other.said if t.change in _CHANGES and not t.cause.momentary]
     if not said:
         return
     ids = np.array([t.subject.id for t in said], np.int32)

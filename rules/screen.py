@@ -76,9 +76,11 @@ def _devices(hearing: Hearing, beats: Hearing, words: Callable[[Hearing], Rows])
 
 def _returned(device: I64, astir: Astir) -> bool:
     """Whether of any of these, heard anew, WENT_SILENT was said."""
-    returned = device[astir.silent.take(device)]
-    astir.silent[returned] = False
-    return len(returned) > 0
+    silent = astir.silent.take(device)
+    if not np.count_nonzero(silent):
+        return False
+    astir.silent[device[silent]] = False
+    return True
 
 
 def _unsettled(cells: Cells, devices: I64, astir: Astir) -> frozenset[int]:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from devices.instant import FOREVER, NEVER, Micros
-from devices.reading import F64, I32, I64, Bool
+from devices.reading import F64, I64, Bool
 from rules.grading import Ranks, rank_of
 from rules.hearing import rounds
 from rules.model import Judging, NoData
@@ -87,7 +87,7 @@ class Points:
     are alike.
     """
 
-    slot: I32
+    slot: Slots
     time: I64
     value: F64
     verdict: Verdicts
@@ -142,11 +142,12 @@ def fold(
     for rows in rounds((steps := here.take(_matters(here))).slot):
         folding.apply(steps.take(rows))
     last = _ends(points.slot)
-    memory.heard[points.slot[last]] = points.time[last]
+    slots = points.slot[last]
+    memory.heard[slots] = points.time[last]
     known = points.take(points.verdict != UNKNOWN)
     last = _ends(known.slot)
     memory.value[known.slot[last]] = known.value[last]
-    memory.earliest = min(memory.earliest, _soonest(turn, memory, np.unique(points.slot), how))
+    memory.earliest = min(memory.earliest, _soonest(turn, memory, slots, how))
 
 
 def _lively(turn: Turn, memory: SpanMemory, points: Points) -> Bool:
@@ -156,7 +157,7 @@ def _lively(turn: Turn, memory: SpanMemory, points: Points) -> Bool:
         (points.verdict == TRUE) | memory.firing[slot] | (memory.pending[slot] != FOREVER)
     )
     if turn.own.rule.no_data is NoData.ALERT:
-        lively |= points.verdict == UNKNOWN
+        lively |= (points.verdict == UNKNOWN) | (points.rank is not None)
     lively &= ~turn.own.away[slot]
     if not lively.any():
         return lively
@@ -188,7 +189,7 @@ def tick(
     memory.earliest = _soonest(turn, memory, slot, how)
 
 
-def _soonest(turn: Turn, memory: SpanMemory, slot: I32 | I64, how: Judging) -> Micros:
+def _soonest(turn: Turn, memory: SpanMemory, slot: Slots, how: Judging) -> Micros:
     firing = memory.firing[slot]
     pending, calm = memory.pending[slot][~firing], memory.calm[slot][firing]
     fires = int(turn.own.calendar.due(pending, how.lasting).min(initial=FOREVER))
@@ -203,7 +204,7 @@ def _in_order(points: Points, memory: SpanMemory) -> Points:
     return points.take(~np.append(same, False)) if same.any() else points
 
 
-def _ends(slot: I32) -> Rows:
+def _ends(slot: Slots) -> Rows:
     """The last row of each run."""
     last = np.ones(len(slot), np.bool_)
     last[:-1] = slot[1:] != slot[:-1]
@@ -246,7 +247,7 @@ class _Folding:
             self._true(known.take(true))
             self._other(known.take(~true))
 
-    def due(self, slot: I32, until: I64) -> None:
+    def due(self, slot: Slots, until: I64) -> None:
         """Fire and clear what has lasted for long enough by these moments."""
         memory, how = self.memory, self.how
         firing = memory.firing[slot]
@@ -320,13 +321,13 @@ class _Folding:
         self._tell(Change.HEARD_AGAIN, Cause.HEARD, back.slot, since, back.time, back.value)
 
     def _fire(
-        self, slot: I32, since: I64, at: I64, value: F64, cause: Cause = Cause.CONDITION_HELD
+        self, slot: Slots, since: I64, at: I64, value: F64, cause: Cause = Cause.CONDITION_HELD
     ) -> None:
         self.memory.firing[slot] = True
         self.memory.since[slot] = since
         self._tell(Change.FIRED, cause, slot, since, at, value)
 
-    def _clear(self, slot: I32, at: I64, value: F64, cause: Cause) -> None:
+    def _clear(self, slot: Slots, at: I64, value: F64, cause: Cause) -> None:
         memory = self.memory
         self._tell(Change.CLEARED, cause, slot, memory.since[slot], at, value)
         memory.calm.put(slot, FOREVER)
@@ -334,7 +335,7 @@ class _Folding:
             flags[slot] = False
 
     def _tell(  # noqa: PLR0917
-        self, change: Change, cause: Cause, slot: I32, since: I64, at: I64, value: F64
+        self, change: Change, cause: Cause, slot: Slots, since: I64, at: I64, value: F64
     ) -> None:
         devices = None if self.causes is None or not len(slot) else self.causes(slot, at)
         ranks = self._ranks(slot) if self.turn.own.rule.grades else None
@@ -342,12 +343,12 @@ class _Folding:
             change, cause, slot, since=since, at=at, value=value, devices=devices, ranks=ranks
         )
 
-    def _ranks(self, slot: I32) -> Ranks:
+    def _ranks(self, slot: Slots) -> Ranks:
         """Of the colours that these alerts have."""
         ranks = self.memory.rank[slot]
         return np.where(ranks == NO_RANK, rank_of(self.turn.own.rule), ranks).astype(np.int8)
 
-    def _before(self, slots: I32, times: I64) -> F64:
+    def _before(self, slots: Slots, times: I64) -> F64:
         """The last number known of each slot before each time."""
         values = self.memory.value[slots]
         known = self.known

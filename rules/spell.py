@@ -57,7 +57,7 @@ class Spells:
         key = transition.rule.code, transition.subject
         if transition.change is Change.FIRED:
             spell = _begun(transition)
-            if transition.cause is Cause.OCCURRED:
+            if transition.cause.momentary:
                 self.ended.append(replace(spell, until=transition.at))
             else:
                 self._standing[key] = spell

@@ -14,7 +14,6 @@ from rules.hearing import Group
 from rules.memory import ThresholdMemory
 from rules.model import NoData, Threshold
 from rules.silence import Rows
-from rules.tree import Attributes
 from rules.turn import Turn
 
 Verdicts = npt.NDArray[np.int8]
@@ -232,26 +231,12 @@ def holds(turn: Turn, when: Expression, heard: Listened) -> Bool:
 def judged_as(turn: Turn, heard: Listened) -> Judged:
     """These readings with their verdicts."""
     condition = cast("Threshold", turn.own.rule.condition)
-    value, attributes = heard.value, turn.attributes(heard.device)
-    true, false = _certainly(turn, condition.when, value, attributes)
+    true, clear = turn.judge(condition.when, heard.device, heard.value)
     if condition.clear:
-        clear, _ = _certainly(turn, condition.clear, value, attributes)
-    else:
-        clear = false
+        clear, _ = turn.judge(condition.clear, heard.device, heard.value)
     verdict = clear.astype(np.int8)
     verdict[true] = TRUE
-    return Judged(heard.row, heard.slot, heard.time, value, verdict)
-
-
-def _certainly(
-    turn: Turn, expression: Expression, value: F64, attributes: Attributes
-) -> tuple[Bool, Bool]:
-    """Where it is certainly true, and where certainly false."""
-    mask = mask_of(expression) if turn.hearing.finite else None
-    if mask is None:
-        return expression.judge(value, attributes)
-    true = mask(value)
-    return true, ~true
+    return Judged(heard.row, heard.slot, heard.time, heard.value, verdict)
 
 
 def steps_of(turn: Turn, memory: ThresholdMemory, judged: Judged, rows: Rows) -> Steps:

@@ -25,6 +25,7 @@ class Cause(StrEnum):
     OCCURRED = "occurred"
     NOTHING_HEARD = "nothing_heard"
     NOT_FOLLOWED = "not_followed"
+    UNANSWERED = "unanswered"
     COUNT_REACHED = "count_reached"
     SENSOR_SILENT = "sensor_silent"
     VALUE_CHANGED = "value_changed"
@@ -34,6 +35,14 @@ class Cause(StrEnum):
     RULE_CHANGED = "rule_changed"
     RULE_REMOVED = "rule_removed"
     SUBJECT_REMOVED = "subject_removed"
+
+    @property
+    def momentary(self) -> bool:
+        """Whether what fires for it is over as soon as it is told.
+
+        Each is news, also of an alert that stands, and only a person ends it.
+        """
+        return self in {Cause.OCCURRED, Cause.UNANSWERED}
 
 
 @dataclass(frozen=True, slots=True)

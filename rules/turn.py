@@ -1,6 +1,6 @@
 """One rule's turn at one batch: what it looks at, and the transitions that it tells of."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -8,23 +8,27 @@ import numpy as np
 import numpy.typing as npt
 
 from devices.instant import Micros
-from devices.reading import F64, I64
+from devices.reading import F64, I32, I64
+from rules.expression import Expression
+from rules.finite import mask_of
 from rules.grading import Ranks, rank_of, ranks_of
 from rules.hearing import Hearing
 from rules.model import GRAVEST_FIRST
 from rules.newest import Newest
+from rules.places import places_of
 from rules.plan import Plan, RulePlan
 from rules.screen import Screened
 from rules.silence import Ids, Silence
 from rules.transition import Cause, Change, Transition
-from rules.tree import Values
+from rules.tree import Judged, Values
 
 Slots: TypeAlias = npt.NDArray[np.int32] | npt.NDArray[np.intp]
 
 
 @dataclass(slots=True, eq=False)
 class Turn:
-    """silence: while readings are folded, as before the batch; while timers fire, as after it.
+    """silence, newest: while readings are folded, as before the batch; while timers fire, as after
+    it · screened: which of its readings rules on thresholds look at.
 
     said: transitions, each subject's in the order of telling · stirred: slots of which something
     may have changed in this batch, for the timers to look at.
@@ -61,16 +65,15 @@ class Turn:
 
     def lag(self, slots: Slots) -> I64:
         """How far behind the server's clock the last of each slot's devices is, µs."""
-        return self.of_devices(self.silence.lag, slots, np.maximum)
+        return self._reduced(self.silence.lag.take, slots, np.maximum)
 
     def silent_at(self, slots: Slots) -> I64:
         """From when nothing is heard any more of any device of each slot, unless heard again."""
-        own = self.own
-        return self._reduced(self.silence.silent_at(own.devices), slots, np.maximum)
+        return self._reduced(self.silence.silent_at, slots, np.maximum)
 
     def first_silent_at(self, slots: Slots) -> I64:
         """From when the first of the devices of each slot is silent, unless heard again."""
-        return self._reduced(self.silence.silent_at(self.own.devices), slots, np.minimum)
+        return self._reduced(self.silence.silent_at, slots, np.minimum)
 
     def heard_to(self, slot: int, end: Micros, time: Micros) -> bool:
         """Whether, with what was heard before `time`, no device of the slot was silent at `end`.
@@ -82,15 +85,22 @@ class Turn:
             for device in self.own.devices_of(slot).tolist()
         )
 
-    def of_devices(self, column: I64, slots: Slots, how: np.ufunc) -> I64:
-        """A column by device id, of the devices of each slot put together, e.g. by np.maximum."""
-        return self._reduced(column[self.own.devices], slots, how)
+    def _reduced(self, of: Callable[[I32], I64], slots: Slots, how: np.ufunc) -> I64:
+        """What these slots' devices have, put together slot by slot, (k,)."""
+        if not len(slots):
+            return np.empty(0, np.int64)
+        there, starts = places_of(self.own, slots)
+        values = of(self.own.devices.take(there))
+        reduced: I64 = how.reduceat(values, starts)
+        return reduced
 
-    def _reduced(self, values: I64, slots: Slots, how: np.ufunc) -> I64:
-        if not len(slots) or not len(values):
-            return np.zeros(len(slots), np.int64)
-        reduced: I64 = how.reduceat(values, self.own.starts[:-1])
-        return reduced[slots]
+    def judge(self, when: Expression, devices: Ids, values: F64) -> Judged:
+        """Where the condition certainly holds for these values of these devices, and where not."""
+        mask = mask_of(when) if self.hearing.finite else None
+        if mask is None:
+            return when.judge(values, self.attributes(devices))
+        holds = mask(values)
+        return holds, ~holds
 
     def ranks_by(self, values: Values) -> Ranks | None:
         """The ranks of the colours at these numbers; None where all are alike."""

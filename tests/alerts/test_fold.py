@@ -53,7 +53,7 @@ def test_pressed_again_is_merged_and_told_again() -> None:
 
 
 def test_another_car_that_did_not_leave_is_told_of_though_one_stands() -> None:
-    folded = fold([transition(since=t, cause=Cause.NOT_FOLLOWED) for t in (NOW, NOW + 1)], EMPTY)
+    folded = fold([transition(since=t, cause=Cause.UNANSWERED) for t in (NOW, NOW + 1)], EMPTY)
     assert [e.telling for e in folded.effects] == [True, True]
 
 

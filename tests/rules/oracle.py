@@ -663,7 +663,7 @@ class Quiet:
     ) -> set[tuple[str, Subject]]:
         standing = set(standing)
         for t in said:
-            if t.change is Change.FIRED and t.cause is not Cause.OCCURRED:
+            if t.change is Change.FIRED and not t.cause.momentary:
                 standing.add((t.rule.code, t.subject))
             elif t.change is Change.CLEARED:
                 standing.discard((t.rule.code, t.subject))
@@ -693,7 +693,7 @@ class Quiet:
     ) -> list[Transition]:
         key = (rule.code, t.subject)
         if t.change is Change.FIRED and self._quiet(rule, t.subject, standing):
-            if t.cause is not Cause.OCCURRED:
+            if not t.cause.momentary:
                 self.held[key], self.silent[key] = t, None
             return []
         if key not in self.held:

@@ -6,7 +6,7 @@ from itertools import pairwise
 from devices.instant import HOUR, Micros
 from rules.model import RiskIndex, Severity, SubjectKind
 from rules.plan import RulePlan
-from rules.transition import Cause, Change, Subject, Transition
+from rules.transition import Change, Subject, Transition
 from tests.rules.community import BUILDING, COMMUNITY, OTHER_BUILDING
 from tests.rules.oracle import Oracle, Track
 from tests.rules.span_loop import SpanLoop
@@ -48,7 +48,7 @@ class RiskTrack(Track):
 
     def _take(self, told: Transition) -> None:
         categories = self.condition.categories
-        if told.cause is Cause.OCCURRED or (categories and told.rule.category not in categories):
+        if told.cause.momentary or (categories and told.rule.category not in categories):
             return
         change = {Change.FIRED: 1, Change.CLEARED: -1}.get(told.change, 0)
         for subject in self.own.subjects:

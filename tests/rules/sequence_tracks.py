@@ -109,10 +109,11 @@ class JoinedTrack(Track):
         value: float | None = None,
     ) -> None:
         """Of what joins by a name, the alert is about the device."""
-        about = subject
+        about, cause = subject, Cause.OCCURRED
         if self.condition.same.named:
             about = Subject(SubjectKind.DEVICE, devices[-1])
-        cause = Cause.NOT_FOLLOWED if isinstance(self.condition, Missing) else Cause.OCCURRED
+        if isinstance(self.condition, Missing):
+            cause = Cause.UNANSWERED if self.condition.same.named else Cause.NOT_FOLLOWED
         ids = tuple(sorted(set(devices)))
         self.said.append(
             Transition(self.rule, about, Change.FIRED, cause, *span, ids, value, self.rule.severity)

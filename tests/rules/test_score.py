@@ -3,6 +3,7 @@
 import pytest
 
 from devices.instant import HOUR
+from devices.inventory import Area, Household, Inventory
 from devices.reading import Batch, Reading
 from rules.evaluate import evaluate
 from rules.loader import load
@@ -11,7 +12,7 @@ from rules.plan import make_plan
 from rules.state import carry_over, fresh
 from rules.transition import Transition
 from rules.written import write
-from tests.rules.community import batch, reading, rule, seconds, told
+from tests.rules.community import NAME, batch, device, reading, rule, seconds, told
 from tests.rules.derived_town import AWAY_MONITOR, BAND, HOME, MONITOR, OTHER_BAND, SCORES, town
 from tests.rules.test_loader import problems_of, rule_text
 from tests.rules.test_news2 import WELL
@@ -92,6 +93,58 @@ def test_a_reading_that_comes_when_it_has_aged_makes_no_total() -> None:
     assert judge(NEWS, (rest, 150), (late, 151)) == []
     said = judge(NEWS, (rest, 150), (late, 151), (fresher, 152))
     assert told(said) == [("fired", "condition_held", 150, 150)]
+
+
+GRADED = NEWS + "\n severity: {red: total >= 7, orange: total >= 5 or single >= 3}"
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["one batch", "one by one"])
+def test_the_colour_rises_and_falls_with_the_total(whole: bool) -> None:
+    ill = {"spo2": 94, "pulse": 95, "breathing_rate": 22, "systolic": 105}
+    later = [reading(t, d, "pulse", p) for t, d, p in ((4, BAND, 115), (6, MONITOR, 132))]
+    calmer = [reading(t, BAND, "pulse", p) for t, p in ((7, 95), (9, 70))]
+    rows = [*checkup(1, **ill), *later, *calmer]
+    steps = [(batch(*rows), 9.0)] if whole else [(batch(r), r.time / 1e6) for r in rows]
+    said = judge(GRADED, *steps)
+    assert [(t.change, t.at // 1_000_000, t.severity, t.value) for t in said] == [
+        ("fired", 1, "orange", 5.0),
+        ("graded", 6, "red", 7.0),
+        ("graded", 7, "orange", 5.0),
+        ("cleared", 9, "orange", 4.0),
+    ]
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["one batch", "one by one"])
+def test_an_alert_for_want_of_a_total_has_the_colour_of_the_last(whole: bool) -> None:
+    body = GRADED.replace("single >= 3", "single >= 4") + "\n no_data: alert\n for: 1h"
+    ill, again = checkup(1, pulse=132, breathing_rate=25, systolic=105), checkup(102, pulse=70)
+    steps = [([*ill, *again], 102.0)] if whole else [(ill, 1.0), ([], 102.0), (again, 102.0)]
+    said = judge(body, *((batch(*rows), now) for rows, now in steps))
+    assert [(t.change, t.at // 1_000_000, t.severity, t.value) for t in said] == [
+        ("fired", 101, "red", 7.0),
+        ("cleared", 102, "orange", 0.0),
+    ]
+
+
+def test_many_homes_age_one_after_another_and_who_is_heard_again_does_not() -> None:
+    """More homes than are kept in order of their ageing."""
+    homes = range(1, 2_001)
+    place = Inventory.of(
+        (Area(1, "c", "community", None, NAME),),
+        (Household(h, f"h{h}", 1, NAME, care=True, away=False) for h in homes),
+        (device(h, "vital_signs", tuple(WELL), household=h, area=1) for h in homes),
+    )
+    plan = make_plan([rule("x", NEWS + "\n no_data: alert")], place)
+    state, said = fresh(plan, 0), list[Transition]()
+    heard = [r for h in homes for r in checkup(1 + h / 100, h)]
+    steps = [(heard, 30.0), ([], 60.0), (checkup(80, 7), 80.0)]
+    for rows, now in (*steps, *(([], 101.5 + t / 2) for t in range(45))):
+        done = evaluate(plan, Batch.of(rows), state, seconds(now))
+        assert done.failures == ()
+        state, said = done.state, said + done.transitions
+    assert [(t.subject.id, t.at) for t in said] == [
+        (h, seconds(101 + h / 100)) for h in homes if h != 7
+    ]
 
 
 def test_scale_2_is_said_by_any_device_of_the_home() -> None:

@@ -7,6 +7,7 @@ from devices.reading import Batch, Reading
 from devices.token import token_of
 from rules.evaluate import evaluate
 from rules.plan import make_plan
+from rules.spell import Spells
 from rules.state import dump, fresh, restore
 from rules.transition import Transition
 from tests.rules.community import NAME, batch, device, reading, rule, seconds, told
@@ -191,8 +192,33 @@ def test_each_car_is_waited_for_by_itself() -> None:
     rows = [car(t, "vehicle_entry", p) for t, p in ((1, "a"), (2, "b"), (3, "c"), (4, ""))]
     rows.append(car(9, "vehicle_exit", "b"))
     said = judge(STAYED, (rows[:2], 2), (rows[2:], 20), ([], 22), ([], 30), ([], 99))
-    assert told(said) == [("fired", "not_followed", 1, 21), ("fired", "not_followed", 3, 23)]
+    assert told(said) == [("fired", "unanswered", 1, 21), ("fired", "unanswered", 3, 23)]
     assert {(t.subject.kind, t.subject.id) for t in said} == {("device", GATE)}
+
+
+def test_a_car_that_stayed_is_of_a_moment_and_a_door_that_was_not_opened_stands() -> None:
+    spells = Spells()
+    spells.take(judge(STAYED, ([car(1, "vehicle_entry", "a")], 1), ([], 99)))
+    spells.take(judge(NOT_OPENED, ([*alive(1), granted(5, READER)], 6), ([], 99)))
+    assert [(s.cause, s.until) for s in spells.all()] == [
+        ("not_followed", None),
+        ("unanswered", seconds(21)),
+    ]
+
+
+def test_what_did_not_follow_is_held_back_while_another_rule_fires_and_told_then() -> None:
+    busy = rule(
+        "y", "watch: {metric: door_open, device: d2}\nwhen: count >= 1\nwithin: 20s\nper: building"
+    )
+    quiet = rule("x", NOT_OPENED + "\nunless: y")
+    plan = make_plan([quiet, busy], PLACE)
+    rows = [*alive(1, 14), granted(5, READER)]
+    state = evaluate(plan, Batch.of(rows), fresh(plan, 0), seconds(16)).state
+    assert list(state.held["x"]) == [READER]
+    done = evaluate(plan, Batch.of(alive(22, 40)), state, seconds(65))
+    assert told(t for t in done.transitions if t.rule is quiet) == [
+        ("fired", "not_followed", 5, 60)
+    ]
 
 
 FORCED = (
