@@ -59,8 +59,9 @@ def screen(cells: Cells, hearing: Hearing, beats: Hearing, newest: Newest) -> Sc
         astir.cell[rows.cell.take(look)] = False
     places = look if rows.place is None else rows.place.take(look)
     groups = dict(_groups(columns, places))
-    if len(moved):
-        unsettled |= groups.keys()
+    if len(moved) and len(look):
+        theirs = np.isin(rows.device.take(look), moved)
+        unsettled |= frozenset(rows.metric.take(look)[theirs].tolist())
     groups |= momentary
     returned = _returned(_devices(hearing, beats, lambda one: one.newers), astir)
     return Screened(groups, returned, unsettled, rows.cell, rows.time, rows.value)

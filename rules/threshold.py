@@ -151,6 +151,8 @@ class _Fold:
 
     def _fire_due(self, steps: Steps) -> None:
         memory, slot = self.memory, steps.slot
+        if not (self.condition.lasting or self.turn.own.calendar.active):
+            return
         at = self.turn.own.calendar.due(memory.pending[slot], self.condition.lasting)
         due = (at <= steps.until) & ~memory.firing[slot]
         if due.any():

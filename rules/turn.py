@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from math import isnan, nan
 from typing import TypeAlias
 
 import numpy as np
@@ -16,10 +17,10 @@ from rules.hearing import Hearing
 from rules.model import GRAVEST_FIRST
 from rules.newest import Newest
 from rules.places import places_of
-from rules.plan import Plan, RulePlan
+from rules.plan import Plan, RulePlan, per_of
 from rules.screen import Screened
 from rules.silence import Ids, Silence
-from rules.transition import Cause, Change, Transition
+from rules.transition import Cause, Change, Subject, Transition
 from rules.tree import Judged, Values
 
 Slots: TypeAlias = npt.NDArray[np.int32] | npt.NDArray[np.intp]
@@ -130,18 +131,19 @@ class Turn:
         """
         if not len(slots):
             return
-        values = np.full(len(slots), np.nan) if value is None else value
+        numbers = [nan] * len(slots) if value is None else value.tolist()
         causes = self._all_devices(slots) if devices is None else devices
-        rule = self.own.rule
+        rule, kind = self.own.rule, per_of(self.own.rule).subject
         grades = [rank_of(rule)] * len(slots) if ranks is None else ranks.tolist()
-        numbers = (column.tolist() for column in (slots, since, at, values))
-        columns = zip(*numbers, causes, grades, strict=True)
-        for slot, begun, when, number, ids, rank in columns:
-            told = None if np.isnan(number) else number
-            subject, severity = self.own.subject(slot), GRAVEST_FIRST[rank]
+        columns = (self.own.subject_ids.take(slots).tolist(), since.tolist(), at.tolist(), numbers)
+        for one, begun, when, number, ids, rank in zip(*columns, causes, grades, strict=True):
+            told = None if isnan(number) else number
+            subject, severity = Subject(kind, one), GRAVEST_FIRST[rank]
             self.said.append(
                 Transition(rule, subject, change, cause, begun, when, ids, told, severity)
             )
 
     def _all_devices(self, slots: Slots) -> list[tuple[int, ...]]:
-        return [tuple(self.own.devices_of(slot).tolist()) for slot in slots.tolist()]
+        first, last = self.own.starts.take(slots), self.own.starts.take(slots + 1)
+        places = zip(first.tolist(), last.tolist(), strict=True)
+        return [tuple(self.own.devices[start:end].tolist()) for start, end in places]
