@@ -315,3 +315,14 @@ def rounds(groups: I32 | I64) -> list[Rows]:
         return [places] if n else []
     order = np.argsort(rank, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(rank[order])) + 1)
+
+
+def newest(groups: I64, times: I64) -> tuple[I64, I64]:
+    """The numbers that occur among these, (k,), each once, ascending; and the last time of each."""
+    if not np.count_nonzero(groups[1:] <= groups[:-1]):
+        return groups, times
+    order = np.lexsort((times, groups))
+    groups, times = groups.take(order), times.take(order)
+    last = np.ones(len(order), np.bool_)
+    last[:-1] = groups[1:] != groups[:-1]
+    return groups[last], times[last]
