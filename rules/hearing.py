@@ -322,3 +322,14 @@ def rounds(groups: I32 | I64) -> list[Rows]:
     rank = places - np.maximum.accumulate(np.where(starts, places, 0))
     order = np.argsort(rank, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(rank[order])) + 1)
+
+
+def newest(groups: I64, times: I64) -> tuple[I64, I64]:
+    """The numbers that occur among these, (k,), each once, ascending; and the last time of each."""
+    if not np.count_nonzero(groups[1:] <= groups[:-1]):
+        return groups, times
+    order = np.lexsort((times, groups))
+    groups, times = groups.take(order), times.take(order)
+    last = np.ones(len(order), np.bool_)
+    last[:-1] = groups[1:] != groups[:-1]
+    return groups[last], times[last]

@@ -14,9 +14,9 @@ import numpy as np
 
 from devices.instant import FOREVER, NEVER, Micros
 from devices.reading import I64, Bool
-from rules.hearing import rounds
+from rules.hearing import newest, rounds
 from rules.model import InARow
-from rules.places import places
+from rules.places import among, places
 from rules.silence import Rows
 from rules.sparse import Sparse
 from rules.table import ByDevice
@@ -89,7 +89,7 @@ def fold(turn: Turn, memory: InARowMemory, rows: Rows) -> None:
     steps = _Steps(slot, time, *_says(turn, rows))
     running = memory.count.unusual(slot) | memory.firing.take(slot)
     if np.count_nonzero(running) or np.count_nonzero(steps.counts):
-        running = _among(slot, slot[running | steps.counts])
+        running = among(slot, slot[running | steps.counts])
         stirring = _in_order(turn, rows, steps, running)
         for some in rounds(stirring.slot):
             _apply(turn, memory, stirring.take(some))
@@ -98,14 +98,6 @@ def fold(turn: Turn, memory: InARowMemory, rows: Rows) -> None:
         memory.judged.values[place] = time
     else:
         np.maximum.at(memory.judged.values, place, time)
-
-
-def _among(slot: I64, some: I64) -> Bool:
-    """Which of these slots, (k,), are among some, of which there are few."""
-    ones = np.unique(some)
-    found = np.minimum(ones.searchsorted(slot), len(ones) - 1)
-    among: Bool = ones.take(found) == slot
-    return among
 
 
 def _says(turn: Turn, rows: Rows) -> tuple[Bool, Bool]:
@@ -157,11 +149,7 @@ def _pass(memory: InARowMemory, steps: _Steps, which: Rows) -> None:
     """Breaks where there is no row: only their time is remembered."""
     if not len(which):
         return
-    slot, time = steps.slot.take(which), steps.time.take(which)
-    if np.count_nonzero(slot[1:] <= slot[:-1]):
-        order = np.lexsort((time, slot))
-        last = order[np.append(slot[order[1:]] != slot[order[:-1]], True)]
-        slot, time = slot.take(last), time.take(last)
+    slot, time = newest(steps.slot.take(which), steps.time.take(which))
     memory.last[slot] = np.maximum(memory.last[slot], time)
 
 

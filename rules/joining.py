@@ -8,6 +8,7 @@ active times only.
 """
 
 from collections.abc import Callable, Sequence
+from math import isqrt
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -17,13 +18,14 @@ from devices.instant import FOREVER, NEVER, Micros
 from devices.metric import BY_ID, BY_NAME
 from devices.reading import I32, I64, Bool
 from devices.token import NOBODY
+from rules.hearing import newest
 from rules.model import Joined
-from rules.places import places
+from rules.places import places, places_of
 from rules.plan import RulePlan
 from rules.sequence_memory import MissingMemory, SequenceMemory, WithoutMemory
 from rules.silence import Rows
 from rules.table import Table
-from rules.turn import Turn
+from rules.turn import Slots, Turn
 
 JoinedMemory: TypeAlias = SequenceMemory | MissingMemory | WithoutMemory
 
@@ -34,10 +36,12 @@ SILENCE, FIRST, BOTH, THEN = -1, 0, 1, 2
 earlier part, both, or the later."""
 
 _BITS = 0xFFFF
-_FEW = 1_024
+_FEW, _ROOTS = 256, 8
 
 UNKNOWN, NO, YES = 0, 1, 2
 """Whether a part's condition holds at a device."""
+
+_UNKNOWN, _NO, _YES = np.int8(UNKNOWN), np.int8(NO), np.int8(YES)
 
 
 class Moment(NamedTuple):
@@ -77,34 +81,79 @@ class Moment(NamedTuple):
         return self.role >= BOTH
 
 
-def moments(turn: Turn, memory: JoinedMemory, rows: Rows, *, silences: bool) -> list[Moment]:
-    """These rows of the rule's metrics that have a part, and with `silences` the ends of those.
+class Playing(NamedTuple):
+    """Readings with a part, by device and time, (k,) each. row: in the hearing."""
+
+    row: Rows
+    slot: I64
+    device: I64
+    time: I64
+
+    def take(self, which: Rows | Bool) -> "Playing":
+        """These of them."""
+        return Playing(self.row[which], self.slot[which], self.device[which], self.time[which])
+
+
+class Heard(NamedTuple):
+    """What a batch has of a rule: readings that are the earlier part, or the later, or both, and
+    the rows at which silences ended of devices whose readings excuse.
+    """
+
+    first: Playing
+    then: Playing
+    silences: Rows
+
+    def moments(self, turn: Turn) -> list[Moment]:
+        """All of it, in order."""
+        rows = np.union1d(self.first.row, self.then.row)
+        role = np.where(np.isin(rows, self.first.row), FIRST, THEN)
+        role[np.isin(rows, self.first.row) & np.isin(rows, self.then.row)] = BOTH
+        found = _moments(turn, rows, role, NEVER)
+        found += _moments(turn, self.silences, SILENCE, turn.hearing.until[self.silences])
+        found.sort()
+        return found
+
+
+def heard(turn: Turn, memory: JoinedMemory, *, silences: bool) -> Heard:
+    """What the batch has of the rule; with `silences` the ends of those too.
 
     Takes note in `memory`, in place, of which conditions hold.
     """
-    slot = turn.own.slot[turn.hearing.device[rows]]
-    rows = rows[slot >= 0]
-    first, then = (_playing(turn, memory, part, rows) for part in (0, 1))
-    active = turn.own.calendar.is_active(turn.hearing.time[rows])
-    begins = _condition(turn).begins
-    first, then = first & (active | (not begins[0])), then & (active | (not begins[1]))
-    _forget_held(turn, memory)
-    role = np.where(first & then, BOTH, np.where(first, FIRST, THEN))
-    playing = first | then
-    found = _moments(turn, rows[playing], role[playing], NEVER)
-    if silences:
-        found += _silences(turn)
-    found.sort()
-    return found
+    first, then = _playing(turn, memory, 0), _playing(turn, memory, 1)
+    rows = _gaps(turn)
+    if not len(rows):
+        return Heard(first, then, rows)
+    _forget_held(turn, memory, rows)
+    rows = rows[_excusing(turn)[_places(turn.own, turn.hearing.device[rows])]] if silences else rows
+    rows = rows[~turn.own.away[turn.own.slot[turn.hearing.device[rows]]]]
+    return Heard(first, then, rows if silences else rows[:0])
+
+
+def moments(turn: Turn, memory: JoinedMemory, *, silences: bool) -> list[Moment]:
+    """What the batch has of the rule, as `heard`, in order."""
+    found = heard(turn, memory, silences=silences)
+    rows = len(found.first.row) + len(found.then.row) + len(found.silences)
+    return found.moments(turn) if rows else []
+
+
+def _gaps(turn: Turn) -> Rows:
+    """The rows at which a silence of a device of the rule ended."""
+    hearing = turn.hearing
+    words = hearing.gaps
+    if len(words):
+        words = words[turn.own.slot[hearing.words.device.take(words)] >= 0]
+    return hearing.first_rows(words)
 
 
 def _moments(turn: Turn, rows: Rows, role: I64 | int, since: I64 | Micros) -> list[Moment]:
+    """Moments at these rows, all of the rule's devices."""
     hearing = turn.hearing
+    if not len(rows):
+        return []
     device = hearing.device[rows]
-    slot = turn.own.slot[device]
     token = hearing.token[rows] if _condition(turn).same.named else np.zeros(len(rows), np.int64)
     columns = (
-        slot,
+        turn.own.slot[device],
         hearing.time[rows],
         np.broadcast_to(role, len(rows)),
         device,
@@ -113,16 +162,7 @@ def _moments(turn: Turn, rows: Rows, role: I64 | int, since: I64 | Micros) -> li
         np.broadcast_to(since, len(rows)),
         hearing.heard[rows],
     )
-    there = ~turn.own.away[slot]
-    return [Moment(*row) for row in zip(*(c[there].tolist() for c in columns), strict=True)]
-
-
-def _silences(turn: Turn) -> list[Moment]:
-    hearing = turn.hearing
-    rows = np.flatnonzero(hearing.gap)
-    rows = rows[turn.own.slot[hearing.device[rows]] >= 0]
-    rows = rows[_excusing(turn)[_places(turn.own, hearing.device[rows])]]
-    return _moments(turn, rows, SILENCE, hearing.until[rows])
+    return [Moment(*row) for row in zip(*(c.tolist() for c in columns), strict=True)]
 
 
 def _condition(turn: Turn) -> Joined:
@@ -130,62 +170,79 @@ def _condition(turn: Turn) -> Joined:
     return condition
 
 
-def _playing(turn: Turn, memory: JoinedMemory, part: int, rows: Rows) -> Bool:
-    """Which of these rows have this part, bool (k,)."""
-    condition, hearing = _condition(turn), turn.hearing
+def _playing(turn: Turn, memory: JoinedMemory, part: int) -> Playing:
+    """The readings with this part, of subjects that are not away."""
+    condition, own = _condition(turn), turn.own
     metric, where = BY_NAME[condition.parts[part].metric], condition.parts[part].where
-    playing: Bool = hearing.metric[rows] == metric.id
+    group = turn.hearing.group(metric.id)
+    slot, value = own.slot[group.device].astype(np.int64), group.value
+    found = Playing(group.row, slot, group.device, group.time)
+    mine = found.slot >= 0
     if condition.same.named:
-        playing &= hearing.token[rows] != NOBODY
-    if where is None:
-        return playing
-    mine = np.flatnonzero(playing)
-    device = hearing.device[rows[mine]]
-    holds, fails = where.judge(hearing.value[rows[mine]], turn.attributes(device))
-    if condition.begins[part] and not BY_ID[metric.id].occurs:
-        state = np.where(holds, YES, np.where(fails, NO, UNKNOWN)).astype(np.int8)
-        holds = _begins(turn, memory, part, rows[mine], state)
-    playing[mine] = holds
-    return playing
+        mine &= turn.hearing.token.take(found.row) != NOBODY
+    if np.count_nonzero(mine) < len(mine):
+        found, value = found.take(mine), value[mine]
+    holds = ~own.away.take(found.slot)
+    if where is not None:
+        true, false = turn.judge(where, found.device, value)
+        if condition.begins[part] and not BY_ID[metric.id].occurs:
+            state = np.where(true, _YES, np.where(false, _NO, _UNKNOWN))
+            true = _begins(turn, memory, part, found, state)
+        holds &= true
+    if condition.begins[part] and np.count_nonzero(holds):
+        holds &= own.calendar.is_active(found.time)
+    return found if np.count_nonzero(holds) == len(holds) else found.take(holds)
 
 
-def _begins(turn: Turn, memory: JoinedMemory, part: int, rows: Rows, state: States) -> Bool:
-    """At which of these rows, of one metric, the condition begins to hold, bool (k,).
+def _begins(turn: Turn, memory: JoinedMemory, part: int, found: Playing, state: States) -> Bool:
+    """At which of these readings of one metric the condition begins to hold, bool (k,).
 
-    state: whether it holds there, (k,). What the last row of each device says is kept.
+    state: whether it holds there, (k,). What the last of each device says is kept.
     """
-    hearing, begins = turn.hearing, np.zeros(len(rows), np.bool_)
-    device, time = hearing.device[rows], hearing.time[rows]
-    place = _places(turn.own, device)
-    new = time > memory.judged.values[place, part]
-    new[1:] &= (device[1:] != device[:-1]) | (time[1:] != time[:-1])
-    kept = np.flatnonzero(new)
-    if not len(kept):
-        return begins
-    device, place, state = device[kept], place[kept], state[kept]
-    same = np.zeros(len(kept), np.bool_)
-    same[1:] = device[1:] == device[:-1]
-    before = np.where(same, np.roll(state, 1), memory.held.values[place, part])
-    gaps = np.cumsum(hearing.gap)
-    until = np.searchsorted(hearing.device, device)
-    heard = np.where(same, np.roll(gaps[rows[kept]], 1), gaps[until] - hearing.gap[until])
-    begins[kept] = (state == YES) & (before == NO) & (gaps[rows[kept]] == heard)
-    last = np.append(~same[1:], True)
-    memory.held.values[place[last], part] = state[last]
-    memory.judged.values[place[last], part] = time[kept][last]
+    begins = np.zeros(len(found.row), np.bool_)
+    place = places(turn.own, found.slot, found.device)
+    new = found.time > memory.judged.values[place, part]
+    same = found.device[1:] == found.device[:-1]
+    if np.count_nonzero(same):
+        new[1:] &= ~same | (found.time[1:] != found.time[:-1])
+    kept = new.nonzero()[0]
+    if len(kept) < len(new):
+        found, place, state = found.take(kept), place[kept], state[kept]
+        same = found.device[1:] == found.device[:-1]
+    before: States = memory.held.values[place, part]
+    if np.count_nonzero(same):
+        before[1:] = np.where(same, state[:-1], before[1:])
+    starts = (state == YES) & (before == NO)
+    if np.count_nonzero(starts) and len(_gaps(turn)):
+        starts &= ~_gap_before(turn, found, same)
+    begins[kept] = starts
+    if np.count_nonzero(same):
+        last = np.append(~same, True)
+        found, place, state = found.take(last), place[last], state[last]
+    memory.held.values[place, part] = state
+    memory.judged.values[place, part] = found.time
     return begins
 
 
-def _forget_held(turn: Turn, memory: JoinedMemory) -> None:
-    """What held at a device is unknown after a silence in which it may have changed."""
+def _gap_before(turn: Turn, found: Playing, same: Bool) -> Bool:
+    """Whether a silence ended between each reading and the one before it, bool (k,).
+
+    same: where that is of the same batch, (k - 1,).
+    """
     hearing = turn.hearing
-    gap = np.flatnonzero(hearing.gap)
-    gap = gap[turn.own.slot[hearing.device[gap]] >= 0]
-    if not len(gap):
-        return
-    metrics = [BY_NAME[part.metric].id for part in _condition(turn).parts]
-    place, time = _places(turn.own, hearing.device[gap]), hearing.time[gap]
-    for part in range(len(metrics)):
+    gaps: I64 = hearing.gap.cumsum()
+    until = np.searchsorted(hearing.device, found.device)
+    now = gaps[found.row]
+    before: I64 = gaps[until] - hearing.gap[until]
+    before[1:] = np.where(same, now[:-1], before[1:])
+    between: Bool = now != before
+    return between
+
+
+def _forget_held(turn: Turn, memory: JoinedMemory, gap: Rows) -> None:
+    """What held at a device is unknown after a silence, which ended at these rows."""
+    place, time = _places(turn.own, turn.hearing.device[gap]), turn.hearing.time[gap]
+    for part in range(len(_condition(turn).parts)):
         unknown = memory.judged.values[place, part] < time
         memory.held.values[place[unknown], part] = UNKNOWN
 
@@ -219,18 +276,23 @@ def gather(old: Table, lately: Table, keep: Callable[[], Bool]) -> None:
 
     Until then only the few late rows are moved when others come.
     """
-    if len(lately) > max(_FEW, len(old) // 8):
+    if len(lately) > max(_FEW, _ROOTS * isqrt(len(old))):
         old.add(lately.slot, **lately.columns)
         lately.keep(np.zeros(len(lately), np.bool_))
         old.keep(keep())
 
 
-def raise_floor(memory: JoinedMemory, found: Sequence[Moment], keep: Micros) -> None:
-    """What is more than `keep`, µs, older than these readings, is too old from now on."""
-    latest = {moment.slot: moment.time for moment in found if moment.role != SILENCE}
-    slots = np.fromiter(latest, np.intp, len(latest))
-    floor = np.fromiter(latest.values(), np.int64, len(latest)) - keep
-    memory.floor.put(slots, np.maximum(memory.floor[slots], floor))
+def raise_floor(memory: JoinedMemory, slots: I64, times: I64, keep: Micros) -> None:
+    """What is more than `keep`, µs, older than readings of these times is too old from now on."""
+    slots, times = newest(slots, times)
+    memory.floor.put(slots, np.maximum(memory.floor[slots], times - keep))
+
+
+def times_of(found: Sequence[Moment]) -> tuple[I64, I64]:
+    """The slots and times of the readings among these."""
+    readings = [(moment.slot, moment.time) for moment in found if moment.role != SILENCE]
+    columns = np.array(readings, np.int64).reshape(-1, 2)
+    return columns[:, 0], columns[:, 1]
 
 
 def heard_to(turn: Turn, slot: int, end: Micros, time: Micros) -> bool:
@@ -241,16 +303,20 @@ def heard_to(turn: Turn, slot: int, end: Micros, time: Micros) -> bool:
     return all(hearing.silent_before(device, time, silence) >= end for device in devices.tolist())
 
 
-def heard_until(turn: Turn) -> I64:
-    """From when each slot's excusing devices are not all heard, by what was heard, µs (n,)."""
-    until = np.where(_excusing(turn), turn.silence.silent_at(turn.own.devices), FOREVER)
-    return np.minimum.reduceat(until, turn.own.starts[:-1])
+def heard_until(turn: Turn, slots: Slots) -> I64:
+    """From when these slots' excusing devices are not all heard, by what was heard, µs (k,)."""
+    there, starts = places_of(turn.own, slots)
+    until = turn.silence.silent_at(turn.own.devices.take(there))
+    until = np.where(_excusing(turn).take(there), until, FOREVER)
+    return np.minimum.reduceat(until, starts)
 
 
-def behind(turn: Turn) -> I64:
-    """How far the slowest excusing device of each slot is behind the server's clock, µs (n,)."""
-    lag = np.where(_excusing(turn), turn.silence.lag[turn.own.devices], 0)
-    return np.maximum.reduceat(lag, turn.own.starts[:-1])
+def behind(turn: Turn, slots: Slots) -> I64:
+    """How far the slowest excusing device of each is behind the server's clock, µs (k,)."""
+    there, starts = places_of(turn.own, slots)
+    lag = turn.silence.lag.take(turn.own.devices.take(there))
+    lag = np.where(_excusing(turn).take(there), lag, 0)
+    return np.maximum.reduceat(lag, starts)
 
 
 def _excusing(turn: Turn) -> Bool:

@@ -21,6 +21,7 @@ from rules.joining import (
     heard_until,
     moments,
     raise_floor,
+    times_of,
     touched,
 )
 from rules.model import Missing, SubjectKind
@@ -50,9 +51,9 @@ class _Wait:
         self.since = FOREVER
 
 
-def fold(turn: Turn, memory: MissingMemory, rows: Rows) -> None:
-    """Take note of these rows of the rule's metrics; `memory` is changed in place."""
-    found = moments(turn, memory, rows, silences=True)
+def fold(turn: Turn, memory: MissingMemory, _rows: Rows) -> None:
+    """Take note of the rows of the rule's metrics; `memory` is changed in place."""
+    found = moments(turn, memory, silences=True)
     if found:
         _Fold(turn, memory, found).run()
 
@@ -64,12 +65,16 @@ def tick(turn: Turn, memory: MissingMemory, now: Micros) -> None:
     keys, within = memory.keys, _condition(turn).within
     waiting = np.flatnonzero((keys["since"] != FOREVER) & ~turn.own.away[keys.slot])
     slot, due = keys.slot[waiting], keys["since"][waiting] + within
-    over = due < now - behind(turn)[slot] if len(waiting) else np.empty(0, np.bool_)
+    if not len(waiting):
+        memory.earliest = FOREVER
+        return
+    theirs = now - behind(turn, slot)
+    over = due < theirs
     memory.earliest = int(due[~over].min(initial=FOREVER))
     if not over.any():
         return
-    heard = due <= heard_until(turn)[slot]
-    given_up = over & ~heard & (due + LATE < now - behind(turn)[slot])
+    heard = due <= heard_until(turn, slot)
+    given_up = over & ~heard & (due + LATE < theirs)
     for row in waiting[over & heard].tolist():
         since, device = int(keys["since"][row]), int(keys["device"][row])
         _fire(turn, memory, int(keys.slot[row]), since, device)
@@ -186,7 +191,7 @@ class _Fold:
     def _write(self) -> None:
         """Put back what the slots remember now, without what is too old."""
         memory, keys = self.memory, self.memory.keys
-        raise_floor(memory, self.found, self.within + LATE)
+        raise_floor(memory, *times_of(self.found), self.within + LATE)
         waits = {key: wait for key, wait in self.waits.items() if wait != _Wait()}
         if waits != self._remembered():
             keys.keep(~self.touched)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from devices.reading import I32, I64
+from devices.reading import I32, I64, Bool
 from rules.panes import bisect
 from rules.plan import RulePlan
 from rules.silence import Ids, Rows
@@ -41,3 +41,11 @@ def places(own: RulePlan, slot: Ids | Rows, device: I32 | I64) -> I64:
         return found
     low, high = own.starts.take(slot), own.starts.take(slot + 1)
     return bisect(own.devices, low.astype(np.int64), high.astype(np.int64), device)
+
+
+def among(slots: I64, some: I64) -> Bool:
+    """Which of these slots, (k,), are among some others, at least one but few."""
+    ones = np.unique(some)
+    found = np.minimum(ones.searchsorted(slots), len(ones) - 1)
+    there: Bool = ones.take(found) == slots
+    return there

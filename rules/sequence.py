@@ -14,7 +14,7 @@ from typing import TypeAlias, cast
 import numpy as np
 
 from devices.instant import SECOND, Micros
-from rules.joining import BOTH, Moment, gather, moments, raise_floor, touched
+from rules.joining import BOTH, Moment, gather, moments, raise_floor, times_of, touched
 from rules.model import SubjectKind, Succession
 from rules.sequence_memory import LATE, SequenceMemory
 from rules.silence import Rows
@@ -43,9 +43,9 @@ class _Seen:
         return self.time, self.role, self.device
 
 
-def fold(turn: Turn, memory: SequenceMemory, rows: Rows) -> None:
-    """Join these rows of the rule's metrics; `memory` is changed in place."""
-    found = moments(turn, memory, rows, silences=False)
+def fold(turn: Turn, memory: SequenceMemory, _rows: Rows) -> None:
+    """Join the rows of the rule's metrics; `memory` is changed in place."""
+    found = moments(turn, memory, silences=False)
     if found:
         floors = memory.floor[np.array([moment.slot for moment in found])].tolist()
         found = [m for m, floor in zip(found, floors, strict=True) if m.time >= floor]
@@ -168,7 +168,7 @@ class _Fold:
 
     def _write(self) -> None:
         """Note what is used now, and put in what is new."""
-        raise_floor(self.memory, self.found, self.condition.within + LATE)
+        raise_floor(self.memory, *times_of(self.found), self.condition.within + LATE)
         before = 0
         for table in self._tables:
             end = before + len(table)

@@ -8,23 +8,30 @@ in the time before, and if the rule was there already: what was not heard may ha
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeAlias, cast
 
 import numpy as np
 
 from devices.instant import FOREVER, Micros
-from devices.reading import Bool
+from devices.metric import BY_NAME
+from devices.reading import I64, Bool
+from rules.hearing import newest
 from rules.joining import (
+    FIRST,
     SILENCE,
     Moment,
+    Playing,
     behind,
     gather,
+    heard,
     heard_until,
-    moments,
     raise_floor,
+    times_of,
     touched,
 )
 from rules.model import SubjectKind, Without
+from rules.places import among
 from rules.sequence_memory import LATE, WithoutMemory
 from rules.silence import Rows
 from rules.table import Table
@@ -54,11 +61,63 @@ class _Known:
 _Keys: TypeAlias = defaultdict[tuple[int, int], _Known]
 
 
-def fold(turn: Turn, memory: WithoutMemory, rows: Rows) -> None:
-    """Take note of these rows of the rule's metrics; `memory` is changed in place."""
-    found = moments(turn, memory, rows, silences=True)
-    if found:
-        _Fold(turn, memory, found).run()
+def fold(turn: Turn, memory: WithoutMemory, _rows: Rows) -> None:
+    """Take note of the rows of the rule's metrics; `memory` is changed in place."""
+    found = heard(turn, memory, silences=True)
+    plain = _plain(turn, memory, found.first)
+    asked = (found.then.slot, found.first.slot[~plain], _slots_of(turn, found.silences))
+    asking = np.concatenate(asked)
+    if len(asking):
+        plain &= ~among(found.first.slot, asking)
+        part = found._replace(first=found.first.take(~plain))
+        _Fold(turn, memory, part.moments(turn)).run()
+    if np.count_nonzero(plain):
+        _excuse(turn, memory, found.first.take(plain))
+
+
+def _slots_of(turn: Turn, rows: Rows) -> I64:
+    return turn.own.slot[turn.hearing.device[rows]].astype(np.int64) if len(rows) else rows
+
+
+def _plain(turn: Turn, memory: WithoutMemory, first: Playing) -> Bool:
+    """Which are later than all readings of their subject in earlier batches, and said once.
+
+    So they excuse nothing that was heard then, and are not known.
+    """
+    condition = cast("Without", turn.own.rule.condition)
+    plain = first.time > memory.floor[first.slot] + (condition.within + LATE)
+    if not turn.hearing.group(BY_NAME[condition.before.metric].id).apart:
+        if condition.same.named:
+            return plain & False
+        again = (first.device[1:] == first.device[:-1]) & (first.time[1:] == first.time[:-1])
+        plain[1:] &= ~again
+        plain[:-1] &= ~again
+    return plain
+
+
+def _excuse(turn: Turn, memory: WithoutMemory, first: Playing) -> None:
+    """Remember readings that excuse what comes after them; all are `_plain`."""
+    condition = cast("Without", turn.own.rule.condition)
+    named = condition.same.named
+    token = turn.hearing.token.take(first.row) if named else np.zeros(len(first.row), np.int64)
+    role = np.full(len(token), FIRST, np.int8)
+    memory.lately.add(first.slot, token=token, time=first.time, device=first.device, role=role)
+    slots, times = newest(first.slot, first.time)
+    memory.floor[slots] = times - (condition.within + LATE)
+    gather(memory.seen, memory.lately, partial(_still_excuse, memory))
+    _forget_decided(memory, condition.within)
+
+
+def _still_excuse(memory: WithoutMemory) -> Bool:
+    still: Bool = memory.seen["time"] >= memory.floor[memory.seen.slot]
+    return still
+
+
+def _forget_decided(memory: WithoutMemory, within: Micros) -> None:
+    """Drop what nothing more is said of and nothing can repeat."""
+    asked = memory.asked
+    if len(asked):
+        asked.keep(~asked["decided"] | (asked["time"] >= memory.floor[asked.slot] + within))
 
 
 def tick(turn: Turn, memory: WithoutMemory, now: Micros) -> None:
@@ -68,12 +127,15 @@ def tick(turn: Turn, memory: WithoutMemory, now: Micros) -> None:
     asked = memory.asked
     waiting = np.flatnonzero(~asked["decided"] & ~turn.own.away[asked.slot])
     slot, time = asked.slot[waiting], asked["time"][waiting]
-    over = time < now - behind(turn)[slot] if len(waiting) else np.empty(0, np.bool_)
+    if not len(waiting):
+        memory.earliest = FOREVER
+        return
+    over = time < now - behind(turn, slot)
     memory.earliest = int(time[~over].min(initial=FOREVER))
     if not over.any():
         return
-    heard = time <= heard_until(turn)[slot]
-    for row in waiting[over & heard].tolist():
+    told = time <= heard_until(turn, slot)
+    for row in waiting[over & told].tolist():
         _tell(turn, asked, row)
     asked["decided"][waiting[over]] = True
 
@@ -170,9 +232,9 @@ class _Fold:
     def _write(self) -> None:
         """Put back what the slots remember now, without what is too old."""
         memory = self.memory
-        raise_floor(memory, self.found, self.within + LATE)
+        raise_floor(memory, *times_of(self.found), self.within + LATE)
         _add(memory.lately, [(*moment.key, *moment.place) for moment in self.new])
-        gather(memory.seen, memory.lately, self._still_excuse)
+        gather(memory.seen, memory.lately, partial(_still_excuse, memory))
         asked = {
             (*key, *place): one
             for key, known in self.known.items()
@@ -181,13 +243,7 @@ class _Fold:
         if asked != self._asked_before:
             memory.asked.keep(~self.touched)
             _add(memory.asked, [(*key, one.value, one.decided) for key, one in asked.items()])
-        floor = memory.floor[memory.asked.slot] + self.within
-        memory.asked.keep(~memory.asked["decided"] | (memory.asked["time"] >= floor))
-
-    def _still_excuse(self) -> Bool:
-        seen = self.memory.seen
-        still: Bool = seen["time"] >= self.memory.floor[seen.slot]
-        return still
+        _forget_decided(memory, self.within)
 
     @property
     def _asked_before(self) -> dict[tuple[int, ...], _Asked]:
