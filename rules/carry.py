@@ -8,7 +8,7 @@ import numpy as np
 
 from devices.instant import FOREVER, Micros
 from devices.reading import I32, I64, Bool
-from rules import sequence_memory
+from rules import measure, sequence_memory
 from rules.held import Held, HeldBack
 from rules.measured import MeasureMemory, measuring, restart
 from rules.memory import (
@@ -54,7 +54,10 @@ class Remembered:
 def remembered(
     plan: Plan, memories: Sequence[Memory], held: Mapping[str, Mapping[int, Held]]
 ) -> list[Remembered]:
-    """The memories of a plan's rules, each with whom it is about."""
+    """The memories of a plan's rules, each with whom it is about; nothing is left to be counted."""
+    for own, memory in zip(plan.rules, memories, strict=True):
+        if isinstance(memory, MeasureMemory):
+            measure.settle(plan, own, memory)
     return [
         Remembered(
             own.rule,
