@@ -4,10 +4,11 @@ For kinds of rule that judge at moments of their own choice (the end of a step),
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from devices.instant import FOREVER, NEVER
+from devices.instant import FOREVER, NEVER, Micros
 from devices.reading import I32, I64, Bool
 from rules.panes import bisect
 from rules.places import places_of
@@ -20,16 +21,16 @@ class Listening:
     """What a batch told of silence; `turn` after it. Of gaps: by device and then by time, (k,)."""
 
     turn: Turn
-    device: I32
+    device: I64
     until: I64
     time: I64
 
     @classmethod
     def of(cls, turn: Turn) -> "Listening":
         """What this turn's batch told."""
-        hearing = turn.hearing
-        rows = np.flatnonzero(hearing.gap)
-        return cls(turn, hearing.device[rows], hearing.until[rows], hearing.time[rows])
+        words, seen = turn.hearing.words, turn.hearing.seen
+        gaps = turn.hearing.gaps
+        return cls(turn, words.device[gaps], seen.until[gaps], words.time[gaps])
 
     def at(self, slots: Slots, times: I64) -> tuple[Bool, I64]:
         """Whether all devices of each slot were silent at this time, and the next time of change.
@@ -61,31 +62,73 @@ class Listening:
         silent[rows] = until < moments[rows]
         change[rows] = np.where(silent[rows], time, until)
 
-    def heard(self) -> tuple[I32, I64]:
-        """Slots of which a device was heard at a later time than before, and when; with repeats."""
-        hearing = self.turn.hearing
-        return self._of(np.flatnonzero(hearing.newer | hearing.gap))
 
-    def left(self) -> tuple[I32, I64, I64]:
-        """Slots of which a device, or its gateway, said 'offline'; when, and when that was heard.
+class Heard(NamedTuple):
+    """Slots, with repeats, and when what was said of each was said, and heard; µs."""
 
-        With repeats. By nothing else a silence comes sooner than was known.
-        """
-        hearing, plan = self.turn.hearing, self.turn.plan
-        rows = np.flatnonzero(hearing.offline)
-        slot, time = self._of(rows)
-        heard = hearing.heard[rows][self.turn.own.slot[hearing.device[rows]] >= 0]
-        of_gateways = rows[np.isin(hearing.device[rows], plan.gateways)]
-        for row in of_gateways.tolist():
-            behind = np.flatnonzero(plan.gateway == hearing.device[row])
-            theirs = self.turn.own.slot[behind]
-            theirs = theirs[theirs >= 0]
-            slot = np.concatenate([slot, theirs])
-            time = np.concatenate([time, np.full(len(theirs), hearing.time[row])])
-            heard = np.concatenate([heard, np.full(len(theirs), hearing.heard[row])])
-        return slot, time, heard
+    slot: I64
+    time: I64
+    heard: I64
 
-    def _of(self, rows: Rows) -> tuple[I32, I64]:
-        hearing = self.turn.hearing
-        slot = self.turn.own.slot[hearing.device[rows]]
-        return slot[slot >= 0], hearing.time[rows][slot >= 0]
+
+def returned(turn: Turn, now: Micros) -> Heard:
+    """Slots of which a device was silent before `now` and is heard at a later time than before."""
+    return _heard(turn, turn.hearing.returned(now))
+
+
+def left(turn: Turn) -> Heard:
+    """Slots of which a device, or its gateway, said 'offline'.
+
+    By nothing else a silence comes sooner than was known.
+    """
+    words = turn.hearing.offlines
+    own = _heard(turn, words)
+    device, behind = turn.hearing.words.device[words], turn.silence.behind
+    gateways = words[behind.is_gateway(device)] if len(words) else words
+    if not len(gateways):
+        return own
+    devices, counts = behind.of(turn.hearing.words.device[gateways])
+    theirs = turn.own.slot[devices].astype(np.int64)
+    said = gateways.repeat(counts)[theirs >= 0]
+    more = (theirs[theirs >= 0], turn.hearing.words.time[said], turn.hearing.heard_at(said))
+    return Heard(*(np.concatenate(pair) for pair in zip(own, more, strict=True)))
+
+
+def _heard(turn: Turn, words: Rows) -> Heard:
+    hearing = turn.hearing
+    slot = turn.own.slot[hearing.words.device[words]].astype(np.int64)
+    ours = slot >= 0
+    words = words[ours]
+    return Heard(slot[ours], hearing.words.time[words], hearing.heard_at(words))
+
+
+class Slowed(NamedTuple):
+    """Slots of which a device fell further behind, when it was heard and how far they were; µs."""
+
+    slot: I64
+    heard: I64
+    before: I64
+
+
+def slowed(turn: Turn, step: Micros, now: Micros) -> Slowed | None:
+    """Those of which a device is behind the end of a step that it was not behind before.
+
+    And perhaps others; None where there are none. After the batch. step: how long steps are, µs.
+    """
+    hearing, silence = turn.hearing, turn.silence
+    if not len(hearing.slower):
+        return None
+    device = hearing.lags[0][hearing.slower]
+    time = silence.alive[device]
+    ended = ((time - 1) // step < (now - 1) // step).nonzero()[0]
+    if not len(ended):
+        return None
+    slot = turn.own.slot[device[ended]].astype(np.int64)
+    device, slot = device[ended[slot >= 0]], slot[slot >= 0]
+    if not len(slot):
+        return None
+    heard = silence.alive[device] + silence.lag[device]
+    there, starts = places_of(turn.own, slot)
+    theirs = turn.own.devices.take(there)
+    before: I64 = np.maximum.reduceat(hearing.lag_before(theirs, silence), starts)
+    return Slowed(slot, heard, before)

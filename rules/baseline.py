@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from devices.instant import DAY, MINUTE, Micros, to_datetime
-from devices.reading import F64, I32, I64
+from devices.reading import F64, I64
 from rules.measured import BaselineMemory
 from rules.model import Baseline, Season
 
@@ -38,7 +38,7 @@ def _season(condition: Baseline, begin: Micros, zone: tzinfo) -> int:
 
 
 def deviations(
-    condition: Baseline, memory: BaselineMemory, slots: I32, seasons: I64, numbers: F64
+    condition: Baseline, memory: BaselineMemory, slots: I64, seasons: I64, numbers: F64
 ) -> F64:
     """How many spreads each number (k,) lies from what is usual for its slot and season.
 
@@ -65,7 +65,7 @@ def _distance(known: npt.NDArray[Any], number: F64, least_spread: float) -> F64:
     return np.where(distance == 0, 0.0, measured)
 
 
-def keep(memory: BaselineMemory, slots: I32, steps: I64, seasons: I64, numbers: F64) -> None:
+def keep(memory: BaselineMemory, slots: I64, steps: I64, seasons: I64, numbers: F64) -> None:
     """Put each number behind those of its slot and season, the oldest falls out.
 
     Unknown ones are left out, and those of steps that were kept before.

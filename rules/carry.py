@@ -9,7 +9,7 @@ import numpy as np
 from devices.instant import FOREVER, Micros
 from devices.metric import BY_NAME
 from devices.reading import I32, I64, Bool
-from rules import sequence_memory
+from rules import measure, sequence_memory
 from rules.held import Held, HeldBack
 from rules.measured import MeasureMemory, measuring, restart
 from rules.memory import (
@@ -60,7 +60,13 @@ def remembered(
     newest: Mapping[Micros, Newest],
     held: Mapping[str, Mapping[int, Held]],
 ) -> list[Remembered]:
-    """The memories of a plan's rules, each with whom it is about. newest: by lateness."""
+    """The memories of a plan's rules, each with whom it is about; nothing is left to be counted.
+
+    newest: by lateness.
+    """
+    for own, memory in zip(plan.rules, memories, strict=True):
+        if isinstance(memory, MeasureMemory):
+            measure.settle(plan, own, memory)
     return [
         Remembered(
             own.rule,

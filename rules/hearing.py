@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from devices.instant import Micros
 from devices.reading import F64, I16, I32, I64, Batch, Bool
-from rules.silence import Outages, Rows, Silence
+from rules.silence import Ids, Outages, Rows, Silence
 from rules.words import HEARTBEAT, Words
 
 __all__ = ["HEARTBEAT", "Group", "Hearing", "Lags", "Seen", "rounds"]
@@ -97,7 +97,7 @@ class Hearing:
     True where that was its own silence, not its gateway's · newer: bool, True where the row is the
     first of its device to be later than all before the batch · alive, left: as in `Silence`, after
     the row's word. Columns are worked out when they are asked for; `words` has what they come from.
-    lags: (k,) devices and how far each is behind after the batch
+    lags: (k,) devices and how far each is behind after the batch · before_lags: (k,) and before it
     outages: of gateways, up to the end of the batch · moved: devices whose silence may have moved
     other than to later, ids, with repeats · finite: whether all values are finite numbers.
     """
@@ -110,13 +110,15 @@ class Hearing:
         *,
         heard: I64,
         lags: Lags,
+        before_lags: I64,
         outages: Outages,
         moved: I64,
     ) -> None:
         self.batch, self.words, self.seen = batch, words, seen
-        self.lags, self.outages, self.moved = lags, outages, moved
+        self.lags, self.before_lags, self.outages, self.moved = lags, before_lags, outages, moved
         self._heard = heard
         self._groups: dict[int, Group] = {}
+        self._returned: Rows | None = None
 
     def __len__(self) -> int:
         return len(self._rows[0])
@@ -129,6 +131,7 @@ class Hearing:
             seen,
             heard=self._heard,
             lags=self.lags,
+            before_lags=self.before_lags,
             outages=self.outages,
             moved=self.moved,
         )
@@ -215,6 +218,38 @@ class Hearing:
     def newers(self) -> Rows:
         """The words that are the first of their device to be later than all before the batch."""
         return self.seen.newer.nonzero()[0]
+
+    @cached_property
+    def offlines(self) -> Rows:
+        """The words 'offline'."""
+        return self.words.offline.nonzero()[0]
+
+    @cached_property
+    def slower(self) -> Rows:
+        """Which of the devices in `lags` are further behind than before."""
+        return (self.lags[1] > self.before_lags).nonzero()[0]
+
+    def lag_before(self, devices: Ids, silence: Silence) -> I64:
+        """How far behind each was before the batch, µs. silence: as after it."""
+        lag, (told, _) = silence.lag.take(devices), self.lags
+        if len(told):
+            place = np.minimum(np.searchsorted(told, devices), len(told) - 1)
+            lag = np.where(told[place] == devices, self.before_lags[place], lag)
+        return lag
+
+    def returned(self, now: Micros) -> Rows:
+        """The words of devices that were silent before `now`, later than what was heard of them.
+
+        now: of the batch.
+        """
+        if self._returned is None:
+            seen = self.seen
+            self._returned = ((seen.newer | seen.gap) & (seen.until < now)).nonzero()[0]
+        return self._returned
+
+    def heard_at(self, words: Rows | I64) -> I64:
+        """When each of these words was heard."""
+        return self._heard.take(words)
 
     def first_rows(self, words: Rows) -> Rows:
         """The first row of each of these words."""

@@ -46,6 +46,7 @@ def listen(plan: Plan, batch: Batch, silence: Silence, now: Micros) -> Hearing:
         seen,
         heard=heard,
         lags=lags,
+        before_lags=silence.lag.take(lags[0]),
         outages=outages,
         moved=np.concatenate([moved, words.device[seen.gap | words.offline]]),
     )

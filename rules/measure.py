@@ -9,107 +9,147 @@ What a counter grew by between two readings belongs to the later of them; one th
 and has grown from zero. Where they lie further apart than `reach` nothing is known of its growth.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
 
-from devices.instant import FOREVER, HOUR, NEVER, Micros
-from devices.reading import F64, I32, I64
-from rules import baseline, spans
-from rules.audible import Listening
+from devices.instant import FOREVER, NEVER, Micros
+from devices.reading import F64, I64
+from rules import baseline, counting, spans
+from rules.audible import Listening, left, returned, slowed
+from rules.backlog import Arrived, Came, arrived
+from rules.counting import Portions
 from rules.hearing import rounds
 from rules.measured import (
     BaselineMemory,
-    Coming,
-    GrowthMemory,
     MeasureMemory,
+    Measuring,
     PaneMemory,
-    Ring,
     SetMemory,
     Sets,
     Windows,
-    counts_up,
     measuring,
+    names_somebody,
     panes_of,
 )
 from rules.model import Baseline, Rule
 from rules.panes import Panes
-from rules.places import places
+from rules.plan import Plan, RulePlan
 from rules.silence import Rows
 from rules.spans import FORGOTTEN, Points, verdicts
-from rules.table import Table
-from rules.turn import Turn
+from rules.turn import Slots, Turn
 
 _PORTION = 65_536
 """Subjects of which whole windows are in memory at a time."""
 
 
-def fold(turn: Turn, memory: MeasureMemory, rows: Rows) -> None:
-    """Note what these rows of the rule's metric bring; they are counted when timers fire."""
-    own, hearing = turn.own, turn.hearing
-    panes = panes_of(measuring(own.rule))
-    rows = _chosen(turn, rows)
-    slot = own.slot[hearing.device[rows]]
-    numbers = hearing.value[rows]
-    if isinstance(memory, GrowthMemory) and counts_up(own.rule):
-        grown, growth = _growth(turn, memory, rows, slot)
-        rows, slot, numbers = rows[grown], slot[grown], growth
-    time, heard = hearing.time[rows], hearing.heard[rows]
-    pane = time // panes.step
-    settled = heard - np.minimum(turn.lag(slot), panes.patience)
-    start = np.maximum(pane + 1, panes.first_from(settled))
-    late = np.maximum(start, memory.first[slot]) > pane + panes.count
-    order = np.lexsort((hearing.device[rows], time, start, slot))
-    order = order[~late[order]]
-    memory.coming = Coming(slot[order], pane[order], start[order], time[order], numbers[order])
+def fold(turn: Turn, memory: MeasureMemory, _rows: Rows) -> None:
+    """Keep the readings of the rule's metric; they are counted when a step is judged."""
+    condition, new = measuring(turn.own.rule), arrived(turn)
+    came, step = new.came, condition.step
+    if new.last // step > new.first // step:
+        came = _starting(turn, condition, new)
+    if names_somebody(turn.own.rule):
+        came = came._replace(token=turn.hearing.token[new.row])
+    memory.backlog.add(came)
+    memory.look = min(memory.look, (new.first // step + 1) * step)
 
 
-def _chosen(turn: Turn, rows: Rows) -> Rows:
-    """The readings that count: of subjects whom the rule judges, each time of a device once."""
-    own, hearing = turn.own, turn.hearing
-    rows = rows[own.slot[hearing.device[rows]] >= 0]
-    where = measuring(own.rule).where
-    rows = rows[~own.away[own.slot[hearing.device[rows]]]]
-    if where is not None:
-        attributes = turn.attributes(hearing.device[rows])
-        rows = rows[where.evaluate(hearing.value[rows], attributes)]
-    again = (np.diff(hearing.device[rows]) == 0) & (np.diff(hearing.time[rows]) == 0)
-    return rows[~np.concatenate([[False], again])] if again.any() else rows
-
-
-def _growth(turn: Turn, memory: GrowthMemory, rows: Rows, slot: I32) -> tuple[Rows, F64]:
-    """Which of these rows of counters tell of growth, and how much; what each read last is kept."""
-    hearing = turn.hearing
-    place = places(turn.own, slot, hearing.device[rows])
-    last_time, last_number = memory.last_time.values, memory.last_number.values
-    later = np.flatnonzero(hearing.time[rows] > last_time[place])
-    place, time, number = place[later], hearing.time[rows[later]], hearing.value[rows[later]]
-    first = np.ones(len(later), np.bool_)
-    first[1:] = place[1:] != place[:-1]
-    before = np.where(first, last_time[place], np.roll(time, 1))
-    read = np.where(first, last_number[place], np.roll(number, 1))
-    last_time[place], last_number[place] = time, number
-    known = before >= time - measuring(turn.own.rule).reach
-    growth = np.where(number >= read, number - read, number)
-    return later[known], growth[known]
+def _starting(turn: Turn, condition: Measuring, new: Arrived) -> Came:
+    """With the step from which each counts, where one counts later than its time says."""
+    panes, came = panes_of(condition), new.came
+    start = came.time // panes.step + 1
+    settled = new.heard - np.minimum(new.lag, panes.patience)
+    late = (settled > start * panes.step).nonzero()[0]
+    if len(late):
+        slot = turn.own.slot[came.device[late]]
+        late, slot = late[slot >= 0], slot[slot >= 0]
+        settled = new.heard[late] - np.minimum(turn.lag(slot), panes.patience)
+        counts = panes.first_from(settled)
+        if np.count_nonzero(counts > start[late]):
+            start[late] = np.maximum(start[late], counts)
+            return came._replace(start=start)
+    return came
 
 
 def tick(turn: Turn, memory: MeasureMemory, now: Micros) -> None:
-    """Count what has come and judge every step up to `now`; `memory` is changed in place."""
+    """Judge every step up to `now`, what has come counted; `memory` is changed in place."""
     condition = measuring(turn.own.rule)
-    coming, memory.coming = memory.coming, None
-    looking = _Looking(turn, memory, panes_of(condition), Listening.of(turn), now)
-    looking.wake()
-    if coming is not None and len(coming.slot):
-        looking.take(coming)
-    if memory.look < now:
-        looking.finish()
-    points = looking.points()
-    if points is not None:
-        spans.fold(turn, memory, points, condition.judging)
+    if _stirs(turn, memory, condition, now):
+        looking = _Looking(turn, memory, panes_of(condition), Listening.of(turn), now)
+        looking.look()
+        points = looking.points()
+        if points is not None:
+            spans.fold(turn, memory, points, condition.judging)
     spans.tick(turn, memory, now, condition.judging)
+
+
+def _stirs(turn: Turn, memory: MeasureMemory, condition: Measuring, now: Micros) -> bool:
+    """Whether a step is due, or something was heard by which one may be due sooner."""
+    hearing, backlog = turn.hearing, memory.backlog
+    if memory.look < now or backlog.urgent:
+        return True
+    if len(hearing.offlines) and len(left(turn).slot):
+        return True
+    if len(hearing.slower) and slowed(turn, condition.step, now) is not None:
+        return True
+    if len(hearing.returned(now)) and memory.any_hushed():
+        slot = returned(turn, now).slot
+        if np.count_nonzero(memory.hushed[slot]):
+            return True
+    return len(backlog.waiting) > 0 and _waited(turn, memory, panes_of(condition), now)
+
+
+def _waited(turn: Turn, memory: MeasureMemory, panes: Panes, now: Micros) -> bool:
+    """Whether a step is due of any subject that was behind its end."""
+    waiting = memory.backlog.waiting
+    return bool((memory.due[waiting] <= _settled(turn, panes, waiting, now)).any())
+
+
+def _settled(turn: Turn, panes: Panes, slots: Slots, now: Micros) -> I64:
+    """The last step of each up to whose end everything has been heard."""
+    return panes.last_before(now - np.minimum(turn.lag(slots), panes.patience))
+
+
+def settle(plan: Plan, own: RulePlan, memory: MeasureMemory) -> None:
+    """Count all that has come, in place: between two batches, all steps that are due judged."""
+    _count(plan, own, memory, lambda _some, _which: None)
+
+
+def _count(
+    plan: Plan, own: RulePlan, memory: MeasureMemory, before: Callable[[Portions, Rows], None]
+) -> None:
+    """Put what has come into panes. before: called before some portions are put there."""
+    parts = memory.backlog.take()
+    coming = counting.coming_of(plan, own, memory, parts) if parts else None
+    if coming is None:
+        return
+    panes = panes_of(measuring(own.rule))
+    if isinstance(memory, SetMemory):
+        counting.collect(memory, coming)
+        _due(panes, memory, coming.slot, coming.start)
+    elif isinstance(memory, PaneMemory):
+        some = counting.portions(coming)
+        for which in rounds(some.slot):
+            before(some, which)
+            _due(panes, memory, some.slot[which], some.start[which])
+            counting.put(panes, memory, some, which)
+
+
+def _due(panes: Panes, memory: MeasureMemory, slot: I64, step: I64) -> None:
+    """Something may change with these subjects at these steps, if not too soon to be judged."""
+    if len(slot):
+        step = np.maximum(step, np.maximum(memory.first[slot], memory.settled[slot] + 1))
+        np.minimum.at(memory.due, slot, step)
+        _note(panes, memory, step)
+
+
+def _note(panes: Panes, memory: MeasureMemory, step: I64) -> None:
+    first = int(step.min(initial=FOREVER))
+    if first < FOREVER // panes.step:
+        memory.look = min(memory.look, first * panes.step)
 
 
 @dataclass(slots=True, eq=False)
@@ -129,112 +169,89 @@ class _Looking:
         slot, time, value, verdict = (np.concatenate(column) for column in zip(*parts, strict=True))
         return Points(slot, time, value, verdict, self.turn.ranks_by(value))
 
-    def wake(self) -> None:
+    def look(self) -> None:
+        """Judge whatever is due."""
+        self._wake_all()
+        _count(self.turn.plan, self.turn.own, self.memory, self._before)
+        self._slow()
+        if self.memory.look < self.now or len(self.memory.backlog.waiting):
+            self._finish()
+
+    def _wake_all(self) -> None:
         """Look again at whoever may be heard again, or silent sooner than was known."""
-        memory = self.memory
+        memory, panes = self.memory, self.panes
         if memory.look == FORGOTTEN:
-            known = np.flatnonzero(~memory.hushed).astype(np.int32)
-            step = self.panes.first_after(self.turn.silent_at(known))
+            known = np.flatnonzero(~memory.hushed)
+            step = panes.first_after(self.turn.silent_at(known))
             self._wake(known, np.maximum(step, self._settled(known)))
-        if memory.hushed.any():
-            slot, time = self.listening.heard()
+        if memory.any_hushed():
+            slot, time, _ = returned(self.turn, self.now)
             hushed = memory.hushed[slot]
-            self._wake(slot[hushed], self.panes.first_from(time[hushed]))
-        slot, time, heard = self.listening.left()
-        settled = heard - np.minimum(self.turn.lag(slot), self.panes.patience)
-        step = np.maximum(self.panes.first_after(time), self.panes.first_from(settled))
-        self._wake(slot, step)
+            self._wake(slot[hushed], panes.first_from(time[hushed]))
+        slot, time, heard = left(self.turn)
+        settled = heard - np.minimum(self.turn.lag(slot), panes.patience)
+        self._wake(slot, np.maximum(panes.first_after(time), panes.first_from(settled)))
 
-    def _wake(self, slot: I32, step: I64) -> None:
+    def _wake(self, slot: I64, step: I64) -> None:
         """Look at these again from this step on, but not where it was looked at before."""
-        last = self.memory.heard[slot]
-        step = np.maximum(step, last // self.panes.step + 1)
-        sooner = step < self.memory.due[slot]
-        slot, step = slot[sooner], step[sooner]
-        if isinstance(self.memory, PaneMemory) and len(slot):
-            due = self.memory.due[slot]
-            held = self.panes.held(np.where(due == FOREVER, 0, due))
-            held = np.where(self.memory.count.unusual(slot), held, NEVER)
-            step = np.maximum(step, held.max(axis=1) - self.panes.ahead + 1)
-        self._due(slot, step)
-
-    def _due(self, slot: I32, step: I64) -> None:
         if len(slot):
-            step = np.maximum(step, self.memory.first[slot])
-            np.minimum.at(self.memory.due, slot, step)
-            self._note(step)
+            last = self.memory.heard[slot] // self.panes.step
+            _due(self.panes, self.memory, slot, np.maximum(step, last + 1))
 
-    def _note(self, step: I64) -> None:
-        first = int(step.min(initial=FOREVER))
-        if first < FOREVER // self.panes.step:
-            self.memory.look = min(self.memory.look, first * self.panes.step)
+    def _before(self, some: Portions, which: Rows) -> None:
+        """Judge the steps in which these portions do not count."""
+        slot, start, late = some.slot[which], some.start[which], some.late[which]
+        settled = self._settled(slot)
+        forced = some.coming.pane[some.ends[which] - 1] - self.panes.ahead
+        until = np.where(late, start - 1, np.maximum(np.minimum(start - 1, settled), forced))
+        self._look(slot, until)
+        over = late & (start - 1 > settled)
+        if np.count_nonzero(over):
+            self._settle(slot[over], start[over] - 1)
 
-    def take(self, coming: Coming) -> None:
-        """Put what has come into panes, the steps before it judged."""
-        if isinstance(self.memory, SetMemory):
-            _collect(self.memory.seen, coming)
-            self._due(coming.slot, coming.start)
-        elif isinstance(self.memory, PaneMemory):
-            self._take(self.memory, coming)
+    def _slow(self) -> None:
+        """What was over when a subject fell further behind stays so."""
+        found = slowed(self.turn, self.panes.step, self.now)
+        if found is None:
+            return
+        over = self.panes.last_before(found.heard - np.minimum(found.before, self.panes.patience))
+        slots, which = np.unique(found.slot, return_inverse=True)
+        last = np.full(len(slots), NEVER)
+        np.maximum.at(last, which, over)
+        behind = last > self._settled(slots)
+        self._look(slots[behind], last[behind])
+        self._settle(slots[behind], last[behind])
 
-    def _take(self, memory: PaneMemory, coming: Coming) -> None:
-        begins = np.ones(len(coming.slot), np.bool_)
-        same = (np.diff(coming.slot) == 0) & (np.diff(coming.start) == 0)
-        begins[1:] = ~same
-        starts = np.flatnonzero(begins)
-        ends = np.append(starts[1:], len(begins))
-        slots = coming.slot[starts]
-        settled = self._settled(slots)
-        for groups in rounds(slots):
-            first, last = starts[groups], ends[groups]
-            slot, start = slots[groups], coming.start[first]
-            forced = coming.pane[last - 1] - self.panes.ahead
-            self._look(slot, np.maximum(np.minimum(start - 1, settled[groups]), forced))
-            self._due(slot, start)
-            counts = last - first
-            rows = np.repeat(last - np.cumsum(counts), counts) + np.arange(counts.sum())
-            self._put(memory, coming, rows)
-
-    def _put(self, memory: PaneMemory, coming: Coming, rows: Rows) -> None:
-        """Add these to their cells, one after the other."""
-        cells = self.panes.cells
-        slot, pane, number = coming.slot[rows], coming.pane[rows], coming.number[rows]
-        keys, which = np.unique(slot.astype(np.int64) * cells + pane % cells, return_inverse=True)
-        at = (keys // cells, keys % cells)
-        hours = (coming.time[rows] - pane * self.panes.step) / HOUR
-        _add(memory.count, np.add, at, which, np.ones(len(rows), np.int32))
-        _add(memory.total, np.add, at, which, number)
-        best = np.minimum if memory.extreme.usual > 0 else np.maximum
-        _add(memory.extreme, best, at, which, number)
-        _add(memory.moment, np.add, at, which, hours)
-        _add(memory.squared, np.add, at, which, hours * hours)
-        _add(memory.product, np.add, at, which, hours * number)
-
-    def finish(self) -> None:
-        """Judge all steps that are due."""
+    def _settle(self, slots: I64, steps: I64) -> None:
         memory = self.memory
-        due = memory.due <= self.panes.last_before(np.array([self.now]))[0]
-        slots = np.flatnonzero(due & ~self.turn.own.away).astype(np.int32)
+        memory.settled.put(slots, np.maximum(memory.settled[slots], steps))
+        memory.due[slots] = np.maximum(memory.due[slots], memory.settled[slots] + 1)
+
+    def _finish(self) -> None:
+        """Judge all steps that are due."""
+        memory, away = self.memory, self.turn.own.away
+        ended = int(self.panes.last_before(np.array([self.now]))[0])
+        slots = np.flatnonzero((memory.due <= ended) & ~away)
         self._look(slots, self._settled(slots))
         memory.look = FOREVER
-        self._note(memory.due[~self.turn.own.away])
+        waits = memory.due[slots] <= ended
+        memory.backlog.waiting = slots[waits].astype(np.int32)
+        _note(self.panes, memory, memory.due[(memory.due > ended) & ~away])
         if isinstance(memory, SetMemory) and self.found:
             leaves = memory.seen["pane"] + self.panes.count + 1
             memory.seen.keep(leaves >= memory.due[memory.seen.slot])
 
-    def _settled(self, slots: I32) -> I64:
-        """The last step of each up to whose end everything has been heard."""
-        lag = np.minimum(self.turn.lag(slots), self.panes.patience)
-        return self.panes.last_before(self.now - lag)
+    def _settled(self, slots: Slots) -> I64:
+        return _settled(self.turn, self.panes, slots, self.now)
 
-    def _look(self, slots: I32, until: I64) -> None:
+    def _look(self, slots: I64, until: I64) -> None:
         """Judge these slots, all different, at every step up to this one where they may change."""
         while (ready := self.memory.due[slots] <= until).any():
             slots, until = slots[ready], until[ready]
             for part in _portions(slots):
                 self._judge(part)
 
-    def _judge(self, slots: I32) -> None:
+    def _judge(self, slots: I64) -> None:
         memory, rule = self.memory, self.turn.own.rule
         steps = memory.due[slots]
         times = steps * self.panes.step
@@ -246,8 +263,8 @@ class _Looking:
             following = np.where(silent, following, np.minimum(following, steps + 1))
             number = self._deviation(memory, slots, steps, number)
         verdict = verdicts(measuring(rule).judging, number, ~np.isnan(number))
-        self.found.append(Points(slots, times, number, verdict))
-        memory.hushed[slots] = silent
+        self.found.append(Points(slots.astype(np.int32), times, number, verdict))
+        memory.hushed[slots], memory.asleep = silent, FORGOTTEN
         stays = change == FOREVER
         change = np.where(stays, 0, change)
         other = np.where(silent, self.panes.first_from(change), self.panes.first_after(change))
@@ -256,7 +273,7 @@ class _Looking:
         if isinstance(windows, Windows):
             windows.forget()
 
-    def _deviation(self, memory: BaselineMemory, slots: I32, steps: I64, number: F64) -> F64:
+    def _deviation(self, memory: BaselineMemory, slots: I64, steps: I64, number: F64) -> F64:
         condition = cast("Baseline", self.turn.own.rule.condition)
         begins = (steps - 1) * self.panes.step
         seasons = baseline.season_of(condition, begins, self.turn.own.calendar.zone)
@@ -265,23 +282,12 @@ class _Looking:
         return deviation
 
 
-def _windows(rule: Rule, memory: MeasureMemory, slots: I32, steps: I64) -> Windows | Sets:
+def _windows(rule: Rule, memory: MeasureMemory, slots: I64, steps: I64) -> Windows | Sets:
     if isinstance(memory, PaneMemory):
         return Windows.of(rule, memory, slots, steps)
     return Sets(rule, cast("SetMemory", memory), slots, steps)
 
 
-def _collect(seen: Table, coming: Coming) -> None:
-    seen.add(coming.slot, pane=coming.pane, start=coming.start, number=coming.number)
-
-
-def _portions(slots: I32) -> Iterator[I32]:
+def _portions(slots: I64) -> Iterator[I64]:
     for start in range(0, len(slots), _PORTION):
         yield slots[start : start + _PORTION]
-
-
-def _add(ring: Ring, how: np.ufunc, at: tuple[I64, I64], which: I64, numbers: I32 | F64) -> None:
-    if ring.shape[1]:
-        cells = ring[at]
-        how.at(cells, which, numbers)
-        ring[at] = cells

@@ -1,14 +1,15 @@
 """What is remembered of a measured window, and the number that its panes come to."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
 
 import numpy as np
 
 from devices.instant import DAY, FOREVER, HOUR, NEVER, Micros
 from devices.metric import BY_NAME, MetricKind
-from devices.reading import F64, I32, I64, Bool
+from devices.reading import F64, I64, Bool
+from rules.backlog import Backlog
 from rules.model import Baseline, Measure, MeasureInWindow, Rule, Season
 from rules.panes import Panes, within
 from rules.spans import FORGOTTEN, SpanMemory, fresh_spans
@@ -16,31 +17,30 @@ from rules.sparse import Sparse
 from rules.table import ByDevice, Table
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Coming:
-    """Numbers to put into panes, (k,). start: the first step in whose window each counts."""
-
-    slot: I32
-    pane: I64
-    start: I64
-    time: I64
-    number: F64
-
-
 @dataclass(slots=True, eq=False, kw_only=True)
 class MeasureMemory(SpanMemory):
     """first: (n,), the number of the first step whose whole window has passed since the subject
     became known · due: (n,), the next step at which something may change; FOREVER: none known.
 
-    hushed: (n,), silent at the step judged last · look: µs, the end of the first step that is due
-    coming: what a batch brought, until it is counted; never saved.
+    hushed: (n,), silent at the step judged last · settled: (n,), the last step that was over when
+    the subject fell further behind, NEVER where none: no step up to it is judged any more
+    look: µs, the end of the first step that is due, but for those of `backlog.waiting`
+    asleep: how many are hushed · backlog: what was heard and is not counted yet; never saved.
     """
 
     first: I64
     due: I64
     hushed: Bool
-    coming: Coming | None = None
+    settled: Sparse[np.int64]
+    backlog: Backlog = field(default_factory=Backlog)
     look: Micros = FORGOTTEN
+    asleep: int = FORGOTTEN
+
+    def any_hushed(self) -> bool:
+        """Whether any subject was silent at the step judged last."""
+        if self.asleep == FORGOTTEN:
+            self.asleep = int(np.count_nonzero(self.hushed))
+        return self.asleep > 0
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -69,7 +69,10 @@ class GrowthMemory(PaneMemory):
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class SetMemory(MeasureMemory):
-    """seen: numbers, each with its pane and the first step in whose window it counts."""
+    """seen: numbers, each with its pane and the first step in whose window it counts.
+
+    Where whom events name is counted, the number's 64 bits are that token.
+    """
 
     seen: Table
 
@@ -111,6 +114,11 @@ def counts_up(rule: Rule) -> bool:
     return counter and measuring(rule).measure in _OF_GROWTH
 
 
+def names_somebody(rule: Rule) -> bool:
+    """Whether what is counted is whom events name, not different values."""
+    return measuring(rule).measure is Measure.DISTINCT and BY_NAME[rule.watch.metric].occurs
+
+
 def first_whole(condition: Measuring, now: Micros) -> int:
     """The first step whose whole window has passed since `now`."""
     return -(-(now + condition.within) // condition.step)
@@ -121,6 +129,7 @@ def fresh_measure(rule: Rule, n: int, m: int, now: Micros) -> MeasureMemory:
     condition, first = measuring(rule), np.full(n, first_whole(measuring(rule), now), np.int64)
     begin: dict[str, Any] = fresh_spans(n)
     begin |= {"first": first, "due": first.copy(), "hushed": np.zeros(n, np.bool_)}
+    begin["settled"] = Sparse(n, np.int64(NEVER))
     if condition.measure is Measure.DISTINCT:
         return SetMemory(**begin, seen=Table(pane=np.int64, start=np.int64, number=np.float64))
     begin |= _fresh_rings(condition, n, sloping=slopes(rule))
@@ -177,7 +186,7 @@ def restart(memory: MeasureMemory, condition: Measuring, slots: I64, now: Micros
         memory.seen.keep(~np.isin(memory.seen.slot, slots))
     memory.first[slots] = memory.due[slots] = first_whole(condition, now)
     memory.hushed[slots] = False
-    memory.look = FORGOTTEN
+    memory.look = memory.asleep = FORGOTTEN
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -186,12 +195,12 @@ class Windows:
 
     rule: Rule
     memory: PaneMemory
-    slots: I32
+    slots: I64
     steps: I64
     held: I64
 
     @classmethod
-    def of(cls, rule: Rule, memory: PaneMemory, slots: I32, steps: I64) -> "Windows":
+    def of(cls, rule: Rule, memory: PaneMemory, slots: I64, steps: I64) -> "Windows":
         """These."""
         return cls(rule, memory, slots, steps, panes_of(measuring(rule)).held(steps))
 
@@ -261,11 +270,11 @@ class Windows:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sets:
-    """As `Windows`, of different values."""
+    """As `Windows`, of different values, which are so bit by bit."""
 
     rule: Rule
     memory: SetMemory
-    slots: I32
+    slots: I64
     steps: I64
 
     def _rows(self) -> tuple[I64, I64, I64]:
@@ -282,7 +291,7 @@ class Sets:
         rows, owner, steps = self._rows()
         pane, start = seen["pane"][rows], seen["start"][rows]
         inside = (pane >= steps - count) & (pane < steps) & (start <= steps)
-        owner, values = owner[inside], seen["number"][rows[inside]]
+        owner, values = owner[inside], seen["number"][rows[inside]].view(np.int64)
         order = np.lexsort((values, owner))
         owner, values = owner[order], values[order]
         new = np.ones(len(order), np.bool_)

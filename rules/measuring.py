@@ -18,6 +18,8 @@ MAX_PANES = 1_000
 _NAMES = frozenset(str(measure) for measure in Measure)
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _FAR = 1e12
+_STATES = 2
+"""Different values that a state has."""
 _OF_COUNTERS = frozenset({Measure.RISE, Measure.RATE, Measure.ACTIVE_SHARE, Measure.DISTINCT})
 
 
@@ -103,8 +105,12 @@ def _range(measure: Measure, metric: Metric) -> Metric:
         return replace(metric, name=str(measure))
     signed = measure is Measure.SUM and metric.low < 0
     signed |= measure is Measure.RATE and metric.kind is not MetricKind.COUNTER
-    high = 1.0 if measure is Measure.ACTIVE_SHARE else _FAR
-    return replace(metric, name=str(measure), low=-_FAR if signed else 0.0, high=high)
+    low, high = -_FAR if signed else 0.0, _FAR
+    if measure is Measure.ACTIVE_SHARE:
+        high = 1.0
+    elif measure is Measure.DISTINCT and metric.kind is MetricKind.STATE:
+        high = float(_STATES)
+    return replace(metric, name=str(measure), low=low, high=high)
 
 
 def _check(entry: Entry, measure: Measure, metric: Metric, per: Per) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from devices.instant import FOREVER, NEVER, Micros
 from devices.reading import I64, Bool
+from rules.backlog import Backlog
 from rules.correlation import CorrelationMemory, fresh_correlation
 from rules.in_a_row import InARowMemory, fresh_in_a_row
 from rules.measured import MeasureMemory, fresh_measure
@@ -212,7 +213,7 @@ def copy_of(memory: Memory) -> Memory:
     """The same memory in columns of its own."""
     twin = copy.copy(memory)
     for name, part in _parts(memory):
-        if isinstance(part, np.ndarray | Sparse | ByDevice | Table):
+        if isinstance(part, np.ndarray | Sparse | ByDevice | Table | Backlog):
             setattr(twin, name, part.copy())
     return twin
 

@@ -22,6 +22,7 @@ class Kept(NamedTuple):
     time: Micros
     device: int
     value: float
+    token: int
 
 
 class StepTrack(Track):
@@ -71,7 +72,7 @@ class MeasureTrack(StepTrack):
             return
         settled = row.heard - min(self.lag(subject), self.patience)
         start = max((row.time // self.step + 1) * self.step, -(-settled // self.step) * self.step)
-        kept.append(Kept(start, row.time, row.device, row.value))
+        kept.append(Kept(start, row.time, row.device, row.value, row.token))
 
     def tick(self, now: Micros) -> None:
         for subject in self.own.subjects:
@@ -106,7 +107,8 @@ class MeasureTrack(StepTrack):
     def _measured(self, kept: list[Kept], end: Micros) -> float | None:
         values = [k.value for k in kept]
         if self.condition.measure is Measure.DISTINCT:
-            return float(len(set(values)))
+            named = {k.token for k in kept if k.token}
+            return float(len(named if BY_ID[self.own.metric].occurs else set(values)))
         if self.condition.measure is Measure.SUM:
             return float(sum(values))
         return self._known(values, kept, end) if values else None

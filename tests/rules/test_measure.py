@@ -20,6 +20,8 @@ from rules.written import write
 from tests.rules.community import (
     AWAY_WEARABLE,
     CARE_HOME,
+    DOOR,
+    OTHER_DOOR,
     WEARABLE,
     batch,
     device,
@@ -155,6 +157,48 @@ def test_a_long_backlog_in_one_batch_says_what_its_parts_say() -> None:
     assert len(whole) > 100
 
 
+CARDS = "watch: {metric: access_denied}\n within: 10s\n when: distinct >= 3\n per: building"
+
+
+def cards(*reads: tuple[float, int, int]) -> list[Reading]:
+    """Reads at these seconds and doors, of these cards."""
+    return [reading(at, door, "access_denied", 1)._replace(token=who) for at, door, who in reads]
+
+
+def test_different_cards_are_counted_not_reads() -> None:
+    big = 2**62 + 1
+    rows = cards((11, DOOR, 7), (11.5, DOOR, 7), (12, DOOR, 0), (13, OTHER_DOOR, 7), (14, DOOR, -9))
+    assert run(rule("m", CARDS), (rows, 30)) == []
+    more = cards((16, DOOR, big), (17, OTHER_DOOR, big + 1))
+    (fired, _) = run(rule("m", CARDS), (rows + more, 40))
+    assert told([fired]) == [("fired", "condition_held", 17, 17)]
+    assert fired.value == 3
+
+
+def test_cards_are_told_apart_after_a_restart() -> None:
+    plan = make_plan([rule("m", CARDS)], METERED)
+    state = evaluate(plan, Batch.of(cards((11, DOOR, 7), (12, DOOR, -9))), fresh(plan, 0), 12).state
+    state, _ = restore(dump(state, plan), plan, seconds(12))
+    rows = cards((14, DOOR, 7), (15, OTHER_DOOR, -9), (16, DOOR, 2**63 - 1))
+    (fired,) = evaluate(plan, Batch.of(rows), state, seconds(18)).transitions
+    assert (fired.at, fired.value) == (seconds(17), 3)
+
+
+def test_where_chooses_among_the_reads_by_their_values() -> None:
+    one = rule("m", CARDS.replace("distinct >= 3", "distinct >= 2\n where: access_denied > 0.5"))
+    weak = reading(12, DOOR, "access_denied", 0.5)._replace(token=9)
+    assert run(one, ([*cards((11, DOOR, 7)), weak], 30)) == []
+    assert len(run(one, ([*cards((11, DOOR, 7), (12, DOOR, 9))], 13.5))) == 1
+
+
+def test_of_a_measured_quantity_different_values_are_counted() -> None:
+    one = rule("m", "watch: {metric: pulse}\n within: 20s\n when: distinct >= 3")
+    rows = [reading(at, WEARABLE, "pulse", value) for at, value in ((21, 70), (22, 71), (23, 70))]
+    assert run(one, (rows, 30)) == []
+    (fired,) = run(one, ([*rows, reading(24, WEARABLE, "pulse", 72)], 26))
+    assert fired.value == 3
+
+
 def test_what_is_remembered_comes_back_from_bytes() -> None:
     plan = make_plan(RULES, METERED)
     rows = [reading(t, WEARABLE, "pulse", 120) for t in range(1, 30, 3)]
@@ -231,6 +275,7 @@ def test_a_count_stays_a_count() -> None:
             "does not belong",
         ),
         ("watch: {metric: pulse}\n within: 1h\n when: maen > 3", "unknown name 'maen'"),
+        ("watch: {metric: door_open}\n within: 1h\n when: distinct >= 3", "lies between 0 and 2"),
     ],
 )
 def test_what_makes_no_sense_is_said(body: str, what: str) -> None:

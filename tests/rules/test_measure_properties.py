@@ -76,6 +76,7 @@ RULES = (
         "m.cards",
         "watch: {metric: access_denied}\n within: 10s\n when: distinct >= 2\n per: building",
     ),
+    rule("m.values", "watch: {metric: pulse}\n within: 10s\n when: distinct >= 3"),
 )
 PLAN = make_plan(RULES, with_meters())
 
@@ -108,7 +109,9 @@ def streams(draw: st.DrawFn, *, falling: bool = True) -> list[Reading]:
             total[device_id] = max(0.0, total[device_id] + max(value, -3.0 if falling else 0.0))
             number = total[device_id]
         kind = metric(name).id
-        rows.setdefault((device_id, kind, now), Reading(now, now, device_id, kind, number))
+        token = chance.choice([0, 5, 2**62 + 1, 2**62 + 2]) if name == "access_denied" else 0
+        row = Reading(now, now, device_id, kind, number, token)
+        rows.setdefault((device_id, kind, now), row)
     return list(rows.values())
 
 
