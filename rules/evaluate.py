@@ -218,7 +218,7 @@ def _ends_silence(turn: Turn, memory: Memory) -> bool:
         return len(hearing.gaps) > 0
     if not isinstance(memory, ThresholdMemory):
         return False
-    return turn.unsettled or turn.screened.returned
+    return turn.unsettled
 
 
 def _tick(turn: Turn, memory: Memory, now: Micros) -> None:

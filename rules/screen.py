@@ -20,7 +20,7 @@ class Screened:
     """groups: by metric, the readings to look at, all readings of each of their cells; those of
     momentary metrics also where they are not new · returned: whether a device is back of which
     WENT_SILENT was said · unsettled: metrics by which a device has anything going, or may raise an
-    alert, whose silence ended or moved other than to later · cell, time, value: all that is new,
+    alert, that is one of them or whose silence ended or moved other than to later · cell, time, value: all that is new,
     (k,), each cell's in the order of time.
     """
 
@@ -46,7 +46,8 @@ def screen(cells: Cells, hearing: Hearing, beats: Hearing, newest: Newest) -> Sc
     back = _devices(hearing, beats, lambda one: one.gaps)
     columns, astir = hearing.by_metric, newest.astir
     momentary = dict(_momentary(cells, columns))
-    moved = np.concatenate([back, hearing.moved])
+    returned = _returned(_devices(hearing, beats, lambda one: one.newers), astir)
+    moved = np.concatenate([back, hearing.moved, returned])
     unsettled = _unsettled(cells, moved, astir)
     rows = _watched(cells, columns)
     if not hearing.orderly:
@@ -63,8 +64,7 @@ def screen(cells: Cells, hearing: Hearing, beats: Hearing, newest: Newest) -> Sc
         theirs = np.isin(rows.device.take(look), moved)
         unsettled |= frozenset(rows.metric.take(look)[theirs].tolist())
     groups |= momentary
-    returned = _returned(_devices(hearing, beats, lambda one: one.newers), astir)
-    return Screened(groups, returned, unsettled, rows.cell, rows.time, rows.value)
+    return Screened(groups, len(returned) > 0, unsettled, rows.cell, rows.time, rows.value)
 
 
 def _devices(hearing: Hearing, beats: Hearing, words: Callable[[Hearing], Rows]) -> I64:
@@ -75,13 +75,14 @@ def _devices(hearing: Hearing, beats: Hearing, words: Callable[[Hearing], Rows])
     return np.concatenate([device, beats.words.device.take(words(beats))])
 
 
-def _returned(device: I64, astir: Astir) -> bool:
-    """Whether of any of these, heard anew, WENT_SILENT was said."""
+def _returned(device: I64, astir: Astir) -> I64:
+    """Those of these, heard anew, of which WENT_SILENT was said."""
     silent = astir.silent.take(device)
     if not np.count_nonzero(silent):
-        return False
-    astir.silent[device[silent]] = False
-    return True
+        return device[:0]
+    returned = device[silent]
+    astir.silent[returned] = False
+    return returned
 
 
 def _unsettled(cells: Cells, devices: I64, astir: Astir) -> frozenset[int]:

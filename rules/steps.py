@@ -161,7 +161,7 @@ class Heeded(NamedTuple):
 def heed(turn: Turn, memory: ThresholdMemory) -> Heeded:
     """What there is to heed for a rule that is true for a time."""
     heard, ends = _screened(turn), NO_ROWS
-    if turn.unsettled or turn.screened.returned:
+    if turn.unsettled:
         ends = ends_of_silence(turn, memory)
     if not (len(heard.slot) or len(ends)):
         return Heeded(NOTHING, ends, NOTHING.slot)

@@ -172,21 +172,25 @@ class _Fold:
     def _apply_true(self, steps: Steps) -> None:
         memory, slot = self.memory, steps.slot
         memory.by_silence[slot] = False
-        memory.pending[slot] = np.minimum(memory.pending[slot], steps.time)
+        pending = np.minimum(memory.pending[slot], steps.time)
+        memory.pending.put(slot, pending)
         self._goes_on(steps)
         if self.condition.lasting:
             return
-        at = self.turn.own.calendar.due(memory.pending[slot], self.condition.lasting)
-        at_once = ~memory.firing[slot] & (at <= steps.time)
-        now = steps.take(at_once)
-        _fire(self.turn, memory, now.slot, at[at_once], now.value)
+        at = self.turn.own.calendar.due(pending, self.condition.lasting)
+        at_once = ~memory.firing.take(slot) & (at <= steps.time)
+        if np.count_nonzero(at_once):
+            now = steps.take(at_once)
+            _fire(self.turn, memory, now.slot, at[at_once], now.value)
 
     def _goes_on(self, steps: Steps) -> None:
         """The alerts of these are not about to end; their colours are those of the readings."""
         memory, slot = self.memory, steps.slot
-        memory.ending.put(slot, FOREVER)
+        if self.condition.keep:
+            memory.ending.put(slot, FOREVER)
         memory.lapsed[slot] = False
-        self._grade(steps)
+        if self.turn.own.rule.grades:
+            self._grade(steps)
 
     def _grade(self, steps: Steps) -> None:
         graded = steps.take(self.memory.firing[steps.slot])
@@ -209,18 +213,32 @@ class _Fold:
         )
 
     def _apply_other(self, steps: Steps) -> None:
-        memory, slot = self.memory, steps.slot
-        memory.pending.put(slot, FOREVER)
-        firing = memory.firing[slot]
-        unheard = firing & (memory.by_silence[slot] | memory.lapsed[slot])
-        self._end_at(steps.take(unheard), Cause.HEARD)
-        ends = firing & ~unheard & (steps.verdict == CLEAR)
-        if self.condition.keep:
-            memory.ending.put(slot[ends], np.minimum(memory.ending[slot[ends]], steps.time[ends]))
-            self._grade(steps.take(ends))
-        else:
-            self._end_at(steps.take(ends), Cause.CONDITION_ENDED)
-        self._goes_on(steps.take(firing & (steps.verdict != CLEAR)))
+        memory = self.memory
+        memory.pending.put(steps.slot, FOREVER)
+        firing = memory.firing.take(steps.slot)
+        if not np.count_nonzero(firing):
+            return
+        if np.count_nonzero(firing) < len(firing):
+            steps = steps.take(firing)
+        unheard = memory.by_silence.take(steps.slot) | memory.lapsed.take(steps.slot)
+        clear = (steps.verdict == CLEAR) & ~unheard
+        stays = ~(clear | unheard) & (steps.verdict != CLEAR)
+        if np.count_nonzero(unheard):
+            self._end_at(steps.take(unheard), Cause.HEARD)
+        if np.count_nonzero(clear):
+            self._ends(steps.take(clear))
+        if np.count_nonzero(stays):
+            self._goes_on(steps.take(stays))
+
+    def _ends(self, steps: Steps) -> None:
+        """What ends the alerts of these holds."""
+        if not self.condition.keep:
+            self._end_at(steps, Cause.CONDITION_ENDED)
+            return
+        ending = self.memory.ending
+        ending.put(steps.slot, np.minimum(ending[steps.slot], steps.time))
+        if self.turn.own.rule.grades:
+            self._grade(steps)
 
     def _end_at(self, steps: Steps, cause: Cause) -> None:
         _end(self.turn, self.memory, steps.slot, steps.time, steps.value, cause)
