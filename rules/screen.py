@@ -20,8 +20,8 @@ class Screened:
     """groups: by metric, the readings to look at, all readings of each of their cells; those of
     momentary metrics also where they are not new · returned: whether a device is back of which
     WENT_SILENT was said · unsettled: metrics by which a device has anything going, or may raise an
-    alert, that is one of them or whose silence ended or moved other than to later · cell, time, value: all that is new,
-    (k,), each cell's in the order of time.
+    alert, that is one of them or whose silence ended or moved other than to later · cell, time,
+    value: all that is new, (k,), each cell's in the order of time.
     """
 
     groups: Mapping[int, Group]
