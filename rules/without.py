@@ -15,11 +15,12 @@ import numpy as np
 
 from devices.instant import FOREVER, Micros
 from devices.metric import BY_NAME
-from devices.reading import I64, Bool
-from rules.hearing import newest
+from devices.reading import I32, I64, Bool
 from rules.joining import (
     FIRST,
     SILENCE,
+    THEN,
+    Heard,
     Moment,
     Playing,
     behind,
@@ -30,7 +31,7 @@ from rules.joining import (
     times_of,
     touched,
 )
-from rules.model import SubjectKind, Without
+from rules.model import Part, SubjectKind, Without
 from rules.places import among
 from rules.sequence_memory import LATE, WithoutMemory
 from rules.silence import Rows
@@ -64,48 +65,108 @@ _Keys: TypeAlias = defaultdict[tuple[int, int], _Known]
 def fold(turn: Turn, memory: WithoutMemory, _rows: Rows) -> None:
     """Take note of the rows of the rule's metrics; `memory` is changed in place."""
     found = heard(turn, memory, silences=True)
-    plain = _plain(turn, memory, found.first)
-    asked = (found.then.slot, found.first.slot[~plain], _slots_of(turn, found.silences))
-    asking = np.concatenate(asked)
-    if len(asking):
-        plain &= ~among(found.first.slot, asking)
-        part = found._replace(first=found.first.take(~plain))
+    hard = _hard(turn, memory, found)
+    if len(hard):
+        earlier, later = among(found.first.slot, hard), among(found.then.slot, hard)
+        part = found._replace(first=found.first.take(earlier), then=found.then.take(later))
         _Fold(turn, memory, part.moments(turn)).run()
-    if np.count_nonzero(plain):
-        _excuse(turn, memory, found.first.take(plain))
+        found = found._replace(first=found.first.take(~earlier), then=found.then.take(~later))
+    if len(found.first.row) or len(found.then.row):
+        _take(turn, memory, found.first, found.then)
 
 
-def _slots_of(turn: Turn, rows: Rows) -> I64:
-    return turn.own.slot[turn.hearing.device[rows]].astype(np.int64) if len(rows) else rows
+def _hard(turn: Turn, memory: WithoutMemory, found: Heard) -> I64:
+    """Slots, with repeats, whose readings are to be looked at one by one.
 
-
-def _plain(turn: Turn, memory: WithoutMemory, first: Playing) -> Bool:
-    """Which are later than all readings of their subject in earlier batches, and said once.
-
-    So they excuse nothing that was heard then, and are not known.
+    All others have only readings that excuse, later than what was heard in earlier batches, and
+    such that need an excuse where none did before.
     """
-    condition = cast("Without", turn.own.rule.condition)
-    plain = first.time > memory.floor[first.slot] + (condition.within + LATE)
-    if not turn.hearing.group(BY_NAME[condition.before.metric].id).apart:
+    first, then, condition = found.first, found.then, _condition(turn)
+    late = first.time <= memory.floor[first.slot] + (condition.within + LATE)
+    late |= _again(turn, first, condition.before)
+    again = _again(turn, then, condition.of)
+    if condition.same.named or condition.of.metric == condition.before.metric:
+        again |= True
+    elif len(memory.asked) and len(then.row):
+        again |= np.isin(then.slot, memory.asked.slot)
+    silent = found.silences
+    if len(silent):
+        silent = turn.own.slot[turn.hearing.device[silent]].astype(np.int64)
+    return np.concatenate((first.slot[late], then.slot[again], silent))
+
+
+def _again(turn: Turn, readings: Playing, part: Part) -> Bool:
+    """Which of these readings of one part may have been said twice in this batch."""
+    if turn.hearing.group(BY_NAME[part.metric].id).apart:
+        return np.zeros(len(readings.row), np.bool_)
+    if _condition(turn).same.named:
+        return np.ones(len(readings.row), np.bool_)
+    device, time = readings.device, readings.time
+    again = np.zeros(len(device), np.bool_)
+    again[1:] = (device[1:] == device[:-1]) & (time[1:] == time[:-1])
+    again[:-1] |= again[1:]
+    return again
+
+
+def _condition(turn: Turn) -> Without:
+    return cast("Without", turn.own.rule.condition)
+
+
+def _take(turn: Turn, memory: WithoutMemory, first: Playing, then: Playing) -> None:
+    """Readings that excuse, and those that need it; none of them is `_hard`."""
+    condition = _condition(turn)
+    if len(then.row):
+        _ask(turn, memory, first, then)
+    if len(first.row):
+        token = np.zeros(len(first.row), np.int64)
         if condition.same.named:
-            return plain & False
-        again = (first.device[1:] == first.device[:-1]) & (first.time[1:] == first.time[:-1])
-        plain[1:] &= ~again
-        plain[:-1] &= ~again
-    return plain
-
-
-def _excuse(turn: Turn, memory: WithoutMemory, first: Playing) -> None:
-    """Remember readings that excuse what comes after them; all are `_plain`."""
-    condition = cast("Without", turn.own.rule.condition)
-    named = condition.same.named
-    token = turn.hearing.token.take(first.row) if named else np.zeros(len(first.row), np.int64)
-    role = np.full(len(token), FIRST, np.int8)
-    memory.lately.add(first.slot, token=token, time=first.time, device=first.device, role=role)
-    slots, times = newest(first.slot, first.time)
-    memory.floor[slots] = times - (condition.within + LATE)
+            token = turn.hearing.token.take(first.row)
+        role = np.full(len(token), FIRST, np.int8)
+        memory.lately.add(first.slot, token=token, time=first.time, device=first.device, role=role)
+    slot = np.concatenate((first.slot, then.slot)) if len(then.row) else first.slot
+    time = np.concatenate((first.time, then.time)) if len(then.row) else first.time
+    raise_floor(memory, slot, time, condition.within + LATE)
     gather(memory.seen, memory.lately, partial(_still_excuse, memory))
     _forget_decided(memory, condition.within)
+
+
+def _ask(turn: Turn, memory: WithoutMemory, first: Playing, then: Playing) -> None:
+    """Note which readings have no excuse so far, of the batch or of before."""
+    within, slot, end = _condition(turn).within, then.slot, then.time
+    begin = end - within
+    asks = (end >= memory.floor[slot] + within) & (begin >= memory.unsure[slot])
+    order = first.slot.argsort(kind="stable")
+    asks &= ~_any_between(first.slot[order], first.time[order], slot, begin, end)
+    for table in (memory.lately, memory.seen):
+        asks &= ~_any_between(table.slot, table["time"], slot, begin, end)
+    if np.count_nonzero(asks):
+        new = then.take(asks)
+        memory.asked.add(
+            new.slot,
+            token=np.zeros(len(new.row), np.int64),
+            time=new.time,
+            device=new.device,
+            role=np.full(len(new.row), THEN),
+            value=turn.hearing.value.take(new.row),
+            decided=np.zeros(len(new.row), np.bool_),
+        )
+        memory.earliest = min(memory.earliest, int(new.time.min()))
+
+
+def _any_between(slots: I32 | I64, times: I64, slot: I64, begin: I64, end: I64) -> Bool:
+    """Of each slot (k,) whether it has any of these times between two, these included.
+
+    slots, times: of all that there are, by slot.
+    """
+    low, high = slots.searchsorted(slot), slots.searchsorted(slot, "right")
+    sizes = high - low
+    starts = sizes.cumsum() - sizes
+    owner = np.arange(len(slot)).repeat(sizes)
+    time = times[(low - starts).repeat(sizes) + np.arange(len(owner))]
+    there = (time >= begin[owner]) & (time <= end[owner])
+    any_there = np.zeros(len(slot), np.bool_)
+    any_there[owner[there]] = True
+    return any_there
 
 
 def _still_excuse(memory: WithoutMemory) -> Bool:
@@ -142,7 +203,7 @@ def tick(turn: Turn, memory: WithoutMemory, now: Micros) -> None:
 
 def _tell(turn: Turn, asked: Table, row: int) -> None:
     subject, device = turn.own.subject(int(asked.slot[row])), int(asked["device"][row])
-    if cast("Without", turn.own.rule.condition).same.named:
+    if _condition(turn).same.named:
         subject = Subject(SubjectKind.DEVICE, device)
     time, value = int(asked["time"][row]), float(asked["value"][row])
     turn.said.append(
@@ -165,7 +226,7 @@ class _Fold:
 
     def __init__(self, turn: Turn, memory: WithoutMemory, found: list[Moment]) -> None:
         self.memory, self.found = memory, found
-        self.within = cast("Without", turn.own.rule.condition).within
+        self.within = _condition(turn).within
         self.turn = turn
         self.touched = touched(turn, memory.asked, found)
         self.new: list[Moment] = []
