@@ -10,7 +10,7 @@ else. The broker dates that word, so it is moved into the device's time. For rul
 it is a reading like any other.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -19,9 +19,10 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from devices.instant import Micros
+from devices.instant import FOREVER, Micros
 from devices.reading import F64, I16, I32, I64, Batch, Bool
 from rules.silence import Ids, Outages, Rows, Silence
+from rules.sparse import Numbers
 from rules.words import HEARTBEAT, Words
 
 __all__ = ["HEARTBEAT", "Group", "Hearing", "Lags", "Seen", "rounds"]
@@ -34,7 +35,9 @@ Lags: TypeAlias = tuple[I64, I64]
 class Seen:
     """What was known before each word, and what is with it, (w,); as in `Hearing`.
 
-    fresh: where a word is later than all of its device before it, in whatever batch.
+    until, missed: where a silence ended; elsewhere they leave out what gateways take with them
+    left: None where that is FOREVER of all · fresh: where a word is later than all of its device
+    before it, in whatever batch · known: whether all devices had spoken before the batch.
     """
 
     before: I64
@@ -43,8 +46,33 @@ class Seen:
     missed: Bool
     newer: Bool
     alive: I64
-    left: I64
+    left: I64 | None
     fresh: Bool
+    known: bool
+
+    def put(self, rows: Rows, of: "Seen") -> "Seen":
+        """The same, but for these words."""
+        left = self.left
+        if left is None and of.left is not None:
+            left = np.full(len(self.before), FOREVER, np.int64)
+        theirs = FOREVER if of.left is None else of.left
+        return Seen(
+            _written(self.before, rows, of.before),
+            _written(self.until, rows, of.until),
+            _written(self.gap, rows, of.gap),
+            _written(self.missed, rows, of.missed),
+            _written(self.newer, rows, of.newer),
+            _written(self.alive, rows, of.alive),
+            None if left is None else _written(left, rows, theirs),
+            _written(self.fresh, rows, of.fresh),
+            self.known and of.known,
+        )
+
+
+def _written(column: Numbers, rows: Rows, of: object) -> Numbers:
+    column = column.copy()
+    column[rows] = of
+    return column
 
 
 class Group(NamedTuple):
@@ -97,9 +125,11 @@ class Hearing:
     True where that was its own silence, not its gateway's · newer: bool, True where the row is the
     first of its device to be later than all before the batch · alive, left: as in `Silence`, after
     the row's word. Columns are worked out when they are asked for; `words` has what they come from.
-    lags: (k,) devices and how far each is behind after the batch · before_lags: (k,) and before it
+    lags: (w,) devices, with repeats, and how far each is behind after the batch · before_lags: (w,)
+    and before it
     outages: of gateways, up to the end of the batch · moved: devices whose silence may have moved
-    other than to later, ids, with repeats · finite: whether all values are finite numbers.
+    other than to later, ids, with repeats · unlike: the words of devices that rules on `heartbeat`
+    see otherwise, None where there are none · finite: whether all values are finite numbers.
     """
 
     def __init__(
@@ -113,9 +143,11 @@ class Hearing:
         before_lags: I64,
         outages: Outages,
         moved: I64,
+        unlike: Rows | None,
     ) -> None:
         self.batch, self.words, self.seen = batch, words, seen
         self.lags, self.before_lags, self.outages, self.moved = lags, before_lags, outages, moved
+        self.unlike = unlike
         self._heard = heard
         self._groups: dict[int, Group] = {}
         self._returned: Rows | None = None
@@ -134,6 +166,7 @@ class Hearing:
             before_lags=self.before_lags,
             outages=self.outages,
             moved=self.moved,
+            unlike=None,
         )
         other.__dict__.update(_rows=self._rows, by_metric=self.by_metric)
         return other
@@ -171,6 +204,11 @@ class Hearing:
     def orderly(self) -> bool:
         """Whether each row is the newest of its device, and of a time of its own."""
         return self._fresh is None and not self.by_metric.twice
+
+    @property
+    def metrics(self) -> Iterable[int]:
+        """Those of which it has rows."""
+        return self.by_metric.places
 
     def rows_of(self, metric: int) -> Rows:
         """The rows of a metric."""
@@ -328,7 +366,8 @@ class Hearing:
 
     @cached_property
     def left(self) -> I64:
-        return self._spread(self.seen.left)
+        left = self.seen.left
+        return np.full(len(self), FOREVER, np.int64) if left is None else self._spread(left)
 
     def silent_before(self, device: int, time: Micros, silence: Silence) -> Micros:
         """From when the device was silent by what was heard before `time`, unless heard again.
@@ -340,7 +379,8 @@ class Hearing:
         start, end = np.searchsorted(self.words.device, [device, device + 1])
         word = start + int(np.searchsorted(self.words.time[start:end], time)) - 1
         if word >= start:
-            alive, left = int(self.seen.alive[word]), int(self.seen.left[word])
+            alive = int(self.seen.alive[word])
+            left = FOREVER if self.seen.left is None else int(self.seen.left[word])
         own = min(alive + int(silence.silent_after[device]), left)
         lost = self.outages.lost(devices, np.array([alive], np.int64), silence)
         return min(own, int(lost[0]))

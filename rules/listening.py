@@ -1,6 +1,12 @@
-"""Listening to a batch: its words in order, and what each device had said before them."""
+"""Listening to a batch: its words in order, and what each device had said before them.
+
+Most devices say one word in a batch, and do not leave with it: these are compared all at once, in
+as few steps as that takes. Only the odd ones, of several words or of the word 'offline', are
+followed word by word.
+"""
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,19 +15,43 @@ from devices.reading import I64, Batch, Bool
 from rules.hearing import Hearing, Lags, Seen
 from rules.plan import Plan
 from rules.silence import Outages, Rows, Silence
+from rules.sparse import Numbers
 from rules.words import Words, order_of, words_of
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class _Own:
-    """What each word's device itself had said before the word, and has with it, (w,)."""
+    """What each word's device itself had said before the word, and has with it, (w,).
 
-    first: Bool
+    left: None where that is FOREVER of all · known: whether all had spoken before.
+    """
+
     before: I64
     silent_at: I64
     newer: Bool
     alive: I64
-    left: I64
+    left: I64 | None
+    known: bool
+
+    def put(self, rows: Rows, of: "_Own") -> None:
+        """Write, in place, what is so of these words."""
+        self.before[rows] = of.before
+        self.silent_at[rows] = of.silent_at
+        self.newer[rows] = of.newer
+        self.alive[rows] = of.alive
+        if of.left is not None and self.left is None:
+            self.left = np.full(len(self.before), FOREVER, np.int64)
+        if self.left is not None:
+            self.left[rows] = FOREVER if of.left is None else of.left
+
+
+class _Few(NamedTuple):
+    """Words followed one by one: rows, which they are; the lags of their devices after them."""
+
+    rows: Rows
+    words: Words
+    heard: I64
+    lags: Lags
 
 
 def listen(plan: Plan, batch: Batch, silence: Silence, now: Micros) -> Hearing:
@@ -30,26 +60,48 @@ def listen(plan: Plan, batch: Batch, silence: Silence, now: Micros) -> Hearing:
     now: up to which everything had been heard when the batch was. Does not change `silence`.
     """
     words = words_of(batch, plan.silent_after)
-    order = order_of(words)
-    words = words if order is None else words.take(order)
     heard = np.maximum(words.time, np.minimum(words.arrival, now))
-    if np.count_nonzero(words.offline):
-        words, heard, lags = _with_offline(words, heard, silence)
-    else:
-        lags = _lags(words, heard, silence)
-    own = _own(words, words.offline, silence)
+    few = _few(words, heard, silence)
+    if few is not None and words.leaves:
+        words, heard[few.rows] = _put_back(words, few), few.heard
+    own = _own(words, silence)
+    earlier = silence.heard.take(words.device)
+    unlike = _unlike(words, own, earlier, few)
+    lag = _lag(words, heard, own.newer, silence)
+    if few is not None:
+        own.put(few.rows, _own_by_word(few.words, few.words.offline, silence))
+        lag[few.rows] = _lag_of(few.words.device, few.lags, silence)
     outages, moved = _outages(words, heard, own, silence, now)
-    seen = _seen(words, own, words.offline, outages, silence)
+    fresh = _fresh(words, earlier, few)
+    seen = _seen(words, own, words.offline, _Gone(outages, silence), fresh)
+    if words.leaves or np.count_nonzero(seen.gap):
+        moved = np.concatenate([moved, words.device[seen.gap | words.offline]])
     return Hearing(
         batch,
         words,
         seen,
         heard=heard,
-        lags=lags,
-        before_lags=silence.lag.take(lags[0]),
+        lags=(words.device, lag),
+        before_lags=silence.lag.take(words.device),
         outages=outages,
-        moved=np.concatenate([moved, words.device[seen.gap | words.offline]]),
+        moved=moved,
+        unlike=unlike,
     )
+
+
+def _few(words: Words, heard: I64, silence: Silence) -> _Few | None:
+    """Those of devices of several words, or that say 'offline'; None where there are none."""
+    device = words.device
+    again = (device[1:] == device[:-1]).nonzero()[0]
+    if not (len(again) or words.leaves):
+        return None
+    flags = words.offline.copy()
+    flags[again] = flags[again + 1] = True
+    rows = flags.nonzero()[0]
+    some, theirs = words.take(rows), heard.take(rows)
+    if words.leaves:
+        return _Few(rows, *_with_offline(some, theirs, silence))
+    return _Few(rows, some, theirs, _lags(some, theirs, silence))
 
 
 def _with_offline(words: Words, heard: I64, silence: Silence) -> tuple[Words, I64, Lags]:
@@ -63,7 +115,85 @@ def _with_offline(words: Words, heard: I64, silence: Silence) -> tuple[Words, I6
         words, heard = words.take(order), heard.take(order)
     device = words.device
     late = silence.spoke.take(device) & (words.time < silence.alive.take(device))
-    return replace(words, offline=words.offline & ~late), heard, lags
+    offline = words.offline & ~late
+    return replace(words, offline=offline, leaves=bool(offline.any())), heard, lags
+
+
+def _put_back(words: Words, few: _Few) -> Words:
+    """All words, with those few as they are now; the order of devices is the same."""
+
+    def written(column: Numbers, theirs: Numbers) -> Numbers:
+        column = column.copy()
+        column[few.rows] = theirs
+        return column
+
+    some = few.words
+    return replace(
+        words,
+        time=written(words.time, some.time),
+        said=written(words.said, some.said),
+        arrival=written(words.arrival, some.arrival),
+        offline=written(words.offline, some.offline),
+        leaves=some.leaves,
+        start=written(words.start, some.start),
+        count=written(words.count, some.count),
+    )
+
+
+def _own(words: Words, silence: Silence) -> _Own:
+    """As if each were the only word of its device, and not 'offline'."""
+    device, time = words.device, words.time
+    base, known, left = silence.said(device), silence.known(device), silence.away_of(device)
+    every = np.count_nonzero(known) == len(known)
+    floor = base if every else np.where(known, base, NEVER)
+    alive, silent_at = np.maximum(time, floor), base + words.limit
+    if left is not None:
+        silent_at = np.minimum(silent_at, left)
+        left = np.where(left >= alive, left, FOREVER)
+    return _Own(base, silent_at, time > floor, alive, left, every)
+
+
+def _own_by_word(words: Words, offline: Bool, silence: Silence) -> _Own:
+    """offline: the words that count as 'offline'."""
+    device, time = words.device, words.time
+    base, left, known = silence.said(device), silence.away(device), silence.known(device)
+    floor = np.where(known, base, NEVER)
+    first = _begins(device)
+    place = np.arange(len(device))
+    begin = np.maximum.accumulate(np.where(first, place, 0))
+    last = np.maximum.accumulate(np.where(first | ~offline, place, 0))
+    earlier = place.copy()
+    np.copyto(earlier[1:], last[:-1], where=~first[1:])
+    spoke = ~first & ~offline[earlier]
+    before = np.where(spoke, np.maximum(time[earlier], floor), base)
+    said = np.where(spoke, earlier + 1, begin)
+    gone = offline.cumsum()
+    unanswered: Bool = gone[earlier] == gone[begin] - offline[begin]
+    left = np.where(~spoke | ((left >= before) & unanswered), left, FOREVER)
+    left = np.where(said < place, np.minimum(left, time[said]), left)
+    alive = np.where(offline, before, np.maximum(time, floor))
+    stays = np.where(left >= alive, left, FOREVER)
+    return _Own(
+        before=before,
+        silent_at=np.minimum(before + words.limit, left),
+        newer=~offline & (time > floor) & (~spoke | (time[earlier] <= floor)),
+        alive=alive,
+        left=np.where(offline, np.minimum(left, time), stays),
+        known=bool(known.all()),
+    )
+
+
+def _unlike(words: Words, own: _Own, earlier: I64, few: _Few | None) -> Rows | None:
+    """The words of devices that rules on `heartbeat` see otherwise; None where there are none.
+
+    own: as of `_own` · earlier: when each was heard, be it to say 'offline', before the batch.
+    """
+    unlike = earlier != own.before
+    if own.left is not None:
+        unlike |= own.silent_at < own.before + words.limit
+    if words.leaves and few is not None:
+        unlike[few.rows] = True
+    return unlike.nonzero()[0] if np.count_nonzero(unlike) else None
 
 
 def of_heartbeats(hearing: Hearing, silence: Silence) -> Hearing:
@@ -71,12 +201,22 @@ def of_heartbeats(hearing: Hearing, silence: Silence) -> Hearing:
 
     silence: `Silence.of_heartbeats` of what was heard before the batch.
     """
-    words = hearing.words
-    if not np.count_nonzero(words.offline) and not silence.differs(words.device):
+    rows, seen = hearing.unlike, hearing.seen
+    if rows is None:
         return hearing
-    spoken = np.zeros(len(words), np.bool_)
-    own = _own(words, spoken, silence)
-    return hearing.seen_as(_seen(words, own, spoken, hearing.outages, silence))
+    words = hearing.words.take(rows)
+    spoken = np.zeros(len(rows), np.bool_)
+    several = np.count_nonzero(words.device[1:] == words.device[:-1])
+    own = _own_by_word(words, spoken, silence) if several else _own(words, silence)
+    gone = _Gone(hearing.outages, silence, every=True)
+    return hearing.seen_as(seen.put(rows, _seen(words, own, spoken, gone, seen.fresh[rows])))
+
+
+def _lag(words: Words, heard: I64, newer: Bool, silence: Silence) -> I64:
+    """How far behind each word's device is after it, as if it were the only one; see `_lags`."""
+    lag, time = silence.lag.take(words.device), words.time
+    anew = np.minimum(np.maximum(lag, heard - time), words.arrival - time)
+    return anew if np.count_nonzero(newer) == len(newer) else np.where(newer, anew, lag)
 
 
 def _lags(words: Words, heard: I64, silence: Silence) -> Lags:
@@ -114,86 +254,108 @@ def _lag_of(device: I64, lags: Lags, silence: Silence) -> I64:
     lag = silence.lag.take(device)
     spoke, new = lags
     if len(spoke):
-        place = np.minimum(np.searchsorted(spoke, device), len(spoke) - 1)
+        place = np.minimum(spoke.searchsorted(device), len(spoke) - 1)
         lag = np.where(spoke[place] == device, new[place], lag)
     return lag
 
 
-def _own(words: Words, offline: Bool, silence: Silence) -> _Own:
-    """offline: the words that count as 'offline'."""
-    device, time = words.device, words.time
-    base, left, known = silence.said(device), silence.away(device), silence.known(device)
-    floor = base if np.count_nonzero(known) == len(known) else np.where(known, base, NEVER)
-    first = _begins(device)
-    if np.count_nonzero(first) == len(first) and not np.count_nonzero(offline):
-        alive = np.maximum(time, floor)
-        return _Own(
-            first=first,
-            before=base,
-            silent_at=np.minimum(base + silence.silent_after.take(device), left),
-            newer=time > floor,
-            alive=alive,
-            left=np.where(left >= alive, left, FOREVER),
-        )
-    place = np.arange(len(device))
-    begin = np.maximum.accumulate(np.where(first, place, 0))
-    last = np.maximum.accumulate(np.where(first | ~offline, place, 0))
-    earlier = np.where(first, place, np.roll(last, 1))
-    spoke = ~first & ~offline[earlier]
-    before = np.where(spoke, np.maximum(time[earlier], floor), base)
-    said = np.where(spoke, earlier + 1, begin)
-    gone = offline.cumsum()
-    unanswered: Bool = gone[earlier] == gone[begin] - offline[begin]
-    left = np.where(~spoke | ((left >= before) & unanswered), left, FOREVER)
-    left = np.where(said < place, np.minimum(left, time[said]), left)
-    alive = np.where(offline, before, np.maximum(time, floor))
-    stays = np.where(left >= alive, left, FOREVER)
-    return _Own(
-        first=first,
-        before=before,
-        silent_at=np.minimum(before + silence.silent_after.take(device), left),
-        newer=~offline & (time > floor) & (~spoke | (time[earlier] <= floor)),
-        alive=alive,
-        left=np.where(offline, np.minimum(left, time), stays),
-    )
+def _fresh(words: Words, earlier: I64, few: _Few | None) -> Bool:
+    """Words later than all of their device before them, in whatever batch."""
+    fresh = words.time > earlier
+    if few is not None:
+        device, time = few.words.device, few.words.time
+        rises = _begins(device)
+        rises[1:] |= time[1:] > time[:-1]
+        fresh[few.rows] &= rises
+    return fresh
 
 
-def _seen(words: Words, own: _Own, offline: Bool, outages: Outages, silence: Silence) -> Seen:
-    device, time = words.device, words.time
-    lost = outages.lost(device, own.before, silence)
-    until = np.minimum(own.silent_at, lost)
-    fresh = time > silence.heard.take(device)
-    fresh[1:] &= own.first[1:] | (time[1:] > time[:-1])
-    return Seen(
-        before=own.before,
-        until=until,
-        gap=(time > until) & ~offline,
-        missed=own.silent_at <= lost,
-        newer=own.newer,
-        alive=own.alive,
-        left=own.left,
-        fresh=fresh,
-    )
+@dataclass(slots=True, eq=False)
+class _Gone:
+    """Outages of gateways in a batch, and what had been heard before it.
+
+    every: do not look first who may be lost at all.
+    """
+
+    outages: Outages
+    silence: Silence
+    every: bool = False
+
+    def may_lose(self, words: Words, before: I64) -> Bool | None:
+        """Which words may be heard after a loss of their device; None where none may."""
+        silence, outages = self.silence, self.outages
+        if not len(silence.gateways):
+            return None
+        if self.every:
+            return np.ones(len(words), np.bool_)
+        place = silence.behind.place.take(words.device)
+        gone = self._gone()
+        found = gone.take(place) < words.time + silence.lag.take(words.device)
+        if not silence.cut.untouched:
+            cut = silence.cut[words.device]
+            found |= (cut >= before) & (cut < words.time)
+        if len(outages.gateway):
+            back = np.zeros(len(gone), np.bool_)
+            back[silence.gateways.searchsorted(outages.gateway)] = True
+            found |= back.take(place)
+        return found
+
+    def _gone(self) -> I64:
+        """From when each gateway is gone, by its place; of those that spoke, unless heard again."""
+        gone, outages = self.silence.gone, self.outages
+        if len(outages.heard):
+            gone = gone.copy()
+            gone[self.silence.gateways.searchsorted(outages.heard)] = outages.gone
+        return gone
+
+    def lost(self, device: I64, before: I64) -> I64:
+        """From when each, last heard at `before`, is lost; FOREVER where it is not."""
+        return self.outages.lost(device, before, self.silence)
+
+
+def _seen(words: Words, own: _Own, offline: Bool, gone: _Gone, fresh: Bool) -> Seen:
+    """offline: the words that count as 'offline'; takes over the columns of `own`."""
+    time, until = words.time, own.silent_at
+    gap = time > until
+    lose = gone.may_lose(words, own.before)
+    if lose is not None:
+        gap |= lose
+    missed = ~gap
+    which = gap.nonzero()[0]
+    if len(which):
+        alone = until.take(which)
+        lost = gone.lost(words.device.take(which), own.before.take(which))
+        until[which] = np.minimum(alone, lost)
+        missed[which] = alone <= lost
+        gap = time > until
+        gap &= ~offline
+    return Seen(own.before, until, gap, missed, own.newer, own.alive, own.left, fresh, own.known)
 
 
 def _outages(
     words: Words, heard: I64, own: _Own, silence: Silence, now: Micros
 ) -> tuple[Outages, I64]:
     """What gateways say, and devices behind them whose silence it may move other than to later."""
-    device = words.device
-    which = silence.behind.is_gateway(device).nonzero()[0]
+    which = silence.behind.is_gateway(words.device).nonzero()[0]
     if not len(which):
-        return Outages.none(), which
-    mine, off = device.take(which), words.offline.take(which)
-    lag = silence.lag.take(mine)
-    after = np.minimum(own.alive[which] + silence.silent_after.take(mine), own.left[which]) + lag
+        return NO_OUTAGES, which
+    mine, off, before = words.device[which], words.offline[which], own.silent_at[which]
+    lag, after = silence.lag[mine], own.alive[which] + words.limit[which]
+    if own.left is not None:
+        after = np.minimum(after, own.left[which])
+    after += lag
     last = _ends(mine)
-    ended = (words.time[which] > own.silent_at[which]) & ~off
-    back, start = which[ended], own.silent_at[which[ended]] + lag[ended]
-    outages = Outages(mine[last], after[last], mine[ended], start, heard[back])
+    ended = (words.time[which] > before) & ~off
+    start, back = before[ended] + lag[ended], heard[which[ended]]
+    outages = Outages(mine[last], after[last], mine[ended], start, back)
     gone = silence.gone_from(outages.heard)
-    late = np.isin(outages.heard, mine[ended | off]) | (gone < now)
+    late, told = gone < now, ended | off
+    if np.count_nonzero(told):
+        late |= np.isin(outages.heard, mine[told])
     return outages, _moved(outages.heard, gone, late, silence)
+
+
+NO_OUTAGES = Outages.none()
 
 
 def _moved(gateways: I64, gone: I64, all_of: Bool, silence: Silence) -> I64:
@@ -221,14 +383,18 @@ def _begins(numbers: I64) -> Bool:
 def remember(hearing: Hearing, silence: Silence) -> None:
     """Note in `silence`, in place, what was heard."""
     words, seen = hearing.words, hearing.seen
-    ends = _ends(words.device)
-    device, time = words.device.take(ends), words.time.take(ends)
-    silence.alive[device] = seen.alive.take(ends)
-    silence.left.put(device, seen.left.take(ends))
+    device, (_, lag) = words.device, hearing.lags
+    silence.alive[device] = seen.alive
+    if seen.left is not None:
+        ends = _ends(device)
+        silence.left.put(device[ends], seen.left[ends])
     silence.note(hearing.outages)
-    spoke, lag = hearing.lags
-    silence.lag[spoke] = lag
-    ever, heard = silence.ever.take(device), silence.heard.take(device)
-    silence.heard[device] = np.where(ever, np.maximum(heard, time), time)
+    silence.lag[device] = lag
+    silence.gateways_changed(hearing.outages.heard)
+    heard = np.maximum(silence.heard.take(device), words.time)
+    if seen.known:
+        silence.heard[device] = heard
+        return
+    silence.heard[device] = np.where(silence.ever.take(device), heard, words.time)
     silence.ever[device] = True
-    silence.spoke[words.device[~words.offline]] = True
+    silence.spoke[device[~words.offline]] = True

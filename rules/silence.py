@@ -7,7 +7,7 @@ raises no alert of the device, whose time begins anew when the gateway is back.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TypeAlias
 
@@ -83,6 +83,16 @@ class Behind:
         return flags
 
     @cached_property
+    def place(self) -> I32:
+        """Of each device, by its id, where among the gateways its own stands; behind them all
+        where it has none.
+        """
+        place = np.full(len(self._gateway), len(self._gateways), np.int32)
+        behind = np.flatnonzero(self._gateway >= 0)
+        place[behind] = self._gateways.searchsorted(self._gateway[behind])
+        return place
+
+    @cached_property
     def _by_gateway(self) -> tuple[Rows, Rows]:
         """The devices that are behind any, by gateway, and where those of each begin."""
         behind = np.flatnonzero(self._gateway >= 0)
@@ -97,10 +107,13 @@ class Behind:
     def of(self, gateways: Ids) -> tuple[Rows, Rows]:
         """The devices behind these, gateway by gateway, and how many behind each."""
         devices, starts = self._by_gateway
-        place = np.searchsorted(self._gateways, gateways)
-        start, end = starts[place].tolist(), starts[place + 1].tolist()
-        parts = [devices[first:last] for first, last in zip(start, end, strict=True)]
-        return np.concatenate(parts or [devices[:0]]), starts[place + 1] - starts[place]
+        place = self._gateways.searchsorted(gateways)
+        start = starts.take(place)
+        count = starts.take(place + 1) - start
+        ends = count.cumsum()
+        rows = (start - ends + count).repeat(count)
+        rows += np.arange(len(rows))
+        return devices.take(rows), count
 
 
 @dataclass(slots=True, eq=False)
@@ -132,6 +145,8 @@ class Silence:
     gateways: I32
     behind: Behind
     heartbeats: bool = False
+    _by_gateway: I64 | None = field(default=None, init=False)
+    _twin: "Silence | None" = field(default=None, init=False)
 
     def copy(self) -> "Silence":
         """The same in arrays of its own, but for the limits and gateways, which nobody changes."""
@@ -148,21 +163,22 @@ class Silence:
     def kept(self) -> Mapping[str, Column]:
         """The columns that change with what is heard, by name."""
         fixed = ("silent_after", "gateway", "gateways", "behind", "heartbeats")
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in fixed}
+        names = [f.name for f in fields(self) if f.init and f.name not in fixed]
+        return {name: getattr(self, name) for name in names}
 
     def of_heartbeats(self) -> "Silence":
-        """The same as rules on `heartbeat` see it. Shares its arrays."""
-        return replace(self, heartbeats=True)
+        """The same as rules on `heartbeat` see it, always the same one. Shares its arrays."""
+        if self._twin is None:
+            self._twin = replace(self, heartbeats=True)
+        return self._twin
 
     def said(self, devices: Ids) -> I64:
         """When each was last heard, in its own time."""
-        said: I64 = (self.heard if self.heartbeats else self.alive)[devices]
-        return said
+        return (self.heard if self.heartbeats else self.alive).take(devices)
 
     def known(self, devices: Ids) -> Bool:
         """Which were heard at all."""
-        known: Bool = (self.ever if self.heartbeats else self.spoke)[devices]
-        return known
+        return (self.ever if self.heartbeats else self.spoke).take(devices)
 
     def away(self, devices: Ids) -> I64:
         """When each said 'offline' after that, in its own time; FOREVER where it did not."""
@@ -170,6 +186,10 @@ class Silence:
             return np.full(len(devices), FOREVER, np.int64)
         left: I64 = self.left[devices]
         return left
+
+    def away_of(self, devices: I64) -> I64 | None:
+        """As `away`; None where none of them did."""
+        return None if self.heartbeats else self.left.unlike(devices)
 
     def own_at(self, devices: Ids) -> I64:
         """From when each is silent by itself unless it is heard again, in its own time."""
@@ -181,6 +201,21 @@ class Silence:
         limit: I64 = self.alive[gateways] + self.silent_after[gateways]
         until: I64 = np.minimum(limit, self.left[gateways]) + self.lag[gateways]
         return until
+
+    @property
+    def gone(self) -> I64:
+        """From when each of `gateways` is gone, as `gone_from`, and FOREVER behind them, (m + 1,).
+
+        Kept until `gateways_changed`.
+        """
+        if self._by_gateway is None:
+            self._by_gateway = np.append(self.gone_from(self.gateways), FOREVER)
+        return self._by_gateway
+
+    def gateways_changed(self, gateways: I64) -> None:
+        """Take note of it where something else is known of these now."""
+        if len(gateways) and self._by_gateway is not None:
+            self._by_gateway[self.gateways.searchsorted(gateways)] = self.gone_from(gateways)
 
     def cut_since(self, devices: Ids, alive: I64) -> I64:
         """Since when each, last heard at `alive`, was lost with a gateway that is back."""
@@ -248,11 +283,6 @@ class Silence:
             cut = self.cut_since(behind, self.alive[behind])
             self.cut.put(behind, _earlier(cut, gone, self.alive[behind]))
             self.back[one] = max(int(self.back[one]), end)
-
-    def differs(self, devices: Ids) -> bool:
-        """Whether rules on `heartbeat` see any of these otherwise than other rules do."""
-        moved = self.heard.take(devices) != self.alive.take(devices)
-        return bool(np.count_nonzero(moved | self.left.unusual(devices)))
 
     def outlive(self, devices: Ids) -> Bool:
         """Which of these were heard after their gateway went, as far as is known of it.

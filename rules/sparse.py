@@ -16,6 +16,8 @@ Kind = TypeVar("Kind", np.int32, np.int64, np.float32, np.float64)
 Rows: TypeAlias = Any
 """What an array is indexed by: row numbers, a mask, a slice."""
 
+Numbers: TypeAlias = npt.NDArray[Any]
+
 _PORTION = 65_536
 
 
@@ -79,6 +81,22 @@ class Sparse(Generic[Kind]):
         differs = self._differs.take(rows, axis=0) if quick else self._differs[rows]
         unusual: Bool = differs != 0
         return unusual
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing was ever written."""
+        return not self._written
+
+    def unlike(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[Kind] | None:
+        """A copy of these rows, by number; None where all hold the usual."""
+        if not self._written:
+            return None
+        found: Any = self._differs.take(rows, axis=0)
+        if not np.count_nonzero(found):
+            return None
+        found ^= self._bits
+        numbers: npt.NDArray[Kind] = found.view(self.dtype)
+        return numbers
 
     def copy(self) -> "Sparse[Kind]":
         """The same in memory of its own."""

@@ -1,5 +1,7 @@
 """Words of a batch: by device, time and what was said, with all their rows."""
 
+from random import Random
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,3 +61,28 @@ def test_words_of_the_future_are_moved_back_and_keep_their_order(readings: list[
         )
     )
     assert keys == sorted(keys)
+
+
+@given(READINGS, st.randoms(use_true_random=False))
+def test_words_that_were_moved_are_put_in_order_again(
+    readings: list[Reading], random: Random
+) -> None:
+    words = words_of(Batch.of(readings), LIMITS)
+    places = list(range(len(words)))
+    random.shuffle(places)
+    mixed = words.take(np.array(places, np.int64))
+    order = order_of(mixed)
+    again = mixed if order is None else mixed.take(order)
+    for name in ("device", "time", "offline", "said"):
+        assert getattr(again, name).tolist() == getattr(words, name).tolist()
+
+
+def test_many_words_are_put_in_order_as_few_are() -> None:
+    devices = np.random.default_rng(1).permutation(np.arange(1, 200_000, 100))
+    zeros = np.zeros(len(devices), np.int64)
+    batch = Batch(
+        zeros, zeros, devices.astype(np.int32), zeros.astype(np.int16), np.ones(len(devices))
+    )
+    words = words_of(batch, np.full(200_000, 5, np.int64))
+    assert words.device.tolist() == sorted(devices.tolist())
+    assert batch.device[words.rows()[0]].tolist() == sorted(devices.tolist())
