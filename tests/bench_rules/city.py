@@ -1,14 +1,15 @@
 """A made-up city and what its devices say, as batches; the same numbers again and again.
 
-Of every hundred devices, which share a building and a gateway, so many are of each kind as below.
-Each speaks once in PASS, five minutes. Nearly all are calm: of a thousand spells of SPELL passes
-ALARMING are not, of a thousand spells of MUTE_PASSES passes MUTE are spent in silence, and LATE of
-a thousand messages were on the way for more than a pass.
+Of every hundred devices, which share a building and a gateway, so many are of each kind as below;
+a hundred buildings are a community. Each speaks once in PASS, five minutes, monitors of vital signs
+every eight hours. Nearly all are calm: `Chances` says of how many that is not so. What water meters
+have counted is in `tests.bench_rules.water`; whoever goes through a door shows a card.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -19,21 +20,46 @@ from devices.kind import BY_NAME as KINDS
 from devices.metric import metric
 from devices.reading import F64, I64, Batch, concatenate
 from devices.simulator.chance import U64, draw
+from tests.bench_rules.water import counted
 
-BEGIN: Micros = 1_795_000_000_000_000
-"""When the devices begin to speak, µs since the Unix epoch, UTC."""
+ZONE = ZoneInfo("Asia/Shanghai")
+BEGIN: Micros = 1_795_017_600_000_000
+"""When the devices begin to speak, a midnight in ZONE: 2026-11-19, µs since the Unix epoch, UTC."""
 PASS: Micros = 5 * MINUTE
-SPELL, ALARMING = 3, 3
-MUTE_PASSES, MUTE = 40, 2
-LATE = 1
+SPELL = 3
+MUTE_PASSES = 40
 HUNDRED = 100
+BLOCKS = 100
+"""Buildings of a community."""
 HOMES = 25
 """In each hundred devices."""
+
+FIRST_BUILDING = 1_000_001
+"""The id of an area."""
 
 _NAME = {"zh": "名", "en": "name"}
 _STRIDE = 61_803
 """Devices speak in the order of multiples of this: those with neighbouring ids not one by one."""
 _PORTION = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Chances:
+    """How many of a thousand: of devices' spells of SPELL passes that are alarming; of spells of
+    MUTE_PASSES passes that are spent in silence; of messages that were on the way for more than a
+    pass; of buildings' spells in which there is smoke everywhere; of events at doors with a card
+    that was just read at the next door; and with a card that has been replaced.
+    """
+
+    alarming: float = 3
+    mute: float = 2
+    late: float = 1
+    smoke: float = 0.2
+    lent: float = 1
+    replaced: float = 1
+
+
+USUAL = Chances()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +77,33 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """So many of a hundred devices, and what each says."""
+    """So many of a hundred devices, and what each says. every: in one pass of so many."""
 
     count: int
     says: tuple[Said, ...]
+    every: int = 1
     at_home: bool = False
     behind: bool = False
     attributes: Mapping[str, float] | None = None
 
 
 NOT_SAID = float("nan")
+EVERY_EIGHT_HOURS = 96
 BATTERY = Said("battery", 80, 15)
 SHARES: Mapping[str, Share] = {
-    "wearable": Share(28, (Said("pulse", 72, 134), Said("spo2", 97, 90), BATTERY), at_home=True),
+    "wearable": Share(25, (Said("pulse", 72, 134), Said("spo2", 97, 90), BATTERY), at_home=True),
+    "vital_signs": Share(
+        3,
+        (
+            Said("systolic", 128, 86),
+            Said("body_temperature", 36.6, 39.4),
+            Said("breathing_rate", 16, 26),
+            Said("pulse", 74, 118),
+            Said("spo2", 96, 92),
+        ),
+        every=EVERY_EIGHT_HOURS,
+        at_home=True,
+    ),
     "motion_sensor": Share(25, (Said("motion", 1, 0), BATTERY), at_home=True, behind=True),
     "parking_bay": Share(12, (Said("occupied", 0, 1), BATTERY), attributes={"fire_lane": 1.0}),
     "door": Share(
@@ -75,7 +115,7 @@ SHARES: Mapping[str, Share] = {
             *(Said("access_denied", NOT_SAID, 1, n * SECOND) for n in (2, 1, 0)),
         ),
     ),
-    "water_meter": Share(8, (Said("water_volume", 10, 12), BATTERY), at_home=True),
+    "water_meter": Share(8, (Said("water_volume", 0, 0), BATTERY), at_home=True),
     "sos_button": Share(
         6,
         (Said("heartbeat", 1, 0), BATTERY, Said("sos", NOT_SAID, 1)),
@@ -99,10 +139,20 @@ def inventory(devices: int) -> Inventory:
     if devices <= 0 or devices % HUNDRED:
         raise ValueError(f"{devices} devices are not a multiple of {HUNDRED}")
     blocks = devices // HUNDRED
-    areas = [Area(1, "c", "community", None, _NAME)]
-    areas += [Area(n + 2, f"b{n}", "building", 1, _NAME) for n in range(blocks)]
+    communities = -(-blocks // BLOCKS)
+    areas = [Area(n + 1, f"c{n}", "community", None, _NAME) for n in range(communities)]
+    areas += [
+        Area(FIRST_BUILDING + n, f"b{n}", "building", n // BLOCKS + 1, _NAME) for n in range(blocks)
+    ]
     homes = (
-        Household(n + 1, f"h{n}", n // HOMES + 2, _NAME, care=n % 5 < 3, away=n % 20 == 19)
+        Household(
+            n + 1,
+            f"h{n}",
+            FIRST_BUILDING + n // HOMES,
+            _NAME,
+            care=n % 5 < 3,
+            away=n % 20 == 19,
+        )
         for n in range(blocks * HOMES)
     )
     return Inventory.of(areas, homes, (_device(n) for n in range(devices)))
@@ -115,9 +165,9 @@ def _device(number: int) -> Device:
     return Device(
         id=number + 1,
         code=f"d{number}",
-        community="c",
+        community=f"c{block // BLOCKS}",
         kind=kind,
-        area=block + 2,
+        area=FIRST_BUILDING + block,
         household=block * HOMES + place % HOMES + 1 if share.at_home else None,
         interval=known.interval,
         metrics=known.metrics,
@@ -127,11 +177,19 @@ def _device(number: int) -> Device:
     )
 
 
+Mask: TypeAlias = npt.NDArray[np.bool_]
+WATER, GRANTED = metric("water_volume").id, metric("access_granted").id
+CARDS = 25
+"""So many people go through each door."""
+SECOND_CARDS = 0.02
+_OF_SMOKE = np.array([kind == "smoke_detector" for kind in KINDS_HERE])
+
+
 class Stream:
     """What so many devices say, from BEGIN on."""
 
-    def __init__(self, devices: int) -> None:
-        self._devices = devices
+    def __init__(self, devices: int, chances: Chances = USUAL) -> None:
+        self._devices, self._chances = devices, chances
         self._turn = 0
         self._left = Batch.empty()
         width = max(len(share.says) for share in SHARES.values())
@@ -140,6 +198,7 @@ class Stream:
         self._ordinary = _table(said, width, lambda one: one.ordinary, NOT_SAID)
         self._alarming = _table(said, width, lambda one: one.alarming, NOT_SAID)
         self._before = _table(said, width, lambda one: one.before, 0).astype(np.int64)
+        self._every = np.array([SHARES[kind].every for kind in KINDS_HERE])
 
     def take(self, readings: int) -> Batch:
         """The next so many, in the order of their arrival; whole messages, but for the last."""
@@ -161,32 +220,61 @@ class Stream:
         turn = np.arange(self._turn, self._turn + turns, dtype=np.int64)
         self._turn += turns
         number = turn % self._devices * _STRIDE % self._devices
-        keys, passes = (
-            (number + 1).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15),
-            (turn // self._devices),
-        )
+        keys, passes = _keys(number), turn // self._devices
         arrival = BEGIN + turn * PASS // self._devices
         time = arrival - 20_000 - (draw(keys, "way", passes) * 30_000).astype(np.int64)
-        time -= np.where(_one_in(keys, "late", passes, LATE), PASS, 0)
-        alarming = _one_in(keys, "alarming", passes // SPELL, ALARMING)
+        time -= np.where(self._one_in("late", keys, passes), PASS, 0)
         place = number % HUNDRED
-        value = np.where(alarming[:, None], self._alarming[place], self._ordinary[place])
-        mute = _one_in(keys, "mute", passes // MUTE_PASSES, MUTE)
-        row, column = np.nonzero(~(np.isnan(value) | mute[:, None]))
+        value = np.where(
+            self._alarming_now(number, passes)[:, None],
+            self._alarming[place],
+            self._ordinary[place],
+        )
+        quiet = self._one_in("mute", keys, passes // MUTE_PASSES)
+        quiet |= (number + passes) % self._every[place] != 0
+        row, column = np.nonzero(~(np.isnan(value) | quiet[:, None]))
+        metrics, numbers = self._metric[place[row], column], value[row, column]
+        of_water = np.flatnonzero(metrics == WATER)
+        drawn = row[of_water]
+        numbers[of_water] = counted(number[drawn], passes[drawn])
+        token, issue = self._cards(number[row], passes[row])
+        shown = metrics == GRANTED
         return Batch(
             time[row] - self._before[place[row], column],
             arrival[row],
             (number[row] + 1).astype(np.int32),
-            self._metric[place[row], column],
-            value[row, column],
+            metrics,
+            numbers,
+            np.where(shown, token, 0),
+            np.where(shown, issue, 0).astype(np.int32),
         )
+
+    def _alarming_now(self, number: I64, passes: I64) -> Mask:
+        """Who is not calm."""
+        spell = passes // SPELL
+        alarming = self._one_in("alarming", _keys(number), spell)
+        smoke = self._one_in("smoke", _keys(number // HUNDRED), spell)
+        not_calm: Mask = alarming | (smoke & _OF_SMOKE[number % HUNDRED])
+        return not_calm
+
+    def _cards(self, number: I64, passes: I64) -> tuple[I64, I64]:
+        """Whose card is shown there, and which of that person's it is: 1, or 2 where replaced."""
+        keys = _keys(number)
+        near = number - self._one_in("lent", keys, passes)
+        token = near * CARDS + (draw(_keys(near), "card", passes // 2) * CARDS).astype(np.int64) + 1
+        second = draw(_keys(token), "second") < SECOND_CARDS
+        old = self._one_in("replaced", keys, passes)
+        return token, np.where(second & ~old, 2, 1)
+
+    def _one_in(self, what: str, keys: U64, count: I64) -> Mask:
+        chosen: Mask = draw(keys, what, count) * 1_000 < getattr(self._chances, what)
+        return chosen
+
+
+def _keys(number: I64) -> U64:
+    return (number + 1).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
 
 
 def _table(said: Any, width: int, of: Any, otherwise: float) -> F64:
     rows = [[of(one) for one in says] + [otherwise] * (width - len(says)) for says in said]
     return np.array(rows, np.float64)
-
-
-def _one_in(keys: U64, purpose: str, count: I64, per_mille: int) -> npt.NDArray[np.bool_]:
-    chosen: npt.NDArray[np.bool_] = draw(keys, purpose, count) * 1_000 < per_mille
-    return chosen
