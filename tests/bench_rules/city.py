@@ -1,33 +1,22 @@
-"""A made-up city and what its devices say, as batches; the same numbers again and again.
+"""A made-up city: who there is, and what each kind of device can say.
 
 Of every hundred devices, which share a building and a gateway, so many are of each kind as below;
 a hundred buildings are a community. Each speaks once in PASS, five minutes, monitors of vital signs
-every eight hours. Nearly all are calm: `Chances` says of how many that is not so. What water meters
-have counted is in `tests.bench_rules.water`; whoever goes through a door shows a card.
+every eight hours. What they say, and of how many all is not well, is in `tests.bench_rules.stream`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
-
-import numpy as np
-import numpy.typing as npt
 
 from devices.instant import MINUTE, SECOND, Micros
 from devices.inventory import Area, Device, Household, Inventory
 from devices.kind import BY_NAME as KINDS
-from devices.metric import metric
-from devices.reading import F64, I64, Batch, concatenate
-from devices.simulator.chance import U64, draw
-from tests.bench_rules.water import counted
 
 ZONE = ZoneInfo("Asia/Shanghai")
 BEGIN: Micros = 1_795_017_600_000_000
 """When the devices begin to speak, a midnight in ZONE: 2026-11-19, µs since the Unix epoch, UTC."""
 PASS: Micros = 5 * MINUTE
-SPELL = 3
-MUTE_PASSES = 40
 HUNDRED = 100
 BLOCKS = 100
 """Buildings of a community."""
@@ -38,41 +27,21 @@ FIRST_BUILDING = 1_000_001
 """The id of an area."""
 
 _NAME = {"zh": "名", "en": "name"}
-_STRIDE = 61_803
-"""Devices speak in the order of multiples of this: those with neighbouring ids not one by one."""
-_PORTION = 50_000
-
-
-@dataclass(frozen=True, slots=True)
-class Chances:
-    """How many of a thousand: of devices' spells of SPELL passes that are alarming; of spells of
-    MUTE_PASSES passes that are spent in silence; of messages that were on the way for more than a
-    pass; of buildings' spells in which there is smoke everywhere; of events at doors with a card
-    that was just read at the next door; and with a card that has been replaced.
-    """
-
-    alarming: float = 3
-    mute: float = 2
-    late: float = 1
-    smoke: float = 0.2
-    lent: float = 1
-    replaced: float = 1
-
-
-USUAL = Chances()
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
     """A number of a message: ordinarily, and when all is not well; NaN: it is not said then.
 
-    before: how long before the message's own time it was so, µs.
+    before: how long before the message's own time it was so, µs · raised: when all is not well in
+    another way; None: as ordinarily.
     """
 
     metric: str
     ordinary: float
     alarming: float
     before: Micros = 0
+    raised: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +60,22 @@ NOT_SAID = float("nan")
 EVERY_EIGHT_HOURS = 96
 BATTERY = Said("battery", 80, 15)
 SHARES: Mapping[str, Share] = {
-    "wearable": Share(25, (Said("pulse", 72, 134), Said("spo2", 97, 90), BATTERY), at_home=True),
+    "wearable": Share(
+        25,
+        (
+            Said("pulse", 72, 134, raised=118),
+            Said("spo2", 97, 90, raised=92.5),
+            BATTERY,
+            Said("fall", NOT_SAID, NOT_SAID, raised=1),
+        ),
+        at_home=True,
+    ),
     "vital_signs": Share(
         3,
         (
-            Said("systolic", 128, 86),
-            Said("body_temperature", 36.6, 39.4),
-            Said("breathing_rate", 16, 26),
+            Said("systolic", 128, 86, raised=96),
+            Said("body_temperature", 36.6, 39.4, raised=34.7),
+            Said("breathing_rate", 16, 26, raised=22),
             Said("pulse", 74, 118),
             Said("spo2", 96, 92),
         ),
@@ -113,6 +91,7 @@ SHARES: Mapping[str, Share] = {
             Said("heartbeat", 1, 1),
             Said("access_granted", 1, NOT_SAID),
             *(Said("access_denied", NOT_SAID, 1, n * SECOND) for n in (2, 1, 0)),
+            Said("door_forced", NOT_SAID, NOT_SAID, raised=1),
         ),
     ),
     "water_meter": Share(8, (Said("water_volume", 0, 0), BATTERY), at_home=True),
@@ -175,106 +154,3 @@ def _device(number: int) -> Device:
         attributes=share.attributes or {},
         gateway=(block + 1) * HUNDRED if share.behind else None,
     )
-
-
-Mask: TypeAlias = npt.NDArray[np.bool_]
-WATER, GRANTED = metric("water_volume").id, metric("access_granted").id
-CARDS = 25
-"""So many people go through each door."""
-SECOND_CARDS = 0.02
-_OF_SMOKE = np.array([kind == "smoke_detector" for kind in KINDS_HERE])
-
-
-class Stream:
-    """What so many devices say, from BEGIN on."""
-
-    def __init__(self, devices: int, chances: Chances = USUAL) -> None:
-        self._devices, self._chances = devices, chances
-        self._turn = 0
-        self._left = Batch.empty()
-        width = max(len(share.says) for share in SHARES.values())
-        said = [SHARES[kind].says for kind in KINDS_HERE]
-        self._metric = _table(said, width, lambda one: metric(one.metric).id, 0).astype(np.int16)
-        self._ordinary = _table(said, width, lambda one: one.ordinary, NOT_SAID)
-        self._alarming = _table(said, width, lambda one: one.alarming, NOT_SAID)
-        self._before = _table(said, width, lambda one: one.before, 0).astype(np.int64)
-        self._every = np.array([SHARES[kind].every for kind in KINDS_HERE])
-
-    def take(self, readings: int) -> Batch:
-        """The next so many, in the order of their arrival; whole messages, but for the last."""
-        parts, have = [self._left], len(self._left)
-        while have < readings:
-            parts.append(self._next(min(_PORTION, 1_000 + (readings - have) // 2)))
-            have += len(parts[-1])
-        whole = concatenate(parts)
-        self._left = whole.take(np.arange(readings, have))
-        return whole.take(np.arange(readings))
-
-    def batches(self, size: int, count: int) -> Iterator[Batch]:
-        """The next so many readings in each of so many batches."""
-        whole = self.take(size * count)
-        for start in range(0, size * count, size):
-            yield whole.take(np.arange(start, start + size))
-
-    def _next(self, turns: int) -> Batch:
-        turn = np.arange(self._turn, self._turn + turns, dtype=np.int64)
-        self._turn += turns
-        number = turn % self._devices * _STRIDE % self._devices
-        keys, passes = _keys(number), turn // self._devices
-        arrival = BEGIN + turn * PASS // self._devices
-        time = arrival - 20_000 - (draw(keys, "way", passes) * 30_000).astype(np.int64)
-        time -= np.where(self._one_in("late", keys, passes), PASS, 0)
-        place = number % HUNDRED
-        value = np.where(
-            self._alarming_now(number, passes)[:, None],
-            self._alarming[place],
-            self._ordinary[place],
-        )
-        quiet = self._one_in("mute", keys, passes // MUTE_PASSES)
-        quiet |= (number + passes) % self._every[place] != 0
-        row, column = np.nonzero(~(np.isnan(value) | quiet[:, None]))
-        metrics, numbers = self._metric[place[row], column], value[row, column]
-        of_water = np.flatnonzero(metrics == WATER)
-        drawn = row[of_water]
-        numbers[of_water] = counted(number[drawn], passes[drawn])
-        token, issue = self._cards(number[row], passes[row])
-        shown = metrics == GRANTED
-        return Batch(
-            time[row] - self._before[place[row], column],
-            arrival[row],
-            (number[row] + 1).astype(np.int32),
-            metrics,
-            numbers,
-            np.where(shown, token, 0),
-            np.where(shown, issue, 0).astype(np.int32),
-        )
-
-    def _alarming_now(self, number: I64, passes: I64) -> Mask:
-        """Who is not calm."""
-        spell = passes // SPELL
-        alarming = self._one_in("alarming", _keys(number), spell)
-        smoke = self._one_in("smoke", _keys(number // HUNDRED), spell)
-        not_calm: Mask = alarming | (smoke & _OF_SMOKE[number % HUNDRED])
-        return not_calm
-
-    def _cards(self, number: I64, passes: I64) -> tuple[I64, I64]:
-        """Whose card is shown there, and which of that person's it is: 1, or 2 where replaced."""
-        keys = _keys(number)
-        near = number - self._one_in("lent", keys, passes)
-        token = near * CARDS + (draw(_keys(near), "card", passes // 2) * CARDS).astype(np.int64) + 1
-        second = draw(_keys(token), "second") < SECOND_CARDS
-        old = self._one_in("replaced", keys, passes)
-        return token, np.where(second & ~old, 2, 1)
-
-    def _one_in(self, what: str, keys: U64, count: I64) -> Mask:
-        chosen: Mask = draw(keys, what, count) * 1_000 < getattr(self._chances, what)
-        return chosen
-
-
-def _keys(number: I64) -> U64:
-    return (number + 1).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-
-
-def _table(said: Any, width: int, of: Any, otherwise: float) -> F64:
-    rows = [[of(one) for one in says] + [otherwise] * (width - len(says)) for says in said]
-    return np.array(rows, np.float64)

@@ -20,8 +20,9 @@ from rules.plan import Plan, about, make_plan, per_of, without
 from rules.state import State, dump, fresh, restore
 from rules.transition import Transition
 from tests.bench_ingest.tell import tell
-from tests.bench_rules.city import BEGIN, PASS, ZONE, Stream, inventory
+from tests.bench_rules.city import BEGIN, PASS, ZONE, inventory
 from tests.bench_rules.plain import Plain
+from tests.bench_rules.stream import Stream
 from tests.bench_rules.tracks import judges
 from tests.rules.oracle import by_subject
 

@@ -1,9 +1,9 @@
 """What the water meters of the made-up city have counted, worked out for any moment at once.
 
 Every home has one of PROFILES days: in the waking hours water runs in some passes, a few litres
-each time. Of a thousand homes LEAKING have every other two days a tap that runs day and night, and
-in AWAY nobody is there every other two days. Amounts are whole 1/1024 m³, about a litre, so that
-sums of them are exact in whatever order they are taken.
+each time. Some have every other two days a tap that runs day and night, and in others nobody is
+there every other two days. Amounts are whole 1/1024 m³, about a litre, so that sums of them are
+exact in whatever order they are taken.
 """
 
 import numpy as np
@@ -12,7 +12,6 @@ from devices.reading import F64, I64
 from devices.simulator.chance import draw
 
 PROFILES = 16
-LEAKING, AWAY = 4, 6
 A_DAY = 288
 """Passes."""
 WAKING = (72, 276)
@@ -41,14 +40,17 @@ def _days() -> I64:
 _DAYS = _days()
 
 
-def counted(number: I64, passes: I64) -> F64:
-    """What the meters of these devices show after these passes, m³."""
+def counted(number: I64, passes: I64, per_mille: tuple[float, float]) -> F64:
+    """What the meters of these devices show after these passes, m³.
+
+    per_mille: so many of a thousand homes have such a tap, and in so many is nobody.
+    """
     home = number.astype(np.uint64)
-    away = draw(home, "away") * 1_000 < AWAY
-    leaking = draw(home, "leaking") * 1_000 < LEAKING
+    away = draw(home, "away") * 1_000 < per_mille[1]
+    leaking = draw(home, "leaking") * 1_000 < per_mille[0]
     days, since = passes // A_DAY, passes % A_DAY + 1
-    there = days % 4 < 2
-    lived = np.where(away, days // 4 * 2 + np.minimum(days % 4, 2), days)
+    there = days % 4 >= 2
+    lived = np.where(away, days // 4 * 2 + np.maximum(days % 4 - 2, 0), days)
     profile = (draw(home, "profile") * PROFILES).astype(np.int64)
     today = np.where(~away | there, _DAYS[profile, since], 0)
     drops = lived * _DAYS[profile, -1] + today
