@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 from tests.bench_rules.backtest import backtest
-from tests.bench_rules.measure import Bench, library
+from tests.bench_rules.measure import RULES, Bench
 
 SIZES = (100, 1_000, 10_000, 100_000)
 DEVICES = (100, 10_000, 1_000_000)
@@ -19,11 +19,10 @@ DEVICES = (100, 10_000, 1_000_000)
 
 def measure(devices: int, options: argparse.Namespace) -> None:
     """All figures for so many devices, in this process."""
-    bench = Bench(devices, library())
+    bench = Bench(devices, RULES[options.rules]())
     bench.warm_up()
     bench.save()
-    bench.compare(options.batches, options.rounds, options.readings)
-    bench.judge_all(options.batches, options.rounds, options.readings)
+    bench.compare(options.batches, options.rounds, options.readings, options.passes)
 
 
 def main() -> None:
@@ -35,12 +34,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, help="of each the median is told")
     parser.add_argument("--readings", type=int, help="in each round, at least")
     parser.add_argument("--hours", type=float, help="of the simulated city; 0: none")
+    parser.add_argument("--rules", choices=list(RULES), default="library", help="which")
+    parser.add_argument("--passes", type=int, help="of the stream before it is measured")
     parser.add_argument("--here", action="store_true", help="one number of devices, this process")
     options = parser.parse_args()
     quick = options.quick
     options.devices = options.devices or (DEVICES[:2] if quick else DEVICES)
     options.rounds = options.rounds or (3 if quick else 7)
     options.readings = options.readings or (20_000 if quick else 100_000)
+    options.passes = options.passes or (2 if quick else None)
     options.hours = (2.0 if quick else 24.0) if options.hours is None else options.hours
     if options.here:
         measure(options.devices[0], options)
@@ -48,6 +50,8 @@ def main() -> None:
     for devices in options.devices:
         own = ["--devices", str(devices), "--rounds", str(options.rounds), "--here"]
         own += ["--readings", str(options.readings), "--batches", *map(str, options.batches)]
+        own += ["--rules", options.rules]
+        own += ["--passes", str(options.passes)] if options.passes else []
         subprocess.run([sys.executable, "-m", "tests.bench_rules", *own], check=True)
     if options.hours:
         backtest(options.hours)

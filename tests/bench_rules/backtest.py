@@ -21,9 +21,8 @@ from rules.evaluate import advance
 from rules.plan import Plan, make_plan
 from rules.state import fresh
 from tests.bench_ingest.tell import tell
-from tests.bench_rules.measure import Took, known_to_both, library
+from tests.bench_rules.measure import Took, known_to_both, same, whole_library
 from tests.bench_rules.plain import Plain
-from tests.rules.oracle import by_subject
 
 ZONE = ZoneInfo("Asia/Shanghai")
 START: Micros = to_micros(datetime(2026, 3, 2, 8, tzinfo=ZONE))
@@ -60,7 +59,7 @@ def backtest(hours: float) -> None:
     known = community()
     span = Span(START, START + round(hours * HOUR), ZONE)
     heard = readings(City(known, span), known)
-    plan = known_to_both(make_plan(library(), known))
+    plan = known_to_both(make_plan(whole_library(), known, ZONE))
     for size in SIZES:
         _judge(plan, heard, size, hours=hours, devices=len(known.devices))
 
@@ -72,7 +71,7 @@ def _judge(plan: Plan, heard: Batch, size: int, **about: object) -> None:
         rows, now = batch.rows(), int(batch.arrival[-1])
         done = ours.over(partial(advance, plan, batch, state, now))
         expected = theirs.over(partial(plain.evaluate, rows, now))
-        assert by_subject(done.transitions) == by_subject(expected)
+        assert same(done.transitions, expected)
         told += len(expected)
     tell(
         "backtest",

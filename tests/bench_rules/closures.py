@@ -2,17 +2,25 @@
 
 import math
 import operator
-from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 from rules.expression import Expression
 from rules.tree import Arithmetic, Attribute, Both, Compare, Condition, Not, Number, Term, Truth
 
-Truths: TypeAlias = Callable[[float, int], bool | None]
-"""Of a value and a device: whether it is certainly true, certainly false, or neither (None)."""
+Truths: TypeAlias = Callable[[Any, int], bool | None]
+"""Of a value (or several) and a device: certainly true, certainly false, or neither (None)."""
 
-_Numbers: TypeAlias = Callable[[float, int], float]
+_Numbers: TypeAlias = Callable[[Any, int], float]
 _Attributes: TypeAlias = Mapping[str, Mapping[int, float]]
+
+
+class _Scope(NamedTuple):
+    """What names stand for: attributes of devices, and places among several numbers."""
+
+    attributes: _Attributes
+    places: Mapping[str, int]
+
 
 _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
@@ -42,19 +50,25 @@ _OPERATIONS: Mapping[str, Callable[[float, float], float]] = {
 
 def compiled(expression: Expression, attributes: _Attributes) -> Truths:
     """The expression; attributes: by name, each device's number."""
-    return _condition(expression.root, attributes)
+    return _condition(expression.root, _Scope(attributes, {}))
 
 
-def _condition(node: Condition, attributes: _Attributes) -> Truths:
+def over_numbers(expression: Expression, names: Sequence[str]) -> Truths:
+    """The expression as a function of a tuple of numbers, one for each of these names."""
+    places = {name: place for place, name in enumerate(names)}
+    return _condition(expression.root, _Scope({}, places))
+
+
+def _condition(node: Condition, scope: _Scope) -> Truths:
     if isinstance(node, Truth):
         said = node.value
         return lambda _value, _device: said
     if isinstance(node, Not):
-        inner = _condition(node.inner, attributes)
+        inner = _condition(node.inner, scope)
         return _not(inner)
     if isinstance(node, Compare):
-        return _compare(node, attributes)
-    left, right = _condition(node.left, attributes), _condition(node.right, attributes)
+        return _compare(node, scope)
+    left, right = _condition(node.left, scope), _condition(node.right, scope)
     return _both(left, right) if isinstance(node, Both) else _either(left, right)
 
 
@@ -88,8 +102,8 @@ def _either(left: Truths, right: Truths) -> Truths:
     return either
 
 
-def _compare(node: Compare, attributes: _Attributes) -> Truths:
-    left, right = _term(node.left, attributes), _term(node.right, attributes)
+def _compare(node: Compare, scope: _Scope) -> Truths:
+    left, right = _term(node.left, scope), _term(node.right, scope)
     holds, low, high = _COMPARISONS[node.sign], -math.inf, math.inf
     if isinstance(node.right, Number) and not isinstance(node.left, (Arithmetic, Number)):
         bound = node.right.value
@@ -107,15 +121,18 @@ def _compare(node: Compare, attributes: _Attributes) -> Truths:
     return compare
 
 
-def _term(node: Term, attributes: _Attributes) -> _Numbers:
+def _term(node: Term, scope: _Scope) -> _Numbers:
     if isinstance(node, Number):
         number = node.value
         return lambda _value, _device: number
     if isinstance(node, Attribute):
-        known = attributes[node.name]
+        known = scope.attributes[node.name]
         return lambda _value, device: known.get(device, math.nan)
     if isinstance(node, Arithmetic):
         operate = _OPERATIONS[node.sign]
-        left, right = _term(node.left, attributes), _term(node.right, attributes)
+        left, right = _term(node.left, scope), _term(node.right, scope)
         return lambda value, device: operate(left(value, device), right(value, device))
+    if node.name in scope.places:
+        place = scope.places[node.name]
+        return lambda value, _device: value[place]
     return lambda value, _device: value

@@ -2,40 +2,59 @@
 
 import gc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from math import prod
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple, TypeVar
 
+from devices.instant import HOUR
 from devices.reading import Batch
 from gridwarden.rule_library import library_texts
 from rules.evaluate import advance
 from rules.loader import load
 from rules.memory import columns_of
 from rules.model import Rule
-from rules.plan import Plan, make_plan, without
+from rules.plan import Plan, about, make_plan, per_of, without
 from rules.state import State, dump, fresh, restore
 from rules.transition import Transition
 from tests.bench_ingest.tell import tell
-from tests.bench_rules.city import BEGIN, Stream, inventory
+from tests.bench_rules.city import BEGIN, PASS, ZONE, inventory
 from tests.bench_rules.plain import Plain
+from tests.bench_rules.stream import Stream
 from tests.bench_rules.tracks import judges
 from tests.rules.oracle import by_subject
 
-LIBRARY = Path("examples/site/rules")
+EXAMPLE = Path("examples/site/rules")
 PASSES = 2
 """In which everything is heard before it is measured."""
 WARM_UP = 10_000
+A_DAY = 26 * HOUR // PASS
+"""Passes after which the longest window of a rule is full."""
+FEW = 20_000
+"""With no more devices than these a day goes by before it is measured."""
 
 T = TypeVar("T")
 
 
 def library() -> tuple[Rule, ...]:
     """The rules of the example site."""
-    files = {str(path): path.read_text("utf-8") for path in sorted(LIBRARY.glob("*.yaml"))}
+    files = {str(path): path.read_text("utf-8") for path in sorted(EXAMPLE.glob("*.yaml"))}
     return load(files, library_texts())
+
+
+def whole_library() -> tuple[Rule, ...]:
+    """The library, nothing left out and nothing changed."""
+    texts = library_texts()
+    names = ", ".join(Path(name).stem for name in texts)
+    return load({"all.yaml": f"- library: [{names}]\n"}, texts)
+
+
+RULES: Mapping[str, Callable[[], tuple[Rule, ...]]] = {
+    "library": whole_library,
+    "example": library,
+}
 
 
 def resident(what: str) -> float:
@@ -76,7 +95,7 @@ class Bench:
         self.devices, self.rules = devices, rules
         before = resident("VmRSS")
         began = time.perf_counter()
-        self.plan = known_to_both(make_plan(rules, inventory(devices)))
+        self.plan = known_to_both(make_plan(rules, inventory(devices), ZONE))
         left_out = len(rules) - len(self.plan.rules)
         took = round(time.perf_counter() - began, 2)
         grown = resident("VmRSS") - before
@@ -88,13 +107,17 @@ class Bench:
     def warm_up(self, passes: int = PASSES) -> None:
         """Every device speaks some times; what is in memory then."""
         before = resident("VmRSS")
-        for _ in range(-(-self.devices * passes * 9 // 4 // WARM_UP)):
-            (batch,) = self.stream.batches(WARM_UP, 1)
+        for batch in self._passes(passes):
             self._judge(batch)
         gc.collect()
         grown = (resident("VmRSS") - before) * 2**20 / self.devices
         self._tell("state", grown, "bytes/device", columns=column_bytes(self.state) / self.devices)
         self._tell("memory", resident("VmRSS"), "MiB", most=round(resident("VmHWM"), 1))
+
+    def _passes(self, passes: int) -> Iterator[Batch]:
+        """So many passes of the stream."""
+        for _ in range(-(-self.devices * passes * 9 // 4 // WARM_UP)):
+            yield from self.stream.batches(WARM_UP, 1)
 
     def save(self) -> None:
         """A snapshot and back."""
@@ -106,12 +129,18 @@ class Bench:
         self._tell("dump", saving.wall, "s", of_cpu=round(saving.cpu, 3), bytes=len(data))
         self._tell("restore", reading.wall, "s", of_cpu=round(reading.cpu, 3))
 
-    def compare(self, sizes: Sequence[int], rounds: int, readings: int) -> None:
-        """Both in turn over batches of these sizes, at least so many readings in each round."""
+    def compare(
+        self, sizes: Sequence[int], rounds: int, readings: int, passes: int | None = None
+    ) -> None:
+        """Both in turn over batches of these sizes, at least so many readings in each round.
+
+        passes: of the stream before that; by default a day, with many devices PASSES.
+        """
+        passes = passes or (A_DAY if self.devices <= FEW else PASSES)
         plain = Plain(self.plan, BEGIN)
         self.state, self.stream, self.now = fresh(self.plan, BEGIN), Stream(self.devices), BEGIN
-        for _ in range(-(-self.devices * PASSES * 9 // 4 // WARM_UP)):
-            self._round(plain, WARM_UP, WARM_UP)
+        for batch in self._passes(passes):
+            self._both(plain, batch, Took(), Took())
         gc.collect()
         gc.freeze()
         measured = {size: list[Round]() for size in sizes}
@@ -120,27 +149,6 @@ class Bench:
                 each.append(self._round(plain, size, readings))
         for size, each in measured.items():
             self._tell_rates(size, each)
-
-    def judge_all(self, sizes: Sequence[int], rounds: int, readings: int) -> None:
-        """The same stream with every rule, those too that the reference does not know."""
-        self.plan = make_plan(self.rules, inventory(self.devices))
-        self.state, self.stream, self.now = fresh(self.plan, BEGIN), Stream(self.devices), BEGIN
-        for _ in range(-(-self.devices * PASSES * 9 // 4 // WARM_UP)):
-            self._judge(*self.stream.batches(WARM_UP, 1))
-        measured = {size: list[float]() for size in sizes}
-        for _ in range(rounds):
-            for size, rates in measured.items():
-                rates.append(self._rate(size, -(-readings // size)))
-        for size, rates in measured.items():
-            rules = len(self.plan.rules)
-            self._tell("advance_all", median(rates), "readings/s", batch=size, rules=rules)
-
-    def _rate(self, size: int, count: int) -> float:
-        """Readings per second of CPU time."""
-        took = Took()
-        for batch in self.stream.batches(size, count):
-            took.over(partial(self._judge, batch))
-        return size * count / took.cpu
 
     def _judge(self, batch: Batch) -> list[Transition]:
         self.now = int(batch.arrival[-1])
@@ -152,12 +160,16 @@ class Bench:
         ours, theirs, told = Took(), Took(), 0
         count = -(-readings // size)
         for batch in self.stream.batches(size, count):
-            rows = batch.rows()
-            said = ours.over(partial(self._judge, batch))
-            expected = theirs.over(partial(plain.evaluate, rows, self.now))
-            assert by_subject(said) == by_subject(expected), f"{len(said)}, {len(expected)}"
-            told += len(said)
+            told += self._both(plain, batch, ours, theirs)
         return Round(size * count, ours, theirs, told)
+
+    def _both(self, plain: Plain, batch: Batch, ours: Took, theirs: Took) -> int:
+        """Both judge this batch and say the same: so many transitions."""
+        rows = batch.rows()
+        said = ours.over(partial(self._judge, batch))
+        expected = theirs.over(partial(plain.evaluate, rows, self.now))
+        assert same(said, expected), f"{len(said)}, {len(expected)} at {self.now}"
+        return len(said)
 
     def _tell_rates(self, size: int, rounds: Sequence[Round]) -> None:
         def rate(of: Callable[[Round], float]) -> int:
@@ -176,10 +188,31 @@ class Bench:
             per_mille=round(
                 1_000 * sum(r.told for r in rounds) / sum(r.readings for r in rounds), 2
             ),
+            rules=len(self.plan.rules),
         )
 
     def _tell(self, figure: str, value: float, unit: str, **more: object) -> None:
         tell(figure, round(value, 3), unit, devices=self.devices, **more)
+
+
+def same(ours: Iterable[Transition], theirs: Iterable[Transition]) -> bool:
+    """Whether both tell the same of each subject in the same order.
+
+    What is told of one device because of several names at one time has no order.
+    """
+    return _in_order(ours) == _in_order(theirs)
+
+
+def _in_order(said: Iterable[Transition]) -> object:
+    return {
+        key: sorted(told, key=lambda t: (t.at, t.since, t.devices)) if _of_names(told[0]) else told
+        for key, told in by_subject(said).items()
+    }
+
+
+def _of_names(transition: Transition) -> bool:
+    rule = transition.rule
+    return about(rule) is not per_of(rule).subject
 
 
 def known_to_both(plan: Plan) -> Plan:

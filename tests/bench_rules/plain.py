@@ -11,32 +11,16 @@ from collections.abc import Iterable, Sequence
 from heapq import heappop, heappush
 from itertools import chain
 from operator import itemgetter
-from typing import NamedTuple
 
 from devices.instant import FOREVER, Micros
-from devices.metric import BY_NAME
 from devices.reading import Reading
 from rules.plan import Plan
 from rules.transition import Transition
 from tests.bench_rules.ears import Ears
-from tests.bench_rules.tracks import Key, Track, track_of
-
-HEARTBEAT = BY_NAME["heartbeat"].id
+from tests.bench_rules.track import HEARTBEAT, Key, Row, Track
+from tests.bench_rules.tracks import track_of
 
 _DEVICE, _TIME = itemgetter(3), itemgetter(0)
-
-
-class Row(NamedTuple):
-    """A reading. time: its own, moved back if it was in the future · heard: by the server."""
-
-    time: Micros
-    offline: bool
-    said: Micros
-    device: int
-    metric: int
-    value: float
-    heard: Micros
-    arrival: Micros
 
 
 class Plain:
@@ -47,9 +31,11 @@ class Plain:
         self.tracks = [track_of(self.ears, own, i, now) for i, own in enumerate(plan.rules)]
         self._judges: dict[int, list[Track]] = defaultdict(list)
         self._hearers: dict[int, list[Track]] = defaultdict(list)
+        self._readers: dict[int, list[Track]] = defaultdict(list)
         for track in self.tracks:
             where = self._hearers if track.by_hearing else self._judges
-            where[track.own.metric].append(track)
+            for metric in track.own.metrics:
+                (self._readers if track.whole else where)[metric].append(track)
         self._restless: dict[int, set[Track]] = defaultdict(set)
         self._looks: list[tuple[Micros, int, Key]] = []
         self._planned: dict[tuple[int, Key], Micros] = {}
@@ -74,13 +60,15 @@ class Plain:
         """By time; those of devices that are known. Notes how far each device is behind."""
         ears, ahead = self.ears.by_device, _ahead(readings)
         rows, offline = [], False
-        for time, arrival, device, metric, value, _, _ in readings:
+        for time, arrival, device, metric, value, token, issue in readings:
             if device in ears:
                 moved = time - ahead.get((device, arrival), 0) if ahead else time
                 heard = max(moved, min(arrival, now))
                 off = metric == HEARTBEAT and value == 0
                 offline |= off
-                rows.append(Row(moved, off, time, device, metric, value, heard, arrival))
+                rows.append(
+                    Row(moved, off, time, device, metric, value, heard, arrival, token, issue)
+                )
         rows.sort(key=itemgetter(0, 2) if ahead else _TIME)
         self.ears.heard = {row[3] for row in rows}
         self._lags(rows)
@@ -99,7 +87,7 @@ class Plain:
                 if other is None or row[0] > other[0] or row[2] > other[2] or row[7] >= other[7]:
                     last[row[3]] = row
         for row in last.values():
-            time, _, _, device, _, _, heard, arrival = row
+            time, _, _, device, _, _, heard, arrival, _, _ = row
             ear = ears[device]
             if not ear.spoke or time > ear.alive:
                 lags[device] = max(min(ear.lag, arrival - time), heard - time)
@@ -135,10 +123,12 @@ class Plain:
                 last = device
                 if device in self._restless:
                     self._return(device, time, rows)
-        judges = self._judges
+        judges, readers = self._judges, self._readers
         for row in rows:
             for track in judges.get(row[4], ()):
                 track.judge(row[3], time, row[5])
+            for track in readers.get(row[4], ()):
+                track.read(row)
         ears, told = self.ears.by_device, None
         for row in rows:
             if (word := (row[3], row[1])) != told:
@@ -165,12 +155,13 @@ class Plain:
     def _tick(self, now: Micros) -> None:
         """Look at whom something happened to, and at those whose moment has come."""
         ripe: dict[tuple[int, Key], None] = {}
-        for device in self.ears.touched():
-            for track in self._restless.get(device, ()):
-                ripe[track.number, device] = None
         for track in self.tracks:
             for key in track.take_changed():
                 ripe[track.number, key] = None
+            track.clock(now)
+        for device in self.ears.touched():
+            for track in self._restless.get(device, ()):
+                ripe[track.number, track.subject[device]] = None
         while self._looks and self._looks[0][0] <= now:
             moment, number, key = heappop(self._looks)
             if self._planned.get((number, key)) == moment:
