@@ -5,12 +5,12 @@ from devices.metric import BY_ID
 from rules.model import Correlation
 from rules.plan import RulePlan
 from rules.transition import Cause, Change, Subject
-from tests.rules.oracle import TRACKS, Oracle, Row, Track
+from tests.rules.oracle_core import TRACKS, Row, Stream, Track
 
 
 class CorrelationTrack(Track):
-    def __init__(self, oracle: Oracle, own: RulePlan, now: Micros) -> None:
-        super().__init__(oracle, own, now)
+    def __init__(self, stream: Stream, own: RulePlan, now: Micros) -> None:
+        super().__init__(stream, own, now)
         assert isinstance(own.rule.condition, Correlation)
         self.condition = own.rule.condition
         self.momentary = BY_ID[own.metric].occurs
@@ -28,7 +28,7 @@ class CorrelationTrack(Track):
         if row.time <= self.judged.get(row.device, NEVER):
             return
         self.judged[row.device] = row.time
-        if self.holds(self.condition.when, row):
+        if self.holds(self.condition.when, row) and self.is_active(row.time):
             self._expire(subject, row.time)
             self.last[row.device] = row.time
             self.ended[row.device] = row.time if self.momentary else FOREVER
@@ -70,7 +70,7 @@ class CorrelationTrack(Track):
     def tick(self, now: Micros) -> None:
         for subject in self.own.subjects:
             if subject not in self.away:
-                lag = max(self.oracle.lag[d] for d in self.devices[subject])
+                lag = max(self.stream.lag[d] for d in self.devices[subject])
                 self._expire(subject, now - lag)
 
 

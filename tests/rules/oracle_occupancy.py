@@ -6,7 +6,7 @@ from devices.instant import NEVER, Micros
 from rules.model import Occupancy
 from rules.plan import NOBODY, RulePlan
 from rules.transition import Subject
-from tests.rules.oracle import TRACKS, Oracle, Row, Track
+from tests.rules.oracle_core import TRACKS, Row, Stream, Track
 from tests.rules.oracle_spans import Point, Span
 
 
@@ -20,8 +20,8 @@ class Word(NamedTuple):
 
 
 class OccupancyTrack(Track):
-    def __init__(self, oracle: Oracle, own: RulePlan, now: Micros) -> None:
-        super().__init__(oracle, own, now)
+    def __init__(self, stream: Stream, own: RulePlan, now: Micros) -> None:
+        super().__init__(stream, own, now)
         assert isinstance(own.rule.condition, Occupancy)
         self.condition = own.rule.condition
         how = self.condition.judging
@@ -60,10 +60,10 @@ class OccupancyTrack(Track):
         until = max([now, *(row.heard for row in rows)])
         for device in mine:
             at = self.silent_at(device)
-            if states.get(device) is not None and at + self.oracle.lag[device] <= until:
+            if states.get(device) is not None and at + self.stream.lag[device] <= until:
                 accepted.append(Word(at, True, device, None))
         self._apply(span, mine, accepted)
-        span.until(now - max(self.oracle.lag[d] for d in self.devices[subject]))
+        span.until(now - max(self.stream.lag[d] for d in self.devices[subject]))
         for word in sorted(accepted):
             self.word[word.device], self.at[word.device] = word.word, word.time
 

@@ -32,11 +32,8 @@ from tests.rules.community import (
     told,
 )
 from tests.rules.community import RULES as FEEDING
-from tests.rules.oracle import TRACKS, Oracle, by_subject
-from tests.rules.oracle_risk import RiskTrack
+from tests.rules.oracle import Oracle, by_subject
 from tests.rules.test_evaluate_properties import timed
-
-TRACKS[RiskIndex] = RiskTrack
 
 WEIGHTS = "{red: 8, orange: 4, yellow: 2, blue: 1}"
 COLOURS = tuple(Severity)
@@ -60,10 +57,7 @@ RULES = (
     *(replace(r, code=f"o.{r.code}", category="other") for r in FEEDING[:1]),
     *INDEXES,
 )
-INVENTORY = behind_gateway()
-PLAN = make_plan(RULES, INVENTORY)
-RiskTrack.areas = {d.id: d.area for d in INVENTORY.devices.values()}
-RiskTrack.homes = {h.id: h.area for h in INVENTORY.households.values()}
+PLAN = make_plan(RULES, behind_gateway())
 
 
 def of_indexes(said: list[Transition]) -> object:
