@@ -46,7 +46,7 @@ class SpanMemory:
     pending: since when `when` holds without a break, calm: since when a firing span is clear
     without a break, FOREVER where not · firing · since: when the firing span began · silent:
     WENT_SILENT was said · by_silence: fired for silence alone · lapsed: it does not outlive the
-    silence that began since · rank: of the colour that the last number has, or the alert.
+    silence that began since · rank: of the colour of the alert, or of the last number if none.
     """
 
     heard: Sparse[np.int64]
@@ -241,10 +241,11 @@ class _Folding:
         if not unknown.all():
             known = steps.take(~unknown)
             self._heard_again(known)
-            self._grade(known)
+            self._colour(known)
             true = known.verdict == TRUE
             self._true(known.take(true))
             self._other(known.take(~true))
+            self._grade(known)
 
     def due(self, slot: I32, until: I64) -> None:
         """Fire and clear what has lasted for long enough by these moments."""
@@ -271,13 +272,18 @@ class _Folding:
         new = steps.take(at_once)
         self._fire(new.slot, memory.pending[new.slot], due[at_once], new.value)
 
+    def _colour(self, steps: Points) -> None:
+        """The colours of alerts that may fire by these numbers, at once or later."""
+        if steps.rank is not None:
+            calm = ~self.memory.firing[steps.slot]
+            self.memory.rank.put(steps.slot[calm], steps.rank[calm])
+
     def _grade(self, steps: Points) -> None:
-        """The colours that the numbers have, told where an alert stands."""
+        """The colours that the numbers have, told where an alert still stands."""
         if steps.rank is None:
             return
         memory = self.memory
-        changed = memory.firing[steps.slot] & (memory.rank[steps.slot] != steps.rank)
-        changed &= (steps.verdict != CLEAR) | (self.how.keep > 0)
+        changed = memory.firing[steps.slot] & (self._ranks(steps.slot) != steps.rank)
         memory.rank.put(steps.slot, steps.rank)
         new = steps.take(changed)
         since, cause = memory.since[new.slot], Cause.VALUE_CHANGED
@@ -310,6 +316,7 @@ class _Folding:
             active = self.turn.own.calendar.is_active(steps.time)
             new = steps.take(~memory.firing[slot] & active)
             memory.by_silence[new.slot] = True
+            memory.rank.put(new.slot, NO_RANK)
             last = self._before(new.slot, new.time)
             self._fire(new.slot, new.time, new.time, last, Cause.SENSOR_SILENT)
 
