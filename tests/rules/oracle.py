@@ -64,7 +64,7 @@ class Late:
         self.late = late
         self.stream = Stream(plan, plan.groups[late], now)
         gateways = {gateway for gateway in plan.gateway.tolist() if gateway >= 0}
-        own = (track.subject for track in self.stream.tracks.values())
+        own = (track.own.devices.tolist() for track in self.stream.tracks.values())
         self.covered = gateways.union(*own)
         self.waiting: list[Reading] = []
 

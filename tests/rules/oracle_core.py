@@ -18,7 +18,7 @@ from devices.metric import BY_NAME
 from devices.reading import Reading
 from rules.expression import Expression
 from rules.model import Severity, SubjectKind
-from rules.plan import Plan, RulePlan
+from rules.plan import NOBODY, Plan, RulePlan
 from rules.transition import Cause, Change, Subject, Transition
 
 HEARTBEAT = BY_NAME["heartbeat"].id
@@ -229,7 +229,7 @@ class Stream:
 
 
 class Track:
-    """One rule."""
+    """One rule. devices: of each subject · subject: of the devices whose readings are judged."""
 
     by_hearing = False
     """Whether it takes readings by when they were heard, not by their own time."""
@@ -239,14 +239,15 @@ class Track:
         self.known = now
         self.beats = own.metric == HEARTBEAT
         self.said: list[Transition] = []
+        self.devices: dict[Subject, list[int]] = {
+            subject: own.devices_of(slot).tolist() for slot, subject in enumerate(own.subjects)
+        }
         self.subject = {
             device: subject
-            for slot, subject in enumerate(own.subjects)
-            for device in own.devices_of(slot).tolist()
+            for subject, devices in self.devices.items()
+            for device in devices
+            if own.slot[device] != NOBODY
         }
-        self.devices: dict[Subject, list[int]] = defaultdict(list)
-        for device, subject in self.subject.items():
-            self.devices[subject].append(device)
         self.away = {s for s, away in zip(own.subjects, own.away.tolist(), strict=True) if away}
 
     def silent_at(self, device: int) -> Micros:

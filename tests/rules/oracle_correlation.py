@@ -19,11 +19,10 @@ class CorrelationTrack(Track):
         self.ended: dict[int, Micros] = {}
         self.since: dict[Subject, Micros] = {}
         self.spent: dict[Subject, Micros] = {}
-        self.counts = {d for d in self.subject if own.slot[d] >= 0}
 
     def judge(self, row: Row) -> None:
         subject = self.subject.get(row.device)
-        if subject is None or subject in self.away or row.device not in self.counts:
+        if subject is None or subject in self.away:
             return
         if row.time <= self.judged.get(row.device, NEVER):
             return

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from devices.instant import NEVER, Micros
 from rules.model import Occupancy
-from rules.plan import NOBODY, RulePlan
+from rules.plan import RulePlan
 from rules.transition import Subject
 from tests.rules.oracle_core import TRACKS, Row, Stream, Track
 from tests.rules.oracle_spans import Point, Span
@@ -32,7 +32,7 @@ class OccupancyTrack(Track):
         self.silences: list[Word] = []
 
     def judge(self, row: Row) -> None:
-        if row.device in self.subject and self._counts(row.device):
+        if row.device in self.subject:
             self.rows.append(row)
 
     def returned(self, device: int, time: Micros) -> None:
@@ -45,11 +45,8 @@ class OccupancyTrack(Track):
             self._judge(subject, span, now)
         self.rows, self.silences = [], []
 
-    def _counts(self, device: int) -> bool:
-        return bool(self.own.slot[device] != NOBODY)
-
     def _judge(self, subject: Subject, span: Span, now: Micros) -> None:
-        mine = [d for d in self.devices[subject] if self._counts(d)]
+        mine = [d for d in self.devices[subject] if d in self.subject]
         rows = [row for row in self.rows if row.device in mine]
         words = [Word(r.time, False, r.device, self._word(r)) for r in rows]
         words += [word for word in self.silences if word.device in mine]

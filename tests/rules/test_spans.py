@@ -262,6 +262,17 @@ def test_what_holds_since_before_the_active_hours_fires_in_them() -> None:
     assert [(s.change, s.at) for s in said] == [("fired", HOUR + 10 * MINUTE)]
 
 
+def test_what_is_unknown_since_before_the_active_hours_is_told_in_them() -> None:
+    """Once, as they begin, if nothing is known until then."""
+    how, story = Judging(WHEN, None, 5 * MINUTE), (Point(1, 1.0), Point(2, None))
+    for back, at in ((HOUR, None), (2 * HOUR, HOUR)):
+        turn = make_turn(NoData.ALERT)
+        calendar = Calendar(Active(((60, 120),), frozenset(), ()), UTC)
+        object.__setattr__(turn.own, "calendar", calendar)
+        said = judge(turn, how, *story, Point(3, None), Point(back, 1.0))
+        assert said == [] if at is None else [("fired", 2, at, 1.0), ("cleared", 2, back, 1.0)]
+
+
 def test_an_alert_does_not_outlive_a_silence_where_the_rule_says_so() -> None:
     how = Judging(WHEN, CLEAR, 0, keep=100)
     points = (Point(1, 9.0), Point(2, None), Point(3, 4.0))
