@@ -94,6 +94,8 @@ class OccupancyTrack(Track):
         states, points = dict(before), []
         heard = span.heard
         for word in sorted(words, key=lambda w: (max(w.time, heard), w.time, w.silence)):
+            if word.word is None and states.get(word.device) is None:
+                continue
             states[word.device] = word.word
             known = [states[d] for d in mine if states.get(d) is not None]
             points.append(self._point(max(word.time, heard), known, len(mine)))
