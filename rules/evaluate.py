@@ -167,7 +167,7 @@ def _each_index(
     def do(turn: Turn, memory: Memory) -> None:
         if isinstance(memory, RiskMemory):
             risk.feed(turn, memory, others)
-            risk.tick(turn, memory, now)
+            risk.tick(turn, memory, now - turn.own.rule.lateness)
 
     mine: list[tuple[Turn, Memory]] = [
         (t, m) for t, m in taken if isinstance(m, RiskMemory) and len(t.own.subject_ids)

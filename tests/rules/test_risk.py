@@ -172,6 +172,28 @@ def test_a_press_of_a_button_is_not_known_to_be_over_and_weighs_nothing() -> Non
     assert [t.rule.code for t in done.transitions] == ["a.sos"]
 
 
+def test_an_index_with_a_lateness_waits_for_what_is_told_late() -> None:
+    """Whichever of two alerts is told first, the index knows them in the order of their times."""
+    index = rule("i", f"index: {{weights: {WEIGHTS}}}\n per: building\n when: index >= 10")
+    plan = make_plan([replace(index, lateness=seconds(30)), LOW, DENIED], inventory())
+    late = [
+        reading(1, OTHER_DOOR, "access_denied", 1),
+        reading(3, WEARABLE, "spo2", 90, arrival=20),
+        reading(5, WEARABLE, "spo2", 96, arrival=20),
+    ]
+    for order in (late, [late[0]._replace(arrival=seconds(25)), *late[1:]]):
+        state, said = fresh(plan, 0), list[Transition]()
+        for now in (10, 20, 25, 34, 60):
+            came = [r for r in order if now - 10 < r.arrival // seconds(1) <= now]
+            done = evaluate(plan, batch(*came), state, seconds(now))
+            state, said = done.state, said + done.transitions
+        of_index = [t for t in said if t.rule.code == "i"]
+        assert told(of_index) == [
+            ("fired", "condition_held", 3, 3),
+            ("cleared", "condition_ended", 3, 5),
+        ]
+
+
 def test_an_index_is_read_and_written_back() -> None:
     for each in INDEXES:
         (again,) = load({"w": write(each)})
