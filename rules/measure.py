@@ -153,8 +153,9 @@ class _Looking:
         if isinstance(self.memory, PaneMemory) and len(slot):
             due = self.memory.due[slot]
             held = self.panes.held(np.where(due == FOREVER, 0, due))
-            held = np.where(self.memory.count.unusual(slot), held, NEVER)
-            step = np.maximum(step, held.max(axis=1) - self.panes.ahead + 1)
+            after = held - self.panes.ahead + 1
+            after = np.where(self.memory.count.unusual(slot), after, NEVER)
+            step = np.maximum(step, after.max(axis=1))
         self._due(slot, step)
 
     def _due(self, slot: I32, step: I64) -> None:

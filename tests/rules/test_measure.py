@@ -20,6 +20,7 @@ from rules.written import write
 from tests.rules.community import (
     AWAY_WEARABLE,
     CARE_HOME,
+    DOOR,
     WEARABLE,
     batch,
     device,
@@ -73,6 +74,17 @@ def test_what_grew_while_nothing_was_read_for_longer_than_a_window_is_not_known(
     assert of_meter(run(one, (metered((1, 0), (12, 90), (13, 91)), 30))) == []
     (fired, _) = of_meter(run(one, (metered((2, 0), (12, 90), (13, 91)), 30)))
     assert fired.value == 90
+
+
+def test_who_says_offline_is_unknown_at_once_also_before_the_first_reading() -> None:
+    """It was heard, but never said the metric."""
+    alert = rule(
+        "m", "watch: {metric: access_denied}\n within: 10s\n when: sum > 1\n no_data: alert"
+    )
+    beats = [reading(20, DOOR, "heartbeat", 1)], 28
+    gone = [reading(43, DOOR, "heartbeat", 0)], 49
+    said = [t for t in run(alert, beats, gone) if t.subject.id == DOOR]
+    assert told(said) == [("fired", "sensor_silent", 44, 44)]
 
 
 def test_a_window_is_unknown_while_its_devices_are_silent() -> None:
