@@ -20,7 +20,7 @@ from rules.written import write
 from tests.rules.community import (
     AWAY_WEARABLE,
     CARE_HOME,
-    DOOR,
+    OTHER_DOOR,
     WEARABLE,
     batch,
     device,
@@ -81,9 +81,9 @@ def test_who_says_offline_is_unknown_at_once_also_before_the_first_reading() -> 
     alert = rule(
         "m", "watch: {metric: access_denied}\n within: 10s\n when: sum > 1\n no_data: alert"
     )
-    beats = [reading(20, DOOR, "heartbeat", 1)], 28
-    gone = [reading(43, DOOR, "heartbeat", 0)], 49
-    said = [t for t in run(alert, beats, gone) if t.subject.id == DOOR]
+    beats = [reading(20, OTHER_DOOR, "heartbeat", 1)], 28
+    gone = [reading(43, OTHER_DOOR, "heartbeat", 0)], 49
+    said = [t for t in run(alert, beats, gone) if t.subject.id == OTHER_DOOR]
     assert told(said) == [("fired", "sensor_silent", 44, 44)]
 
 
