@@ -16,9 +16,6 @@ from rules.state import State
 from rules.transition import Cause, Change, Subject, Transition
 from rules.turn import Turn
 
-_OCCURRENCES = frozenset((Cause.OCCURRED, Cause.NOT_FOLLOWED))
-"""Causes of what is over as soon as it is told."""
-
 _ENDS = frozenset({Change.CLEARED, Change.WITHDRAWN})
 
 
@@ -38,6 +35,13 @@ def inhibit(turns: Sequence[Turn], state: State, now: Micros, failed: frozenset[
         if code not in failed and (turn.said or held):
             turn.said[:] = _Inhibited(scene, turn, held).told(now)
         scene.forget(number)
+
+
+def _is_over(fired: Transition) -> bool:
+    """Whether it is over as soon as it is told: nothing but a person ends it."""
+    if fired.cause is not Cause.NOT_FOLLOWED:
+        return fired.cause is Cause.OCCURRED
+    return about(fired.rule) is not fired.rule.condition.per.subject
 
 
 def _moment(transition: Transition) -> Micros:
@@ -64,7 +68,7 @@ class _Scene:
         if number not in self._changes:
             found: dict[int, list[Transition]] = {}
             for t in self.turns[number].said:
-                fired = t.change is Change.FIRED and t.cause not in _OCCURRENCES
+                fired = t.change is Change.FIRED and not _is_over(t)
                 if fired or t.change in _ENDS:
                     found.setdefault(t.subject.id, []).append(t)
             for told in found.values():
@@ -132,7 +136,7 @@ class _Inhibited:
         """Whether this is not told; what is to be remembered of it is in `held`."""
         if said.change is Change.FIRED:
             quiet = self._inhibited(around, said.at)
-            if quiet and said.cause not in _OCCURRENCES:
+            if quiet and not _is_over(said):
                 self.held[subject] = Held.of(said)
             return quiet
         held = self.held.get(subject)
