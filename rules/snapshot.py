@@ -278,7 +278,7 @@ def _read(reader: _Reader) -> Snapshot:
         reader.fill(column, near)
     memories = [_read_rule(reader, rule, silence.alive) for rule in description["rules"]]
     waiting = {
-        _count(told["lateness"]): _read_waiting(reader, told)
+        _lateness(told["lateness"]): _read_waiting(reader, told)
         for told in description.get("waiting", [])
     }
     reader.end()
@@ -299,6 +299,12 @@ def _read_waiting(reader: _Reader, told: Mapping[str, Any]) -> Waiting:
 def _count(told: object) -> int:
     if not isinstance(told, int) or not 0 <= told < _LONGEST:
         raise ValueError(f"{told!r} is no number of rows")
+    return told
+
+
+def _lateness(told: object) -> int:
+    if not isinstance(told, int) or told <= 0:
+        raise ValueError(f"{told!r} is no lateness, µs")
     return told
 
 
