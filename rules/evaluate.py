@@ -90,7 +90,8 @@ def advance(plan: Plan, batch: Batch, state: State, now: Micros) -> Evaluation:
         turns |= dict(zip(numbers, of_group, strict=True))
     in_order = [turns[number] for number in range(len(turns))]
     inhibit(in_order, state, now, frozenset(failures))
-    failures = _each_index(list(zip(in_order, state.memories, strict=True)), now, failures)
+    failures = _each_index(in_order, state, now, failures)
+    inhibit(in_order, state, now, frozenset(failures), indexes=True)
     said = [t for turn in in_order if turn.own.rule.code not in failures for t in turn.said]
     said.sort(key=lambda transition: transition.at)
     return Evaluation(state, said, tuple(failures.values()))
@@ -178,15 +179,16 @@ def _ordinary(taken: list[tuple[Turn, Memory]]) -> list[tuple[Turn, Memory]]:
 
 
 def _each_index(
-    taken: list[tuple[Turn, Memory]], now: Micros, failures: dict[str, Failure]
+    turns: Sequence[Turn], state: State, now: Micros, failures: dict[str, Failure]
 ) -> dict[str, Failure]:
     """Let the rules about other rules have their turn, when all others have had theirs."""
+    taken = list(zip(turns, state.memories, strict=True))
     others = [(t, m) for t, m in _ordinary(taken) if t.own.rule.code not in failures]
 
     def do(turn: Turn, memory: Memory) -> None:
         if isinstance(memory, RiskMemory):
-            risk.feed(turn, memory, others)
-            risk.tick(turn, memory, now)
+            risk.feed(turn, memory, others, state.held)
+            risk.tick(turn, memory, now - turn.own.rule.lateness)
 
     mine: list[tuple[Turn, Memory]] = [
         (t, m) for t, m in taken if isinstance(m, RiskMemory) and len(t.own.subject_ids)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from devices.instant import Micros
 from rules.held import Held
 from rules.inhibitors import Whereabouts
+from rules.model import RiskIndex
 from rules.plan import about
 from rules.state import State
 from rules.transition import Cause, Change, Subject, Transition
@@ -19,10 +20,18 @@ from rules.turn import Turn
 _ENDS = frozenset({Change.CLEARED, Change.WITHDRAWN})
 
 
-def inhibit(turns: Sequence[Turn], state: State, now: Micros, failed: frozenset[str]) -> None:
+def inhibit(
+    turns: Sequence[Turn],
+    state: State,
+    now: Micros,
+    failed: frozenset[str],
+    *,
+    indexes: bool = False,
+) -> None:
     """Take back from the turns, in place, what is not to be told; add what is to be told now.
 
-    now: as of `evaluate` · failed: codes of rules that are left out. `state` is changed in place.
+    now: as of `evaluate` · failed: codes of rules that are left out · indexes: of risk indexes,
+    which hear what all other rules tell, else of these. `state` is changed in place.
     """
     if not turns or not turns[0].plan.inhibited:
         return
@@ -30,6 +39,8 @@ def inhibit(turns: Sequence[Turn], state: State, now: Micros, failed: frozenset[
     scene = _Scene(turns, state, plan.whereabouts, failed)
     for number in plan.inhibited:
         turn = turns[number]
+        if isinstance(turn.own.rule.condition, RiskIndex) is not indexes:
+            continue
         code = turn.own.rule.code
         held = state.held.setdefault(code, {})
         if code not in failed and (turn.said or held):

@@ -159,10 +159,15 @@ def _silences(turn: Turn, memory: OccupancyMemory, heard: _Changes, until: I64) 
 
 
 def _points(turn: Turn, memory: OccupancyMemory, changes: _Changes, condition: Occupancy) -> Points:
-    """What the numbers are after each of these changes, which lie by device and time."""
+    """What the numbers are after each of these changes, which lie by device and time.
+
+    Nothing changes by the silence of a device of which nothing was known.
+    """
     new, old = changes.word, memory.word.values[changes.place]
     follows = np.flatnonzero(np.diff(changes.place) == 0) + 1
     old[follows] = new[follows - 1]
+    says = np.flatnonzero((new != UNKNOWN) | (old != UNKNOWN))
+    changes, new, old = changes.take(says), new[says], old[says]
     time = np.maximum(changes.time, memory.heard[changes.slot])
     order = np.lexsort((time, changes.slot))
     slot, time, new, old = changes.slot[order], time[order], new[order], old[order]

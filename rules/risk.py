@@ -22,6 +22,7 @@ from devices.instant import FOREVER, HOUR, Micros
 from devices.reading import F64, I32, I64, Bool
 from rules import spans
 from rules.hearing import rounds
+from rules.held import HeldBack
 from rules.model import RiskIndex, Rule, Severity
 from rules.panes import Panes, within
 from rules.plan import RulePlan, about
@@ -82,8 +83,13 @@ def fresh_risk(rule: Rule, n: int, now: Micros) -> RiskMemory:
     )
 
 
-def feed(turn: Turn, memory: RiskMemory, others: Sequence[tuple[Turn, Firing]]) -> None:
-    """Note what the other rules said in this batch, each with its memory after it."""
+def feed(
+    turn: Turn, memory: RiskMemory, others: Sequence[tuple[Turn, Firing]], held: HeldBack
+) -> None:
+    """Note what the other rules said in this batch, each with its memory after it.
+
+    held: what is not told because another rule is firing.
+    """
     condition = risk_of(turn.own.rule)
     counted = [
         (other, firing)
@@ -93,7 +99,7 @@ def feed(turn: Turn, memory: RiskMemory, others: Sequence[tuple[Turn, Firing]]) 
     for other, _ in counted:
         _note(memory, other, turn.own.feeds[other.own.rule.code])
     if memory.look == FORGOTTEN:
-        _reconcile(turn.own, memory, counted)
+        _reconcile(turn.own, memory, counted, held)
 
 
 def _note(memory: RiskMemory, other: Turn, area: Sparse[np.int32]) -> None:
@@ -121,12 +127,15 @@ def _colour(transition: Transition) -> int:
     return COLOURS.index(transition.rule.severity)
 
 
-def _reconcile(own: RulePlan, memory: RiskMemory, others: Sequence[tuple[Turn, Firing]]) -> None:
-    """Where what is counted is not what is firing, as after a change of the plan: change it."""
+def _reconcile(
+    own: RulePlan, memory: RiskMemory, others: Sequence[tuple[Turn, Firing]], held: HeldBack
+) -> None:
+    """Where what is counted is not what stands, as after a change of the plan: change it."""
     n = len(own.subject_ids)
     firing = np.zeros((n, len(COLOURS)), np.int32)
     for other, their in others:
-        slots = own.feeds[other.own.rule.code][np.flatnonzero(their.firing)]
+        quiet = np.isin(other.own.subject_ids, list(held.get(other.own.rule.code, ())))
+        slots = own.feeds[other.own.rule.code][np.flatnonzero(their.firing & ~quiet)]
         colour = COLOURS.index(other.own.rule.severity)
         firing[:, colour] += np.bincount(slots[slots >= 0], minlength=n).astype(np.int32)
     counted = memory.open[:]

@@ -307,7 +307,7 @@ def _read(reader: _Reader) -> Snapshot:
     heard = None if "newest" in description else silence.alive
     memories = [_read_rule(reader, rule, heard) for rule in description["rules"]]
     waiting = {
-        _count(told["lateness"]): _read_waiting(reader, told)
+        _lateness(told["lateness"]): _read_waiting(reader, told)
         for told in description.get("waiting", [])
     }
     reader.end()
@@ -379,6 +379,12 @@ def _read_waiting(reader: _Reader, told: Mapping[str, Any]) -> Waiting:
 def _count(told: object) -> int:
     if not isinstance(told, int) or not 0 <= told < _LONGEST:
         raise ValueError(f"{told!r} is no number of rows")
+    return told
+
+
+def _lateness(told: object) -> int:
+    if not isinstance(told, int) or told <= 0:
+        raise ValueError(f"{told!r} is no lateness, µs")
     return told
 
 

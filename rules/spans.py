@@ -45,8 +45,9 @@ class SpanMemory:
     heard: time of the last point, NEVER before the first · value: the last number known, NaN before
     pending: since when `when` holds without a break, calm: since when a firing span is clear
     without a break, FOREVER where not · firing · since: when the firing span began · silent:
-    WENT_SILENT was said · by_silence: fired for silence alone · lapsed: it does not outlive the
-    silence that began since · rank: of the colour that the last number has, or the alert.
+    WENT_SILENT was said · by_silence: fires for silence alone, or will when the rule is active if
+    that is pending · lapsed: it does not outlive the silence that began since · rank: of the colour
+    of the alert, or of the last number if there is none.
     """
 
     heard: Sparse[np.int64]
@@ -191,9 +192,24 @@ def tick(
 
 def _soonest(turn: Turn, memory: SpanMemory, slot: Slots, how: Judging) -> Micros:
     firing = memory.firing[slot]
-    pending, calm = memory.pending[slot][~firing], memory.calm[slot][firing]
-    fires = int(turn.own.calendar.due(pending, how.lasting).min(initial=FOREVER))
+    calm = memory.calm[slot][firing]
+    fires = int(_due(turn, memory, slot[~firing], how).min(initial=FOREVER))
     return min(fires, int(calm.min(initial=FOREVER - how.keep)) + how.keep)
+
+
+def _missed(memory: SpanMemory, slot: Slots) -> Bool:
+    """Whose number is unknown, which is to be told when the rule is active."""
+    missed: Bool = memory.by_silence[slot] & ~memory.firing[slot]
+    return missed & (memory.pending[slot] != FOREVER) if missed.any() else missed
+
+
+def _due(turn: Turn, memory: SpanMemory, slot: Slots, how: Judging) -> I64:
+    """When what is pending at each of these is to be told: for silence alone, at once."""
+    pending = memory.pending[slot]
+    due = turn.own.calendar.due(pending, how.lasting)
+    if how.lasting and (missed := _missed(memory, slot)).any():
+        due[missed] = turn.own.calendar.due(pending[missed], 0)
+    return due
 
 
 def _in_order(points: Points, memory: SpanMemory) -> Points:
@@ -241,18 +257,23 @@ class _Folding:
             self._unknown(steps.take(unknown))
         if not unknown.all():
             known = steps.take(~unknown)
+            self._known(known.slot)
             self._heard_again(known)
-            self._grade(known)
+            self._colour(known)
             true = known.verdict == TRUE
             self._true(known.take(true))
             self._other(known.take(~true))
+            self._grade(known)
 
     def due(self, slot: Slots, until: I64) -> None:
         """Fire and clear what has lasted for long enough by these moments."""
         memory, how = self.memory, self.how
-        firing = memory.firing[slot]
-        due = self.turn.own.calendar.due(memory.pending[slot], how.lasting)
-        fires = ~firing & (due <= until)
+        firing, missed = memory.firing[slot], _missed(memory, slot)
+        due = _due(self.turn, memory, slot, how)
+        fires = ~firing & ~missed & (due <= until)
+        if missed.any():
+            late = missed & (due < until)
+            self._raise(slot[late], due[late])
         clears = firing & (memory.calm[slot] <= until - how.keep)
         if fires.any():
             ready, at = slot[fires], due[fires]
@@ -261,6 +282,12 @@ class _Folding:
             ready = slot[clears]
             at = memory.calm[ready] + how.keep
             self._clear(ready, at, self._before(ready, at), Cause.CONDITION_ENDED)
+
+    def _known(self, slot: Slots) -> None:
+        """No silence is to be told any more."""
+        missed = slot[_missed(self.memory, slot)]
+        self.memory.pending.put(missed, FOREVER)
+        self.memory.by_silence[missed] = False
 
     def _true(self, steps: Points) -> None:
         memory, slot = self.memory, steps.slot
@@ -272,13 +299,18 @@ class _Folding:
         new = steps.take(at_once)
         self._fire(new.slot, memory.pending[new.slot], due[at_once], new.value)
 
+    def _colour(self, steps: Points) -> None:
+        """The colours of alerts that may fire by these numbers, at once or later."""
+        if steps.rank is not None:
+            calm = ~self.memory.firing[steps.slot]
+            self.memory.rank.put(steps.slot[calm], steps.rank[calm])
+
     def _grade(self, steps: Points) -> None:
-        """The colours that the numbers have, told where an alert stands."""
+        """The colours that the numbers have, told where an alert still stands."""
         if steps.rank is None:
             return
         memory = self.memory
-        changed = memory.firing[steps.slot] & (memory.rank[steps.slot] != steps.rank)
-        changed &= (steps.verdict != CLEAR) | (self.how.keep > 0)
+        changed = memory.firing[steps.slot] & (self._ranks(steps.slot) != steps.rank)
         memory.rank.put(steps.slot, steps.rank)
         new = steps.take(changed)
         since, cause = memory.since[new.slot], Cause.VALUE_CHANGED
@@ -297,22 +329,30 @@ class _Folding:
         memory.calm.put(slot[steps.verdict == UNDECIDED], FOREVER)
 
     def _unknown(self, steps: Points) -> None:
-        memory, slot = self.memory, steps.slot
+        memory, no_data = self.memory, self.turn.own.rule.no_data
+        steps = steps.take(~_missed(memory, steps.slot))
+        slot = steps.slot
         memory.pending.put(slot, FOREVER)
         memory.calm.put(slot, FOREVER)
         went = steps.take(memory.firing[slot] & ~memory.silent[slot] & ~memory.by_silence[slot])
         memory.silent[went.slot] = True
         last, since = self._before(went.slot, went.time), memory.since[went.slot]
         self._tell(Change.WENT_SILENT, Cause.SENSOR_SILENT, went.slot, since, went.time, last)
-        no_data = self.turn.own.rule.no_data
         if no_data is NoData.CLEAR:
             memory.lapsed[slot] = memory.firing[slot]
         if no_data is NoData.ALERT:
-            active = self.turn.own.calendar.is_active(steps.time)
-            new = steps.take(~memory.firing[slot] & active)
+            new = steps.take(~memory.firing[slot])
             memory.by_silence[new.slot] = True
-            last = self._before(new.slot, new.time)
-            self._fire(new.slot, new.time, new.time, last, Cause.SENSOR_SILENT)
+            memory.pending[new.slot] = new.time
+            active = self.turn.own.calendar.is_active(new.time)
+            self._raise(new.slot[active], new.time[active])
+
+    def _raise(self, slot: Slots, at: I64) -> None:
+        """Tell that nothing is known of these since what is pending there."""
+        memory, since, last = self.memory, self.memory.pending[slot], self._before(slot, at)
+        memory.pending.put(slot, FOREVER)
+        memory.rank.put(slot, NO_RANK)
+        self._fire(slot, since, at, last, Cause.SENSOR_SILENT)
 
     def _heard_again(self, steps: Points) -> None:
         back = steps.take(self.memory.silent[steps.slot])

@@ -9,15 +9,15 @@ from devices.instant import DAY, Micros
 from rules.model import Baseline, Season
 from rules.plan import RulePlan
 from rules.transition import Subject
-from tests.rules.oracle import Oracle
+from tests.rules.oracle_core import TRACKS, Stream
 from tests.rules.oracle_measure import MeasureTrack
 
 
 class BaselineTrack(MeasureTrack):
     """In UTC."""
 
-    def __init__(self, oracle: Oracle, own: RulePlan, now: Micros) -> None:
-        super().__init__(oracle, own, now)
+    def __init__(self, stream: Stream, own: RulePlan, now: Micros) -> None:
+        super().__init__(stream, own, now)
         assert isinstance(own.rule.condition, Baseline)
         self.baseline = own.rule.condition
         self.history: dict[tuple[Subject, int], list[float]] = defaultdict(list)
@@ -41,3 +41,6 @@ class BaselineTrack(MeasureTrack):
         if number == usual:
             return 0.0
         return abs(number - usual) / spread if spread else None
+
+
+TRACKS[Baseline] = BaselineTrack

@@ -5,12 +5,12 @@ from devices.metric import BY_ID
 from rules.model import Correlation
 from rules.plan import RulePlan
 from rules.transition import Cause, Change, Subject
-from tests.rules.oracle import TRACKS, Oracle, Row, Track
+from tests.rules.oracle_core import TRACKS, Row, Stream, Track
 
 
 class CorrelationTrack(Track):
-    def __init__(self, oracle: Oracle, own: RulePlan, now: Micros) -> None:
-        super().__init__(oracle, own, now)
+    def __init__(self, stream: Stream, own: RulePlan, now: Micros) -> None:
+        super().__init__(stream, own, now)
         assert isinstance(own.rule.condition, Correlation)
         self.condition = own.rule.condition
         self.momentary = BY_ID[own.metric].occurs
@@ -19,16 +19,15 @@ class CorrelationTrack(Track):
         self.ended: dict[int, Micros] = {}
         self.since: dict[Subject, Micros] = {}
         self.spent: dict[Subject, Micros] = {}
-        self.counts = {d for d in self.subject if own.slot[d] >= 0}
 
     def judge(self, row: Row) -> None:
         subject = self.subject.get(row.device)
-        if subject is None or subject in self.away or row.device not in self.counts:
+        if subject is None or subject in self.away:
             return
         if row.time <= self.judged.get(row.device, NEVER):
             return
         self.judged[row.device] = row.time
-        if self.holds(self.condition.when, row):
+        if self.holds(self.condition.when, row) and self.is_active(row.time):
             self._expire(subject, row.time)
             self.last[row.device] = row.time
             self.ended[row.device] = row.time if self.momentary else FOREVER
@@ -70,7 +69,7 @@ class CorrelationTrack(Track):
     def tick(self, now: Micros) -> None:
         for subject in self.own.subjects:
             if subject not in self.away:
-                lag = max(self.oracle.lag[d] for d in self.devices[subject])
+                lag = max(self.stream.lag[d] for d in self.devices[subject])
                 self._expire(subject, now - lag)
 
 

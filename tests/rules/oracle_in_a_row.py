@@ -6,7 +6,7 @@ from devices.instant import NEVER, Micros
 from rules.model import InARow
 from rules.plan import RulePlan
 from rules.transition import Cause, Change, Subject
-from tests.rules.oracle import TRACKS, Oracle, Row, Track
+from tests.rules.oracle_core import TRACKS, Row, Stream, Track
 
 
 @dataclass
@@ -19,8 +19,8 @@ class Run:
 
 
 class InARowTrack(Track):
-    def __init__(self, oracle: Oracle, own: RulePlan, now: Micros) -> None:
-        super().__init__(oracle, own, now)
+    def __init__(self, stream: Stream, own: RulePlan, now: Micros) -> None:
+        super().__init__(stream, own, now)
         assert isinstance(own.rule.condition, InARow)
         self.condition = own.rule.condition
         self.runs = {subject: Run() for subject in own.subjects}
@@ -60,6 +60,7 @@ class InARowTrack(Track):
         main = row.metric == self.own.metric
         resets = self._resets(row, main=main)
         counts = main and not resets and self.holds(self.condition.when, row)
+        counts = counts and self.is_active(row.time)
         if not resets and not counts:
             return
         run.last = time = max(row.time, run.last)
@@ -101,7 +102,7 @@ class InARowTrack(Track):
         self._flush()
         for subject, run in self.runs.items():
             if subject not in self.away:
-                lag = max(self.oracle.lag[d] for d in self.devices[subject])
+                lag = max(self.stream.lag[d] for d in self.devices[subject])
                 self._expire(subject, run, now - lag, self._silent_at(subject))
 
 

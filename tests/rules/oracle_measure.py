@@ -11,8 +11,8 @@ from devices.metric import BY_ID, MetricKind
 from rules.model import Baseline, Measure, MeasureInWindow
 from rules.plan import RulePlan
 from rules.transition import Subject
-from tests.rules.oracle import Oracle, Row, Track
-from tests.rules.span_loop import SpanLoop
+from tests.rules.oracle_core import TRACKS, Row, Stream, Track
+from tests.rules.oracle_spans import Point, Span
 
 
 class Kept(NamedTuple):
@@ -28,8 +28,8 @@ class Kept(NamedTuple):
 class StepTrack(Track):
     """What is judged at the end of every step: notes when each device was silent."""
 
-    def __init__(self, oracle: Oracle, own: RulePlan, now: Micros) -> None:
-        super().__init__(oracle, own, now)
+    def __init__(self, stream: Stream, own: RulePlan, now: Micros) -> None:
+        super().__init__(stream, own, now)
         self.gaps: dict[int, list[tuple[Micros, Micros]]] = defaultdict(list)
 
     def returned(self, device: int, time: Micros) -> None:
@@ -44,12 +44,12 @@ class StepTrack(Track):
         )
 
     def lag(self, subject: Subject) -> Micros:
-        return max(self.oracle.lag[d] for d in self.devices[subject])
+        return max(self.stream.lag[d] for d in self.devices[subject])
 
 
 class MeasureTrack(StepTrack):
-    def __init__(self, oracle: Oracle, own: RulePlan, now: Micros) -> None:
-        super().__init__(oracle, own, now)
+    def __init__(self, stream: Stream, own: RulePlan, now: Micros) -> None:
+        super().__init__(stream, own, now)
         assert isinstance(own.rule.condition, MeasureInWindow | Baseline)
         self.condition = condition = own.rule.condition
         self.step = condition.step
@@ -58,7 +58,8 @@ class MeasureTrack(StepTrack):
         first = -(-(now + condition.within) // self.step) * self.step
         self.next = dict.fromkeys(own.subjects, first)
         self.kept: dict[Subject, list[Kept]] = defaultdict(list)
-        self.spans = {s: SpanLoop(self, s, condition.judging) for s in own.subjects}
+        self.spans = {s: Span(self, s, condition.judging) for s in own.subjects}
+        (self.name,) = condition.names
 
     def judge(self, row: Row) -> None:
         subject = self.subject.get(row.device)
@@ -82,7 +83,8 @@ class MeasureTrack(StepTrack):
             while (end := self.next[subject]) < now - min(lag, self.patience):
                 silent = self.silent(subject, end)
                 value = None if silent else self.number(subject, end)
-                self.spans[subject].take(end, value)
+                numbers = None if value is None else {self.name: value, "value": value}
+                self.spans[subject].take([Point(end, numbers, value)])
                 self.next[subject] = end + self.step
             self.spans[subject].until(now - lag)
         self.gaps.clear()
@@ -134,3 +136,6 @@ def _slope(times: list[float], values: list[float]) -> float | None:
     if max(times) - min(times) < 1e-6:
         return None
     return float(np.polyfit(times, values, 1)[0])
+
+
+TRACKS[MeasureInWindow] = MeasureTrack

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 from devices.instant import NEVER, Micros
 from rules.model import Occupancy
-from rules.plan import NOBODY, RulePlan
+from rules.plan import RulePlan
 from rules.transition import Subject
-from tests.rules.oracle import TRACKS, Oracle, Row, Track
+from tests.rules.oracle_core import TRACKS, Row, Stream, Track
 from tests.rules.oracle_spans import Point, Span
 
 
@@ -20,8 +20,8 @@ class Word(NamedTuple):
 
 
 class OccupancyTrack(Track):
-    def __init__(self, oracle: Oracle, own: RulePlan, now: Micros) -> None:
-        super().__init__(oracle, own, now)
+    def __init__(self, stream: Stream, own: RulePlan, now: Micros) -> None:
+        super().__init__(stream, own, now)
         assert isinstance(own.rule.condition, Occupancy)
         self.condition = own.rule.condition
         how = self.condition.judging
@@ -32,7 +32,7 @@ class OccupancyTrack(Track):
         self.silences: list[Word] = []
 
     def judge(self, row: Row) -> None:
-        if row.device in self.subject and self._counts(row.device):
+        if row.device in self.subject:
             self.rows.append(row)
 
     def returned(self, device: int, time: Micros) -> None:
@@ -45,11 +45,8 @@ class OccupancyTrack(Track):
             self._judge(subject, span, now)
         self.rows, self.silences = [], []
 
-    def _counts(self, device: int) -> bool:
-        return bool(self.own.slot[device] != NOBODY)
-
     def _judge(self, subject: Subject, span: Span, now: Micros) -> None:
-        mine = [d for d in self.devices[subject] if self._counts(d)]
+        mine = [d for d in self.devices[subject] if d in self.subject]
         rows = [row for row in self.rows if row.device in mine]
         words = [Word(r.time, False, r.device, self._word(r)) for r in rows]
         words += [word for word in self.silences if word.device in mine]
@@ -60,10 +57,10 @@ class OccupancyTrack(Track):
         until = max([now, *(row.heard for row in rows)])
         for device in mine:
             at = self.silent_at(device)
-            if states.get(device) is not None and at + self.oracle.lag[device] <= until:
+            if states.get(device) is not None and at + self.stream.lag[device] <= until:
                 accepted.append(Word(at, True, device, None))
         self._apply(span, mine, accepted)
-        span.until(now - max(self.oracle.lag[d] for d in self.devices[subject]))
+        span.until(now - max(self.stream.lag[d] for d in self.devices[subject]))
         for word in sorted(accepted):
             self.word[word.device], self.at[word.device] = word.word, word.time
 
@@ -97,6 +94,8 @@ class OccupancyTrack(Track):
         states, points = dict(before), []
         heard = span.heard
         for word in sorted(words, key=lambda w: (max(w.time, heard), w.time, w.silence)):
+            if word.word is None and states.get(word.device) is None:
+                continue
             states[word.device] = word.word
             known = [states[d] for d in mine if states.get(d) is not None]
             points.append(self._point(max(word.time, heard), known, len(mine)))

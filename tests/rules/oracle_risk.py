@@ -1,28 +1,24 @@
 """The risk index as a plain loop: every change and every hour of every area, from a history."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from itertools import pairwise
 
 from devices.instant import HOUR, Micros
+from devices.inventory import Inventory
 from rules.model import RiskIndex, Severity, SubjectKind
 from rules.plan import RulePlan
 from rules.transition import Change, Subject, Transition
-from tests.rules.community import BUILDING, COMMUNITY, OTHER_BUILDING
-from tests.rules.oracle import Oracle, Track
-from tests.rules.span_loop import SpanLoop
-
-INSIDE = {COMMUNITY: {COMMUNITY, BUILDING, OTHER_BUILDING}}
-"""Areas that others lie in; each lies in itself."""
+from tests.rules.oracle_core import TRACKS, Stream, Track
+from tests.rules.oracle_quiet import of_a_moment
+from tests.rules.oracle_spans import Point, Span
 
 
 class RiskTrack(Track):
-    """Must be of a rule that stands after those that feed it. areas: of each device."""
+    """Judged after all other rules of a batch, by what these told."""
 
-    areas: dict[int, int]
-    homes: dict[int, int]
-
-    def __init__(self, oracle: Oracle, own: RulePlan, now: Micros) -> None:
-        super().__init__(oracle, own, now)
+    def __init__(self, stream: Stream, own: RulePlan, now: Micros) -> None:
+        super().__init__(stream, own, now)
         assert isinstance(own.rule.condition, RiskIndex)
         self.condition = own.rule.condition
         self.weights = dict(self.condition.weights)
@@ -31,34 +27,38 @@ class RiskTrack(Track):
         self.history: dict[Subject, list[tuple[Micros, float]]] = {
             s: [(now, 0.0)] for s in own.subjects
         }
-        self.spans = {s: SpanLoop(self, s, self.condition.judging) for s in own.subjects}
+        self.spans = {s: Span(self, s, self.condition.judging) for s in own.subjects}
         self.judged = dict.fromkeys(own.subjects, now)
 
     def say(self, *args: object, **more: object) -> None:
         super().say(*args, **{**more, "devices": []})  # type: ignore[arg-type]
 
-    def tick(self, now: Micros) -> None:
-        for track in self.oracle.tracks:
-            if not isinstance(track, RiskTrack):
-                for told in track.said:
-                    self._take(told)
+    def judge_all(self, told: Iterable[Transition], now: Micros) -> None:
+        """What the other rules have told in a batch, up to now."""
+        now -= self.rule.lateness
+        for transition in told:
+            self._take(transition)
         for subject in self.own.subjects:
             self._advance(subject, now)
             self.spans[subject].until(now)
 
     def _take(self, told: Transition) -> None:
         categories = self.condition.categories
-        if told.cause.momentary or (categories and told.rule.category not in categories):
+        if of_a_moment(told) or (categories and told.rule.category not in categories):
             return
+        inventory = self.stream.plan.whereabouts.inventory
+        around = inventory.path(self._area(told.subject, inventory))
         change = {Change.FIRED: 1, Change.CLEARED: -1}.get(told.change, 0)
         for subject in self.own.subjects:
-            if change and self._area(told.subject) in INSIDE.get(subject.id, {subject.id}):
+            if change and subject.id in around:
                 self.coming[subject].append((told.at, told.rule.severity, change))
 
-    def _area(self, subject: Subject) -> int:
+    def _area(self, subject: Subject, inventory: Inventory) -> int:
         if subject.kind is SubjectKind.AREA:
             return subject.id
-        return (self.areas if subject.kind is SubjectKind.DEVICE else self.homes)[subject.id]
+        if subject.kind is SubjectKind.HOUSEHOLD:
+            return inventory.households[subject.id].area
+        return inventory.devices[subject.id].area
 
     def _advance(self, subject: Subject, now: Micros) -> None:
         done = self.judged[subject]
@@ -73,7 +73,9 @@ class RiskTrack(Track):
                     self.open[subject][severity] += number
             level = sum(self.weights.get(s, 0.0) * n for s, n in self.open[subject].items())
             self.history[subject].append((time, level))
-            self.spans[subject].take(time, self._index(subject, time, level))
+            index = self._index(subject, time, level)
+            numbers = {"index": index, "value": index}
+            self.spans[subject].take([Point(time, numbers, index)])
             self.judged[subject] = time
         self.coming[subject] = [c for c in coming if c[0] >= now]
 
@@ -93,3 +95,6 @@ class RiskTrack(Track):
         for (start, level), (stop, _) in pairwise(history):
             total += level * max(0, min(stop, end) - max(start, begin))
         return total
+
+
+TRACKS[RiskIndex] = RiskTrack

@@ -5,7 +5,7 @@ from devices.metric import BY_ID
 from rules.model import Score
 from rules.plan import RulePlan
 from rules.transition import Subject
-from tests.rules.oracle import TRACKS, Oracle, Row, Track
+from tests.rules.oracle_core import TRACKS, Row, Stream, Track
 from tests.rules.oracle_spans import Point, Span
 
 METRICS = (
@@ -99,11 +99,11 @@ class Body:
 
 
 class ScoreTrack(Track):
-    def __init__(self, oracle: Oracle, own: RulePlan, now: Micros) -> None:
-        super().__init__(oracle, own, now)
+    def __init__(self, stream: Stream, own: RulePlan, now: Micros) -> None:
+        super().__init__(stream, own, now)
         assert isinstance(own.rule.condition, Score)
         how = own.rule.condition.judging
-        scale = oracle.plan.attributes["spo2_scale"]
+        scale = stream.plan.attributes["spo2_scale"]
         self.spans = {subject: Span(self, subject, how) for subject in own.subjects}
         self.bodies = {
             subject: Body(
@@ -125,7 +125,7 @@ class ScoreTrack(Track):
         self.rows = []
         for subject, span in self.spans.items():
             span.take(points[subject])
-            theirs = now - max(self.oracle.lag[d] for d in self.devices[subject])
+            theirs = now - max(self.stream.lag[d] for d in self.devices[subject])
             ends = self.bodies[subject].ends()
             if span.heard < ends < theirs:
                 span.take([Point(ends, None)])

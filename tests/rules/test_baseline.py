@@ -24,11 +24,8 @@ from rules.state import dump, fresh, restore
 from rules.transition import Transition
 from rules.written import write
 from tests.rules.community import CARE_HOME, DOOR, WEARABLE, device, inventory
-from tests.rules.oracle import TRACKS, Oracle
-from tests.rules.oracle_baseline import BaselineTrack
+from tests.rules.oracle import Oracle
 from tests.rules.test_measure_properties import METER, told
-
-TRACKS[Baseline] = BaselineTrack
 
 
 def blue(code: str, body: str) -> Rule:

@@ -14,12 +14,6 @@ from rules.plan import Plan, make_plan
 from rules.regroup import regroup
 from rules.state import dump, fresh, restore
 from rules.transition import Transition
-from tests.rules import (  # noqa: F401 - they know the kinds
-    oracle_correlation,
-    oracle_in_a_row,
-    oracle_occupancy,
-    oracle_score,
-)
 from tests.rules.community import seconds
 from tests.rules.derived_town import (
     AWAY_MONITOR,

@@ -135,3 +135,33 @@ def test_a_silence_meanwhile_is_told_with_it() -> None:
     state, said = run(plan, fresh(plan, 0), batch(spo2(2, 80), denied[0], *beats), now=66)
     assert of("x.low", said) == [("fired", 51), ("went_silent", 51)]
     del state
+
+
+def test_what_is_missing_and_stands_is_held_back_until_the_other_has_ended() -> None:
+    """As an alert that lasts; only what a name joins is of a moment."""
+    missing = rule(
+        "x.missing",
+        "first: {metric: spo2, where: spo2 <= 91}\nthen: {metric: sos}\nwithin: 10s\n"
+        "same: device\nmissing: true\nunless: x.grave",
+    )
+    plan = plan_of(GRAVE, missing)
+    rows = [spo2(t, value) for t, value in ((1, 97), (2, 80), (15, 80), (20, 97))]
+    _, said = run(plan, fresh(plan, 0), *map(batch, rows), now=20)
+    assert of("x.missing", said) == [("fired", 20)]
+    _, said = run(plan, fresh(plan, 0), *map(batch, rows[:3]), now=15)
+    assert of("x.missing", said) == []
+
+
+def test_what_is_missing_and_stands_keeps_others_quiet() -> None:
+    missing = rule(
+        "x.missing",
+        "first: {metric: spo2, where: spo2 <= 91}\nthen: {metric: sos}\nwithin: 10s\n"
+        "same: device\nmissing: true",
+    )
+    pulse = rule("x.pulse", "watch: {metric: pulse}\nwhen: pulse > 90\nunless: x.missing")
+    plan = plan_of(missing, pulse)
+    early = [spo2(1, 97), spo2(2, 80), reading(15, WEARABLE, "pulse", 99)]
+    answer = reading(20, WEARABLE, "sos", 1)
+    _, said = run(plan, fresh(plan, 0), *map(batch, [*early, answer]), now=20)
+    assert of("x.missing", said) == [("fired", 12), ("cleared", 20)]
+    assert of("x.pulse", said) == [("fired", 20)]

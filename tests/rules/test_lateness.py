@@ -1,5 +1,7 @@
 """Rules that wait for what comes late: the order in which it comes does not matter."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from devices.instant import MINUTE, Micros
 from devices.reading import Batch, Reading
 from rules.errors import RulesError
 from rules.evaluate import evaluate
+from rules.keys import LONGEST_LATENESS
 from rules.loader import load
 from rules.model import Absence, Rule
 from rules.plan import Plan, make_plan
@@ -177,6 +180,13 @@ def test_what_waits_outlives_a_restart_and_a_change_of_rules() -> None:
                 seconds(5),
                 seconds(6),
             ]
+
+
+def test_what_waits_for_the_longest_lateness_outlives_a_restart() -> None:
+    plan = make_plan([replace(one("l.plain"), lateness=LONGEST_LATENESS)], behind_gateway())
+    state = evaluate(plan, batch(low(5, 90, 5)), fresh(plan, 0), seconds(6)).state
+    back, _ = restore(dump(state, plan), plan, seconds(7))
+    assert len(back.waiting[LONGEST_LATENESS].rows) == 1
 
 
 def test_a_device_that_a_lateness_newly_covers_was_heard_when_all_heard_it() -> None:

@@ -77,6 +77,17 @@ def test_what_grew_while_nothing_was_read_for_longer_than_a_window_is_not_known(
     assert fired.value == 90
 
 
+def test_who_says_offline_is_unknown_at_once_also_before_the_first_reading() -> None:
+    """It was heard, but never said the metric."""
+    alert = rule(
+        "m", "watch: {metric: access_denied}\n within: 10s\n when: sum > 1\n no_data: alert"
+    )
+    beats = [reading(20, OTHER_DOOR, "heartbeat", 1)], 28
+    gone = [reading(43, OTHER_DOOR, "heartbeat", 0)], 49
+    said = [t for t in run(alert, beats, gone) if t.subject.id == OTHER_DOOR]
+    assert told(said) == [("fired", "sensor_silent", 44, 44)]
+
+
 def test_a_window_is_unknown_while_its_devices_are_silent() -> None:
     one = rule("m", "watch: {metric: pulse}\n within: 20s\n when: mean >= 100")
     rows = [reading(t, AWAY_WEARABLE, "pulse", 120) for t in (5, 15, 25)]

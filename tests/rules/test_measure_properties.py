@@ -10,7 +10,6 @@ from devices.inventory import Inventory
 from devices.metric import metric
 from devices.reading import Batch, Reading
 from rules.evaluate import evaluate
-from rules.model import MeasureInWindow
 from rules.plan import make_plan
 from rules.state import dump, fresh, restore
 from rules.transition import Transition
@@ -26,10 +25,7 @@ from tests.rules.community import (
     rule,
     seconds,
 )
-from tests.rules.oracle import TRACKS, Oracle, by_subject
-from tests.rules.oracle_measure import MeasureTrack
-
-TRACKS[MeasureInWindow] = MeasureTrack
+from tests.rules.oracle import Oracle, by_subject
 
 METER, METER_TOO, AWAY_METER = 11, 12, 13
 METERS = (METER, METER_TOO, AWAY_METER)

@@ -12,7 +12,7 @@ from rules.state import carry_over, dump, fresh, restore
 from rules.transition import Transition
 from rules.written import write
 from tests.rules.community import batch, reading, rule, seconds, told
-from tests.rules.derived_town import BAYS, BUILDING, FULL, OTHER_BAYS, SMOKES, town
+from tests.rules.derived_town import BAYS, BUILDING, FULL, GATEWAY, OTHER_BAYS, SMOKES, town
 from tests.rules.test_loader import problems_of, rule_text
 
 LOT = "watch: {metric: occupied}\n share: occupied == 1\n per: building"
@@ -32,6 +32,19 @@ def judge(body: str, *steps: tuple[Batch | None, float]) -> list[Transition]:
 def bays(time: float, *words: float | None, of: tuple[int, ...] = BAYS) -> list[Reading]:
     pairs = zip(of, words, strict=False)
     return [reading(time, bay, "occupied", word) for bay, word in pairs if word is not None]
+
+
+def test_the_silence_of_a_bay_of_which_nothing_was_known_changes_nothing() -> None:
+    """Wherever batches are cut: its gateway went before the first word of another bay."""
+    body = f"{LOT}\n when: number >= 2\n no_data: alert"
+    plan = make_plan([rule("x", body)], town(behind=BAYS[:1]))
+    rows = [reading(1, GATEWAY, "heartbeat", 0), *bays(2, None, 0), *bays(3, 0)]
+    for parts in ([rows], [[row] for row in rows]):
+        state, said = fresh(plan, 0), list[Transition]()
+        for part in parts:
+            done = evaluate(plan, batch(*part), state, part[-1].time)
+            state, said = done.state, said + done.transitions
+        assert told(said) == [("fired", "sensor_silent", 2, 2), ("cleared", "heard", 2, 3)]
 
 
 def test_three_of_four_fire_with_the_share_and_those_three() -> None:

@@ -21,6 +21,7 @@ from tests.rules.community import (
     AWAY_WEARABLE,
     BUILDING,
     COMMUNITY,
+    DOOR,
     OTHER_DOOR,
     WEARABLE,
     batch,
@@ -32,11 +33,8 @@ from tests.rules.community import (
     told,
 )
 from tests.rules.community import RULES as FEEDING
-from tests.rules.oracle import TRACKS, Oracle, by_subject
-from tests.rules.oracle_risk import RiskTrack
+from tests.rules.oracle import Oracle, by_subject
 from tests.rules.test_evaluate_properties import timed
-
-TRACKS[RiskIndex] = RiskTrack
 
 WEIGHTS = "{red: 8, orange: 4, yellow: 2, blue: 1}"
 COLOURS = tuple(Severity)
@@ -60,10 +58,7 @@ RULES = (
     *(replace(r, code=f"o.{r.code}", category="other") for r in FEEDING[:1]),
     *INDEXES,
 )
-INVENTORY = behind_gateway()
-PLAN = make_plan(RULES, INVENTORY)
-RiskTrack.areas = {d.id: d.area for d in INVENTORY.devices.values()}
-RiskTrack.homes = {h.id: h.area for h in INVENTORY.households.values()}
+PLAN = make_plan(RULES, behind_gateway())
 
 
 def of_indexes(said: list[Transition]) -> object:
@@ -176,6 +171,72 @@ def test_a_press_of_a_button_is_not_known_to_be_over_and_weighs_nothing() -> Non
     rows = [reading(1, AWAY_WEARABLE, "sos", 1)]
     done = evaluate(plan, batch(*rows), fresh(plan, 0), seconds(5))
     assert [t.rule.code for t in done.transitions] == ["a.sos"]
+
+
+def test_an_index_with_a_lateness_waits_for_what_is_told_late() -> None:
+    """Whichever of two alerts is told first, the index knows them in the order of their times."""
+    index = rule("i", f"index: {{weights: {WEIGHTS}}}\n per: building\n when: index >= 10")
+    plan = make_plan([replace(index, lateness=seconds(30)), LOW, DENIED], inventory())
+    late = [
+        reading(1, OTHER_DOOR, "access_denied", 1),
+        reading(3, WEARABLE, "spo2", 90, arrival=20),
+        reading(5, WEARABLE, "spo2", 96, arrival=20),
+    ]
+    for order in (late, [late[0]._replace(arrival=seconds(25)), *late[1:]]):
+        state, said = fresh(plan, 0), list[Transition]()
+        for now in (10, 20, 25, 34, 60):
+            came = [r for r in order if now - 10 < r.arrival // seconds(1) <= now]
+            done = evaluate(plan, batch(*came), state, seconds(now))
+            state, said = done.state, said + done.transitions
+        of_index = [t for t in said if t.rule.code == "i"]
+        assert told(of_index) == [
+            ("fired", "condition_held", 3, 3),
+            ("cleared", "condition_ended", 3, 5),
+        ]
+
+
+MANY = replace(
+    rule(
+        "a.many", "watch: {metric: access_denied}\n when: count >= 1\n within: 20s\n per: building"
+    ),
+    severity=Severity.YELLOW,
+)
+
+
+def test_an_index_is_kept_quiet_by_another_rule() -> None:
+    """It is told when that has ended, if it is still high."""
+    index = replace(INDEX, unless=("a.many",))
+    plan = make_plan([index, LOW, MANY], inventory())
+    lows = [reading(t, WEARABLE, "spo2", 90) for t in (4, 20, 30)]
+    doors = [reading(t, d, "heartbeat", 1) for t in (20, 30) for d in (DOOR, OTHER_DOOR)]
+    rows = [*lows, *doors, reading(3, OTHER_DOOR, "access_denied", 1)]
+    done = evaluate(plan, batch(*rows), fresh(plan, 0), seconds(31))
+    assert [(t.rule.code, str(t.change)) for t in done.transitions] == [
+        ("a.many", "fired"),
+        ("a.low", "fired"),
+        ("a.many", "cleared"),
+    ]
+    low_too = replace(LOW, code="a.low_too", severity=Severity.ORANGE)
+    plan = make_plan([index, LOW, low_too, MANY], inventory())
+    done = evaluate(plan, batch(*rows), fresh(plan, 0), seconds(31))
+    assert told(t for t in done.transitions if t.rule.code == "i") == [
+        ("fired", "condition_held", 4, 23)
+    ]
+
+
+def test_what_is_held_back_weighs_nothing_whenever_the_index_looks() -> None:
+    """Also first of all, and after a restart or a change of the plan."""
+    quiet = replace(LOW, unless=("a.many",))
+    index = rule("i", f"index: {{weights: {WEIGHTS}}}\n per: building\n when: index > 2")
+    plan = make_plan([index, quiet, MANY], inventory())
+    rows = [reading(1, OTHER_DOOR, "access_denied", 1), reading(3, WEARABLE, "spo2", 90)]
+    done = evaluate(plan, batch(*rows), fresh(plan, 0), seconds(5))
+    assert [t.rule.code for t in done.transitions] == ["a.many"]
+    for state in (
+        restore(dump(done.state, plan), plan, seconds(6))[0],
+        carry_over(done.state, plan, plan, seconds(6))[0],
+    ):
+        assert evaluate(plan, Batch.empty(), state, seconds(7)).transitions == []
 
 
 def test_an_index_is_read_and_written_back() -> None:

@@ -18,9 +18,8 @@ from rules.plan import make_plan
 from rules.regroup import regroup
 from rules.state import carry_over, dump, fresh, restore
 from rules.transition import Change, Subject, Transition
-from tests.rules import sequence_tracks
 from tests.rules.community import NAME, device, rule, seconds
-from tests.rules.oracle import Oracle, by_subject
+from tests.rules.oracle import TRACKS, Oracle, by_subject
 
 READER, CONTACT, FAR, LOCK, GATE, EXIT, SOS, MOTION, GATEWAY = range(1, 10)
 HOME, COMMUNITY, BUILDING = 1, 1, 2
@@ -161,7 +160,7 @@ def told(transitions: Iterable[Transition]) -> dict[tuple[str, SubjectKind, int]
 
 
 def test_every_kind_has_a_plain_loop() -> None:
-    assert {type(r.condition) for r in RULES} <= sequence_tracks.TRACKS.keys()
+    assert {type(r.condition) for r in RULES} <= TRACKS.keys()
 
 
 @given(scattered(), st.data())

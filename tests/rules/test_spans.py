@@ -222,6 +222,39 @@ def test_colours_go_by_the_number_while_it_fires() -> None:
     assert [str(t.severity) for t in turn.said] == ["yellow", "red", "yellow", "yellow"]
 
 
+def graded(no_data: NoData = NoData.HOLD) -> Turn:
+    """Of a rule that is red from 9 on, yellow from 5 on, else blue."""
+    turn = make_turn(no_data)
+    grades = (
+        Grade(Severity.RED, parse("value >= 9")),
+        Grade(Severity.YELLOW, WHEN),
+        Grade(Severity.BLUE, parse("value >= 0")),
+    )
+    object.__setattr__(turn.own.rule, "grades", grades)
+    object.__setattr__(turn.own.rule, "severity", Severity.BLUE)
+    return turn
+
+
+def test_an_alert_ends_with_the_colour_that_it_had() -> None:
+    turn = graded()
+    judge(turn, Judging(WHEN, CLEAR, 0), Point(1, 9.0), Point(2, 1.0), Point(3, 5.0))
+    assert [(str(t.change), str(t.severity)) for t in turn.said] == [
+        ("fired", "red"),
+        ("cleared", "red"),
+        ("fired", "yellow"),
+    ]
+
+
+def test_an_alert_for_silence_alone_has_the_least_grave_colour() -> None:
+    turn = graded(NoData.ALERT)
+    how = Judging(parse("value > 9"), CLEAR, 0, keep=100)
+    judge(turn, how, Point(1, 9.0), Point(2, None), Point(3, 9.0))
+    assert [(str(t.change), t.at, str(t.severity)) for t in turn.said] == [
+        ("fired", 2, "blue"),
+        ("cleared", 3, "blue"),
+    ]
+
+
 def test_what_holds_since_before_the_active_hours_fires_in_them() -> None:
     turn = make_turn()
     calendar = Calendar(Active(((60, 120),), frozenset(), ()), UTC)
@@ -231,6 +264,17 @@ def test_what_holds_since_before_the_active_hours_fires_in_them() -> None:
     assert judge(turn, how, *points[:2]) == []
     said = judge(turn, how, *points)
     assert [(s.change, s.at) for s in said] == [("fired", HOUR + 10 * MINUTE)]
+
+
+def test_what_is_unknown_since_before_the_active_hours_is_told_in_them() -> None:
+    """Once, as they begin, if nothing is known until then."""
+    how, story = Judging(WHEN, None, 5 * MINUTE), (Point(1, 1.0), Point(2, None))
+    for back, at in ((HOUR, None), (2 * HOUR, HOUR)):
+        turn = make_turn(NoData.ALERT)
+        calendar = Calendar(Active(((60, 120),), frozenset(), ()), UTC)
+        object.__setattr__(turn.own, "calendar", calendar)
+        said = judge(turn, how, *story, Point(3, None), Point(back, 1.0))
+        assert said == [] if at is None else [("fired", 2, at, 1.0), ("cleared", 2, back, 1.0)]
 
 
 def test_an_alert_does_not_outlive_a_silence_where_the_rule_says_so() -> None:

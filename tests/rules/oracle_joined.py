@@ -7,13 +7,11 @@ import numpy as np
 
 from devices.instant import FOREVER, NEVER, SECOND, Micros
 from devices.metric import BY_NAME
-from rules.model import Joined, Missing, Replaced, SubjectKind, Succession, Without
+from rules.model import Joined, Missing, SubjectKind, Succession, Without
 from rules.plan import RulePlan
 from rules.sequence_memory import LATE
 from rules.transition import Cause, Change, Subject, Transition
-from tests.rules.oracle import TRACKS, Oracle, Row, Track
-
-__all__ = ["TRACKS"]
+from tests.rules.oracle_core import TRACKS, Row, Stream, Track
 
 Key = tuple[Subject, int]
 
@@ -29,8 +27,8 @@ class Played(NamedTuple):
 class JoinedTrack(Track):
     condition: Joined
 
-    def __init__(self, oracle: Oracle, own: RulePlan, now: Micros) -> None:
-        super().__init__(oracle, own, now)
+    def __init__(self, stream: Stream, own: RulePlan, now: Micros) -> None:
+        super().__init__(stream, own, now)
         assert isinstance(own.rule.condition, Joined)
         self.condition = own.rule.condition
         self.state: dict[tuple[int, int], tuple[Micros, bool | None]] = {}
@@ -67,6 +65,8 @@ class JoinedTrack(Track):
     def judge(self, row: Row) -> None:
         subject = self.subject.get(row.device)
         plays = [subject is not None and self._plays(part, row) for part in (0, 1)]
+        active, begins = self.is_active(row.time), self.condition.begins
+        plays = [p and (active or not b) for p, b in zip(plays, begins, strict=True)]
         if subject is None or subject in self.away or not any(plays):
             return
         role = 1 if all(plays) else plays.index(True) * 2
@@ -123,8 +123,8 @@ class JoinedTrack(Track):
 class SuccessionTrack(JoinedTrack):
     condition: Succession
 
-    def __init__(self, oracle: Oracle, own: RulePlan, now: Micros) -> None:
-        super().__init__(oracle, own, now)
+    def __init__(self, stream: Stream, own: RulePlan, now: Micros) -> None:
+        super().__init__(stream, own, now)
         self.kept: dict[Key, set[Played]] = defaultdict(set)
         self.answered: set[tuple[Key, Played]] = set()
         self.answers: set[tuple[Key, Played]] = set()
@@ -169,7 +169,7 @@ class SuccessionTrack(JoinedTrack):
     def _too_fast(self, first: Played, then: Played) -> bool:
         if not self.condition.speed:
             return True
-        x, y = (self.oracle.plan.attributes[name] for name in "xy")
+        x, y = (self.stream.plan.attributes[name] for name in "xy")
         way = np.hypot(x[first.device] - x[then.device], y[first.device] - y[then.device])
         return bool((then.time - first.time) / SECOND < way / self.condition.speed)
 
@@ -186,8 +186,8 @@ class MissingTrack(JoinedTrack):
     condition: Missing
     part = 1
 
-    def __init__(self, oracle: Oracle, own: RulePlan, now: Micros) -> None:
-        super().__init__(oracle, own, now)
+    def __init__(self, stream: Stream, own: RulePlan, now: Micros) -> None:
+        super().__init__(stream, own, now)
         self.waits: dict[Key, Waited] = defaultdict(Waited)
         self.since: dict[Subject, Micros] = {}
         self.unsure: dict[Subject, Micros] = {}
@@ -250,7 +250,7 @@ class MissingTrack(JoinedTrack):
     def tick(self, now: Micros) -> None:
         for (subject, _), wait in self.waits.items():
             if subject not in self.away:
-                lag = max(self.oracle.lag[device] for device in self.excusing(subject))
+                lag = max(self.stream.lag[device] for device in self.excusing(subject))
                 self._advance(subject, wait, now - lag)
         self.heard_batch()
 
@@ -259,8 +259,8 @@ class WithoutTrack(JoinedTrack):
     condition: Without
     part = 0
 
-    def __init__(self, oracle: Oracle, own: RulePlan, now: Micros) -> None:
-        super().__init__(oracle, own, now)
+    def __init__(self, stream: Stream, own: RulePlan, now: Micros) -> None:
+        super().__init__(stream, own, now)
         self.unsure = dict.fromkeys(own.subjects, now)
         self.excuses: dict[Key, set[Played]] = defaultdict(set)
         self.asked: dict[Key, dict[Played, Row]] = defaultdict(dict)
@@ -289,7 +289,7 @@ class WithoutTrack(JoinedTrack):
         within = self.condition.within
         for key, asked in self.asked.items():
             subject = key[0]
-            lag = max(self.oracle.lag[device] for device in self.excusing(subject))
+            lag = max(self.stream.lag[device] for device in self.excusing(subject))
             for played, row in sorted(asked.items()):
                 before = (e for e in self.excuses[key] if e < played)
                 if (key, played) in self.done or any(e.time >= row.time - within for e in before):
@@ -302,56 +302,4 @@ class WithoutTrack(JoinedTrack):
         self.heard_batch()
 
 
-class ReplacedTrack(Track):
-    def __init__(self, oracle: Oracle, own: RulePlan, now: Micros) -> None:
-        super().__init__(oracle, own, now)
-        assert isinstance(own.rule.condition, Replaced)
-        self.condition = own.rule.condition
-        self.heard: list[Row] = []
-        self.newest: dict[Subject, Micros] = {}
-        self.cards: dict[Key, tuple[int, Micros, Micros, Micros]] = {}
-
-    def judge(self, row: Row) -> None:
-        if row.device in self.subject and row.issue and self.holds(self.condition.of.where, row):
-            self.heard.append(row)
-
-    def tick(self, now: Micros) -> None:  # noqa: ARG002
-        for row in sorted(self.heard, key=lambda r: (r.time, r.issue)):
-            subject = self.subject[row.device]
-            forgotten = self.newest.get(subject, NEVER) - self.condition.keep
-            fresh = (row.issue, row.time, row.time, NEVER)
-            known = self.cards.get((subject, row.token), fresh)
-            issue, since, read, told = known if known[2] >= forgotten else fresh
-            if row.issue > issue:
-                issue, since = row.issue, row.time
-            elif row.issue == issue:
-                since = min(since, row.time)
-            elif row.time > max(since, told):
-                told = row.time
-                about, change = Subject(SubjectKind.DEVICE, row.device), Change.FIRED
-                self.said.append(
-                    Transition(
-                        self.rule,
-                        about,
-                        change,
-                        Cause.OCCURRED,
-                        told,
-                        told,
-                        (about.id,),
-                        1.0,
-                        self.rule.severity,
-                    )
-                )
-            self.cards[subject, row.token] = (issue, since, max(read, row.time), told)
-            self.newest[subject] = max(self.newest.get(subject, NEVER), row.time)
-        self.heard = []
-
-
-TRACKS.update(
-    {
-        Succession: SuccessionTrack,
-        Missing: MissingTrack,
-        Without: WithoutTrack,
-        Replaced: ReplacedTrack,
-    }
-)
+TRACKS.update({Succession: SuccessionTrack, Missing: MissingTrack, Without: WithoutTrack})
