@@ -11,21 +11,28 @@ from dataclasses import dataclass, field, replace
 from devices.instant import Micros
 from rules.held import Held
 from rules.inhibitors import Whereabouts
-from rules.plan import about
+from rules.model import RiskIndex
+from rules.plan import about, of_a_moment
 from rules.state import State
 from rules.transition import Cause, Change, Subject, Transition
 from rules.turn import Turn
 
-_OCCURRENCES = frozenset((Cause.OCCURRED, Cause.NOT_FOLLOWED))
-"""Causes of what is over as soon as it is told."""
-
 _ENDS = frozenset({Change.CLEARED, Change.WITHDRAWN})
 
 
-def inhibit(turns: Sequence[Turn], state: State, now: Micros, failed: frozenset[str]) -> None:
+def inhibit(
+    turns: Sequence[Turn],
+    state: State,
+    now: Micros,
+    failed: frozenset[str],
+    *,
+    indexes: bool = False,
+) -> None:
     """Take back from the turns, in place, what is not to be told; add what is to be told now.
 
-    now: as of `evaluate` · failed: codes of rules that are left out. `state` is changed in place.
+    now: as of `evaluate` · failed: codes of rules that are left out · indexes: those about other
+    rules, which speak after all others and keep none quiet; or all but those. `state` is changed in
+    place.
     """
     if not turns or not turns[0].plan.inhibited:
         return
@@ -34,6 +41,8 @@ def inhibit(turns: Sequence[Turn], state: State, now: Micros, failed: frozenset[
     for number in plan.inhibited:
         turn = turns[number]
         code = turn.own.rule.code
+        if isinstance(turn.own.rule.condition, RiskIndex) is not indexes:
+            continue
         held = state.held.setdefault(code, {})
         if code not in failed and (turn.said or held):
             turn.said[:] = _Inhibited(scene, turn, held).told(now)
@@ -64,7 +73,7 @@ class _Scene:
         if number not in self._changes:
             found: dict[int, list[Transition]] = {}
             for t in self.turns[number].said:
-                fired = t.change is Change.FIRED and t.cause not in _OCCURRENCES
+                fired = t.change is Change.FIRED and not of_a_moment(t)
                 if fired or t.change in _ENDS:
                     found.setdefault(t.subject.id, []).append(t)
             for told in found.values():
@@ -132,7 +141,7 @@ class _Inhibited:
         """Whether this is not told; what is to be remembered of it is in `held`."""
         if said.change is Change.FIRED:
             quiet = self._inhibited(around, said.at)
-            if quiet and said.cause not in _OCCURRENCES:
+            if quiet and not of_a_moment(said):
                 self.held[subject] = Held.of(said)
             return quiet
         held = self.held.get(subject)

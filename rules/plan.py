@@ -30,7 +30,7 @@ from rules.model import (
     Succession,
 )
 from rules.sparse import Sparse
-from rules.transition import Subject
+from rules.transition import Cause, Change, Subject, Transition
 from rules.watched import Watched
 
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -350,6 +350,17 @@ def about(rule: Rule) -> SubjectKind:
     named = isinstance(condition, Joined) and condition.same.named
     named |= isinstance(condition, Replaced)
     return SubjectKind.DEVICE if named else condition.per.subject
+
+
+def of_a_moment(told: Transition) -> bool:
+    """Whether this says that an alert begins that no reading ends: it is over as it is told.
+
+    What was not followed is so where a name joined it: the device cannot tell of the end.
+    """
+    if told.change is not Change.FIRED:
+        return False
+    named = about(told.rule) is not per_of(told.rule).subject
+    return told.cause is Cause.OCCURRED or (told.cause is Cause.NOT_FOLLOWED and named)
 
 
 def _attributes(rule: Rule) -> frozenset[str]:

@@ -6,7 +6,7 @@ from devices.errors import Problem
 from devices.metric import BY_NAME
 from devices.suggest import did_you_mean
 from rules.inhibitors import circle
-from rules.model import Rule, Threshold
+from rules.model import RiskIndex, Rule, Threshold
 
 
 def problems_of_references(
@@ -32,6 +32,9 @@ def _each(known: Mapping[str, Rule], codes: Collection[str]) -> Iterator[tuple[R
             elif code in known and _momentary(known[code]):
                 what = f"each alert of {code!r} is of a moment: it never stands"
                 yield rule, what, "name a rule that lasts, e.g. a count of the same"
+            elif code in known and isinstance(known[code].condition, RiskIndex):
+                what = f"{code!r} is a risk index, made of what is told: it keeps none quiet"
+                yield rule, what, "name the rules themselves"
 
 
 def _momentary(rule: Rule) -> bool:

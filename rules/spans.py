@@ -138,6 +138,8 @@ def fold(
         return
     points = _in_order(points, memory)
     here = points.take(_lively(turn, memory, points))
+    if turn.own.rule.no_data is NoData.CLEAR:
+        here = here.take(~_before_silence(memory, here))
     folding = _Folding(turn, memory, here.take(here.verdict != UNKNOWN), how, causes)
     for rows in rounds((steps := here.take(_matters(here))).slot):
         folding.apply(steps.take(rows))
@@ -164,6 +166,13 @@ def _lively(turn: Turn, memory: SpanMemory, points: Points) -> Bool:
     which[slot[lively]] = True
     around: Bool = which[slot]
     return around
+
+
+def _before_silence(memory: SpanMemory, points: Points) -> Bool:
+    """Numbers that come late to a silence that let an alert lapse: they do not end it."""
+    late: Bool = points.time <= memory.heard[points.slot]
+    late &= memory.lapsed[points.slot] & (points.verdict != UNKNOWN)
+    return late
 
 
 def tick(
@@ -275,13 +284,16 @@ class _Folding:
         """The colours that the numbers have, told where an alert stands."""
         if steps.rank is None:
             return
-        memory = self.memory
-        changed = memory.firing[steps.slot] & (memory.rank[steps.slot] != steps.rank)
-        changed &= (steps.verdict != CLEAR) | (self.how.keep > 0)
-        memory.rank.put(steps.slot, steps.rank)
+        memory, slot = self.memory, steps.slot
+        firing, over = memory.firing[slot], memory.by_silence[slot] | memory.lapsed[slot]
+        ends = firing & (steps.verdict != TRUE)
+        ends &= over | ((steps.verdict == CLEAR) & (self.how.keep == 0))
+        was = self._ranks(slot)
+        changed = firing & ~ends & (was != steps.rank)
+        memory.rank.put(slot[~ends], steps.rank[~ends])
         new = steps.take(changed)
         since, cause = memory.since[new.slot], Cause.VALUE_CHANGED
-        self._tell(Change.GRADED, cause, new.slot, since, new.time, new.value)
+        self._tell(Change.GRADED, cause, new.slot, since, new.time, new.value, was[changed])
 
     def _other(self, steps: Points) -> None:
         memory, slot = self.memory, steps.slot
@@ -310,6 +322,7 @@ class _Folding:
             active = self.turn.own.calendar.is_active(steps.time)
             new = steps.take(~memory.firing[slot] & active)
             memory.by_silence[new.slot] = True
+            memory.rank.put(new.slot, NO_RANK)
             last = self._before(new.slot, new.time)
             self._fire(new.slot, new.time, new.time, last, Cause.SENSOR_SILENT)
 
@@ -334,12 +347,27 @@ class _Folding:
             flags[slot] = False
 
     def _tell(  # noqa: PLR0917
-        self, change: Change, cause: Cause, slot: I32, since: I64, at: I64, value: F64
+        self,
+        change: Change,
+        cause: Cause,
+        slot: I32,
+        since: I64,
+        at: I64,
+        value: F64,
+        was: Ranks | None = None,
     ) -> None:
         devices = None if self.causes is None or not len(slot) else self.causes(slot, at)
         ranks = self._ranks(slot) if self.turn.own.rule.grades else None
         self.turn.tell(
-            change, cause, slot, since=since, at=at, value=value, devices=devices, ranks=ranks
+            change,
+            cause,
+            slot,
+            since=since,
+            at=at,
+            value=value,
+            devices=devices,
+            ranks=ranks,
+            was=was,
         )
 
     def _ranks(self, slot: I32) -> Ranks:

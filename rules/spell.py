@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from devices.instant import Micros
 from rules.model import GRAVEST_FIRST, Rule, Severity
+from rules.plan import of_a_moment
 from rules.transition import Cause, Change, Subject, Transition
 
 
@@ -57,7 +58,7 @@ class Spells:
         key = transition.rule.code, transition.subject
         if transition.change is Change.FIRED:
             spell = _begun(transition)
-            if transition.cause is Cause.OCCURRED:
+            if of_a_moment(transition):
                 self.ended.append(replace(spell, until=transition.at))
             else:
                 self._standing[key] = spell

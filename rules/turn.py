@@ -92,11 +92,12 @@ class Turn:
         value: F64 | None = None,
         devices: Iterable[tuple[int, ...]] | None = None,
         ranks: Ranks | None = None,
+        was: Ranks | None = None,
     ) -> None:
         """Note this change of these slots, all (k,); NaN values are told as None.
 
         devices: those that caused it; by default all of the subject · ranks: of their colours; by
-        default the rule's.
+        default the rule's · was: of their colours before, where these change.
         """
         if not len(slots):
             return
@@ -105,12 +106,13 @@ class Turn:
         rule = self.own.rule
         grades = [rank_of(rule)] * len(slots) if ranks is None else ranks.tolist()
         numbers = (column.tolist() for column in (slots, since, at, values))
-        columns = zip(*numbers, causes, grades, strict=True)
-        for slot, begun, when, number, ids, rank in columns:
+        before = [None] * len(slots) if was is None else [GRAVEST_FIRST[r] for r in was.tolist()]
+        columns = zip(*numbers, causes, grades, before, strict=True)
+        for slot, begun, when, number, ids, rank, had in columns:
             told = None if np.isnan(number) else number
             subject, severity = self.own.subject(slot), GRAVEST_FIRST[rank]
             self.said.append(
-                Transition(rule, subject, change, cause, begun, when, ids, told, severity)
+                Transition(rule, subject, change, cause, begun, when, ids, told, severity, had)
             )
 
     def _all_devices(self, slots: Slots) -> list[tuple[int, ...]]:

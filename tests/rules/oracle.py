@@ -155,6 +155,7 @@ class Oracle:
         for track in self.tracks:
             track.tick(now)
         said = self.quiet.told([track.take_said() for track in self.tracks], now)
+        said += [t for track in self.tracks for t in track.after(said, now)]
         return sorted(said, key=lambda t: t.at)
 
     def _lags(self, rows: Sequence[Row]) -> dict[int, Micros]:
@@ -258,6 +259,10 @@ class Track:
 
     def tick(self, now: Micros) -> None:
         """All is heard up to now."""
+
+    def after(self, _told: Sequence[Transition], _now: Micros) -> list[Transition]:
+        """What a rule about other rules says of what they told in this batch."""
+        return []
 
     def take_said(self) -> list[Transition]:
         said, self.said = self.said, []
@@ -416,6 +421,9 @@ class ThresholdTrack(Track):
                 self._raise(subject, at, time)
             spell.pending = spell.ending = None
             spell.lapsed = spell.since is not None and self.rule.no_data is NoData.CLEAR
+            if spell.lapsed:
+                before = self.oracle.said(device, beats=self.beats)
+                spell.judged = before if spell.judged is None else max(spell.judged, before)
         if spell.silent:
             spell.silent = False
             assert spell.since is not None

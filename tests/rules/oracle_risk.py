@@ -1,6 +1,7 @@
 """The risk index as a plain loop: every change and every hour of every area, from a history."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from itertools import pairwise
 
 from devices.instant import HOUR, Micros
@@ -16,7 +17,7 @@ INSIDE = {COMMUNITY: {COMMUNITY, BUILDING, OTHER_BUILDING}}
 
 
 class RiskTrack(Track):
-    """Must be of a rule that stands after those that feed it. areas: of each device."""
+    """areas: of each device, homes: of each household."""
 
     areas: dict[int, int]
     homes: dict[int, int]
@@ -33,27 +34,33 @@ class RiskTrack(Track):
         }
         self.spans = {s: SpanLoop(self, s, self.condition.judging) for s in own.subjects}
         self.judged = dict.fromkeys(own.subjects, now)
+        self.colour: dict[tuple[str, Subject], Severity] = {}
 
     def say(self, *args: object, **more: object) -> None:
         super().say(*args, **{**more, "devices": []})  # type: ignore[arg-type]
 
-    def tick(self, now: Micros) -> None:
-        for track in self.oracle.tracks:
-            if not isinstance(track, RiskTrack):
-                for told in track.said:
-                    self._take(told)
+    def after(self, _told: Sequence[Transition], _now: Micros) -> list[Transition]:
+        for transition in _told:
+            self._take(transition)
         for subject in self.own.subjects:
-            self._advance(subject, now)
-            self.spans[subject].until(now)
+            self._advance(subject, _now)
+            self.spans[subject].until(_now)
+        return self.take_said()
 
     def _take(self, told: Transition) -> None:
-        categories = self.condition.categories
+        categories, key = self.condition.categories, (told.rule.code, told.subject)
         if told.cause is Cause.OCCURRED or (categories and told.rule.category not in categories):
             return
-        change = {Change.FIRED: 1, Change.CLEARED: -1}.get(told.change, 0)
+        if told.change in {Change.GRADED, Change.CLEARED}:
+            self._count(told, self.colour.pop(key), -1)
+        if told.change in {Change.GRADED, Change.FIRED}:
+            self.colour[key] = told.severity
+            self._count(told, told.severity, 1)
+
+    def _count(self, told: Transition, colour: Severity, number: int) -> None:
         for subject in self.own.subjects:
-            if change and self._area(told.subject) in INSIDE.get(subject.id, {subject.id}):
-                self.coming[subject].append((told.at, told.rule.severity, change))
+            if self._area(told.subject) in INSIDE.get(subject.id, {subject.id}):
+                self.coming[subject].append((told.at, colour, number))
 
     def _area(self, subject: Subject) -> int:
         if subject.kind is SubjectKind.AREA:
