@@ -85,12 +85,25 @@ def advance(plan: Plan, batch: Batch, state: State, now: Micros) -> Evaluation:
         of_group, failures = _judge(plan, stream, numbers, state.memories, failures)
         turns |= dict(zip(numbers, of_group, strict=True))
     in_order = [turns[number] for number in range(len(turns))]
-    inhibit(in_order, state, now, frozenset(failures))
+    failures |= _quieted(in_order, state, now, failures, indexes=False)
     failures = _each_index(in_order, state, now, failures)
-    inhibit(in_order, state, now, frozenset(failures), indexes=True)
+    failures |= _quieted(in_order, state, now, failures, indexes=True)
     said = [t for turn in in_order if turn.own.rule.code not in failures for t in turn.said]
     said.sort(key=lambda transition: transition.at)
     return Evaluation(state, said, tuple(failures.values()))
+
+
+def _quieted(
+    turns: Sequence[Turn],
+    state: State,
+    now: Micros,
+    failures: Mapping[str, Failure],
+    *,
+    indexes: bool,
+) -> dict[str, Failure]:
+    """Take back what other rules keep quiet, of indexes or of all others; what failed in it."""
+    errors = inhibit(turns, state, now, frozenset(failures), indexes=indexes)
+    return {rule.code: Failure(rule, error) for rule, error in errors}
 
 
 class _Stream(NamedTuple):
