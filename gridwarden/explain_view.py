@@ -85,8 +85,8 @@ def _tell_account(found: Explanation) -> None:
         if moment is None and name != "pending":
             continue
         typer.echo(f"    {_NAMES.get(name, name)}: {_moment(moment)}")
-    if before.value is not None:
-        typer.echo(f"    last value: {before.value:g}")
+    for name, number in before.numbers.items():
+        typer.echo(f"    {name}: {number:g}")
     if before.counted:
         typer.echo(f"    counted at: {', '.join(_moment(at) for at in before.counted)}")
     for device, at in before.silent.items():
@@ -188,7 +188,12 @@ def _before(before: Before, found: Explanation) -> dict[str, Json]:
         found.codes.get(device, str(device)): _iso(at) for device, at in before.silent.items()
     }
     counted: list[Json] = [_iso(at) for at in before.counted]
-    return {**moments, "value": before.value, "counted": counted, "silent_at": silent}
+    return {
+        **moments,
+        "value": before.numbers.get("value"),
+        "counted": counted,
+        "silent_at": silent,
+    }
 
 
 def _iso(at: Micros | None) -> str | None:

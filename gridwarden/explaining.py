@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+import orjson
 import psycopg
-from psycopg.rows import class_row, dict_row
+from psycopg.rows import class_row, dict_row, tuple_row
 from psycopg.types.json import Jsonb
 
 from alerts.model import CARE
@@ -24,10 +25,11 @@ from devices.inventory import Inventory
 from devices.metric import BY_ID
 from devices.reading import Batch
 from devices.registry import load_inventory
+from devices.token import NAMING, issue_of, token_of
 from gridwarden.errors import GridwardenError
 from gridwarden.rejected import operator
 from gridwarden.site_state import load_zone
-from ingest.binary_copy import FLOAT8, INT2, INT4, TIMESTAMP, decode, from_timestamp
+from ingest.binary_copy import FLOAT8, INT2, INT4, INT8, TIMESTAMP, decode, from_timestamp
 from rules.account import (
     Account,
     Alert,
@@ -39,7 +41,7 @@ from rules.account import (
 )
 from rules.errors import RulesError
 from rules.loader import load
-from rules.model import Absence, Rule, SubjectKind
+from rules.model import Absence, RiskIndex, Rule, SubjectKind
 from rules.plan import Plan
 from rules.transition import Subject
 
@@ -49,7 +51,7 @@ LEAST_BEFORE: Micros = HOUR
 LONGEST_BEFORE: Micros = 14 * DAY
 """Readings from so long before the span are judged again, at least and at most; our choice."""
 
-_LAYOUT = (TIMESTAMP, TIMESTAMP, INT4, INT2, FLOAT8)
+_LAYOUT = (TIMESTAMP, TIMESTAMP, INT4, INT2, FLOAT8, INT8)
 
 Connection: TypeAlias = psycopg.AsyncConnection[Any]
 
@@ -188,10 +190,11 @@ async def _explain(conn: Connection, alert: Raised) -> Explanation:
     inventory = await load_inventory(conn)
     rule = None if then is None else _loaded(then)
     zone = await load_zone(conn)
-    plan = None if rule is None else subject_plan(rule, inventory, alert.subject, zone)
+    beside = [] if rule is None else await _beside(conn, alert, rule)
+    plan = None if rule is None else subject_plan(rule, inventory, alert.subject, zone, beside)
     rows, account = Batch.empty(), None
     if rule is not None and plan is not None:
-        start = to_micros(alert.since) - _before(rule, plan)
+        start = to_micros(alert.since) - _before(plan)
         rows = await _readings(conn, heard_devices(plan), start, _end(alert))
         account = _account(rule, plan, rows, alert, start)
     else:
@@ -225,8 +228,8 @@ def _end(alert: Raised) -> Micros:
     return max(to_micros(alert.fired_at), to_micros(alert.opened_at))
 
 
-def _before(rule: Rule, plan: Plan) -> Micros:
-    return min(max(stretch_before(rule, plan), LEAST_BEFORE), LONGEST_BEFORE)
+def _before(plan: Plan) -> Micros:
+    return min(max(stretch_before(plan), LEAST_BEFORE), LONGEST_BEFORE)
 
 
 async def _rule_then(conn: Connection, alert: Raised) -> RuleThen | None:
@@ -248,13 +251,35 @@ def _loaded(then: RuleThen) -> Rule | None:
     return rule
 
 
+async def _beside(conn: Connection, alert: Raised, rule: Rule) -> list[Rule]:
+    """The rules in force then, where this one depends on others."""
+    if not (rule.unless or isinstance(rule.condition, RiskIndex)):
+        return []
+    bound = {"code": alert.rule_code, "opened": alert.opened_at}
+    async with conn.cursor(row_factory=class_row(RuleThen)) as cursor:
+        await cursor.execute(_sql("explain_beside"), bound)
+        found = [_loaded(then) for then in await cursor.fetchall()]
+    return [one for one in found if one is not None]
+
+
 async def _readings(conn: Connection, devices: Sequence[int], start: Micros, end: Micros) -> Batch:
     """All that these devices said from `start` on, by their own time, and arrived up to `end`."""
     bound = {"devices": list(devices), "start": to_datetime(start), "end": to_datetime(end)}
-    async with conn.cursor() as cursor, cursor.copy(_sql("explain_readings"), bound) as copy:
-        stream = b"".join([bytes(block) async for block in copy])
-    time, arrival, device, metric, value = decode(stream, _LAYOUT)
-    return Batch(from_timestamp(time), from_timestamp(arrival), device, metric, value)
+    async with conn.cursor(row_factory=tuple_row) as cursor:
+        async with cursor.copy(_sql("explain_readings"), bound) as copy:
+            stream = b"".join([bytes(block) async for block in copy])
+        await cursor.execute(_sql("explain_named"), {**bound, "naming": list(NAMING)})
+        named = {
+            (device, metric, to_micros(time), digest): orjson.loads(attributes)
+            for device, metric, time, digest, attributes in await cursor.fetchall()
+        }
+    time, arrival, device, metric, value, digest = decode(stream, _LAYOUT)
+    time = from_timestamp(time)
+    keys = zip(device.tolist(), metric.tolist(), time.tolist(), digest.tolist(), strict=True)
+    said = [named.get(key, {}) for key in keys]
+    token = np.array([token_of(one) for one in said], np.int64)
+    issue = np.array([issue_of(one) for one in said], np.int32)
+    return Batch(time, from_timestamp(arrival), device, metric, value, token, issue)
 
 
 async def _codes(conn: Connection, devices: set[int]) -> dict[int, str]:

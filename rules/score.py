@@ -29,7 +29,7 @@ ASSUMABLE = {"air": OXYGEN, "alert": CONSCIOUSNESS}
 NAMES = ("total", "single")
 """What `when` and `clear` are written over."""
 
-_ON_SCALE_2 = 2.0
+ON_SCALE_2 = 2.0
 
 _COLUMN: npt.NDArray[np.int64] = np.full(max(BY_ID) + 1, -1)
 _COLUMN[[BY_NAME[name].id for name in PARAMETERS]] = np.arange(len(PARAMETERS))
@@ -153,7 +153,7 @@ def _remembered(memory: ScoreMemory, slot: Slots) -> _Known:
 def _scale_2(turn: Turn, slot: I32) -> Bool:
     """Of which households a device says so: the prescription is a person's, whichever tells it."""
     own = turn.own
-    says = turn.plan.attributes[SPO2_SCALE][own.devices] == _ON_SCALE_2
+    says = turn.plan.attributes[SPO2_SCALE][own.devices] == ON_SCALE_2
     of_slot: Bool = np.logical_or.reduceat(says, own.starts[:-1])
     return of_slot[slot]
 
