@@ -5,7 +5,7 @@ An alert about care is shown to a member who may see it, and the look is on reco
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -124,7 +124,9 @@ class Explanation:
     """All that is known of why an alert fired.
 
     readings: of the rule's metrics, from the last before the span until the alert · account: None
-    where it cannot be replayed, and why_not says why · codes: of devices by id.
+    where it cannot be replayed, and why_not says why · codes: of devices by id · condition: the
+    kind of the rule, by the name of its class in `rules.model`, '' where it cannot be read ·
+    beside: codes of the rules replayed with it · zone: the site's time zone.
     """
 
     alert: Raised
@@ -135,6 +137,10 @@ class Explanation:
     why_not: str
     codes: dict[int, str]
     told: Sequence[ToldRow]
+    zone: tzinfo
+    condition: str = ""
+    unless: Sequence[str] = ()
+    beside: Sequence[str] = ()
 
 
 async def explain_alert(url: str, number: int, member: str | None, now: Micros) -> Explanation:
@@ -210,6 +216,10 @@ async def _explain(conn: Connection, alert: Raised) -> Explanation:
         _why_not(then, rule, plan),
         codes,
         await queries.told(conn, alert.id),
+        zone,
+        "" if rule is None else type(rule.condition).__name__,
+        () if rule is None else rule.unless,
+        () if plan is None else [own.rule.code for own in plan.rules[1:]],
     )
 
 
