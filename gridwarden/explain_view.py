@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from alerts.web.language import Speaker
-from devices.instant import Micros, format_duration, to_datetime
+from devices.instant import Micros, format_duration, to_datetime, to_micros
 from devices.metric import BY_NAME
 from devices.reading import Json
 from gridwarden.cli_devices import printable
@@ -19,8 +19,8 @@ from gridwarden.explaining import Explanation, Heard
 from rules.account import Before
 from rules.recall import Fact
 
-_ALWAYS = frozenset({"pending"})
-"""Moments of which it is said that there is none."""
+_SOME = 3
+"""So many of the devices that were silent are named."""
 
 _OF_NAMES = {
     ("InARow", "moment.last"): "moment.last_of_row",
@@ -97,13 +97,15 @@ class _View:
         more = self.say("readings.left", n=left) if left > 0 else ""
         yield ""
         yield self.say("readings", n=len(listed)) + more
-        names = ("time", "arrival", "device", "metric", "value", "condition")
-        table = self.table(*names)
+        judged = any(one.holds is not None for one in listed)
+        names = ("time", "arrival", "device", "metric", "value")
+        table = self.table(*names, *(("condition",) if judged else ()))
         for one in listed[-self.limit :] if self.limit else []:
-            said = "" if one.holds is None else self.say("holds" if one.holds else "holds.not")
+            said = ["" if one.holds is None else self.say("holds" if one.holds else "holds.not")]
             value = f"{one.value:g} {self.unit(one.metric)}".strip()
             moments = self.moment(one.time), self.moment(one.arrival)
-            table.add_row(*moments, one.device, self.metric(one.metric), value, said)
+            row = (*moments, one.device, self.metric(one.metric), value, *said)
+            table.add_row(*row[: len(table.columns)])
         if table.row_count:
             yield table
 
@@ -123,24 +125,39 @@ class _View:
         if fired is None:
             yield f"    {self.say('fires.not')}"
             return
-        after = format_duration(fired.at - fired.since)
+        lasted = fired.at - fired.since
+        after = self.say("fires.after", after=format_duration(lasted)) if lasted else ""
         cause = Speaker(self.language).of("cause", fired.cause)
-        yield f"    {self.say('fires', at=self.moment(fired.at), after=after, cause=cause)}"
+        value = "" if fired.value is None else self.say("fires.value", value=f"{fired.value:.6g}")
+        said = self.say("fires", at=self.moment(fired.at), after=after, cause=cause, value=value)
+        yield f"    {said}"
 
     def before(self, before: Before) -> Iterator[str]:
         """The state just before, line by line."""
         for name, at in before.moments.items():
-            if at is not None or name in _ALWAYS:
-                yield f"{self.named('moment', name)}: {self.moment(at)}"
+            if at is not None:
+                what = self.named("moment", name)
+                yield self.say("line", what=what, said=self.moment(at))
+            elif name == "pending":
+                yield self.say("moment.pending.not")
         for name, number in before.numbers.items():
-            yield f"{self.named('number', name)}: {number:.6g}"
+            yield self.say("line", what=self.named("number", name), said=f"{number:.6g}")
         yield from self.facts(before)
-        for i, (device, at) in enumerate(before.silent.items()):
-            if i == self.limit:
-                yield self.say("fact.more", n=len(before.silent) - i)
-                break
-            yield self.say("silent", device=self.code(device), at=self.moment(at))
+        yield from self.silent(before)
         yield from self.quiet(before)
+
+    def silent(self, before: Before) -> Iterator[str]:
+        """From when its devices would be silent, and which were by then."""
+        fired = to_micros(self.found.alert.fired_at)
+        alive = [(d, at) for d, at in before.silent.items() if at is None or at >= fired]
+        for device, at in alive[: self.limit]:
+            yield self.say("silent", device=self.code(device), at=self.moment(at))
+        if len(alive) > self.limit:
+            yield self.say("fact.more", n=len(alive) - self.limit)
+        gone = [self.code(d) for d, at in before.silent.items() if at is not None and at < fired]
+        if gone:
+            some = ", ".join(gone[:_SOME]) + (", …" if len(gone) > _SOME else "")
+            yield self.say("silent.then", n=len(gone), devices=some)
 
     def quiet(self, before: Before) -> Iterator[str]:
         """Which rules kept it quiet, or might have."""

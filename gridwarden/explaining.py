@@ -25,7 +25,7 @@ from devices.inventory import Inventory
 from devices.metric import BY_ID
 from devices.reading import Batch
 from devices.registry import load_inventory
-from devices.token import NAMING, issue_of, token_of
+from devices.token import NAMING, NOBODY, issue_of, token_of
 from gridwarden.errors import GridwardenError
 from gridwarden.rejected import operator
 from gridwarden.site_state import load_zone
@@ -38,6 +38,8 @@ from rules.account import (
     holds,
     stretch_before,
     subject_plan,
+    token_in,
+    window_of,
 )
 from rules.errors import RulesError
 from rules.loader import load
@@ -206,7 +208,8 @@ async def _explain(conn: Connection, alert: Raised) -> Explanation:
     else:
         start = to_micros(alert.since) - LEAST_BEFORE
         rows = await _readings(conn, alert.devices, start, _end(alert))
-    codes = await _codes(conn, {*alert.devices, *rows.device.tolist()})
+    near = [] if plan is None else heard_devices(plan)
+    codes = await _codes(conn, {*alert.devices, *near, *rows.device.tolist()})
     return Explanation(
         alert,
         _place(alert, inventory, codes),
@@ -225,12 +228,16 @@ async def _explain(conn: Connection, alert: Raised) -> Explanation:
 
 def _account(rule: Rule, plan: Plan, rows: Batch, alert: Raised, start: Micros) -> Account:
     """An absence that began with no reading began when the rule or its subject became known."""
-    span = Alert(alert.subject, to_micros(alert.since), to_micros(alert.fired_at))
+    span = _span(alert)
     heard = np.maximum(rows.time, rows.arrival)
     if isinstance(rule.condition, Absence) and not (heard == span.since).any():
         start = span.since
         rows = rows.take(heard >= start)
     return account_for(plan, rows, span, start, _end(alert))
+
+
+def _span(alert: Raised) -> Alert:
+    return Alert(alert.subject, to_micros(alert.since), to_micros(alert.fired_at))
 
 
 def _end(alert: Raised) -> Micros:
@@ -313,11 +320,17 @@ def _place(alert: Raised, inventory: Inventory, codes: dict[int, str]) -> str:
 def _shown(
     rows: Batch, alert: Raised, rule: Rule | None, plan: Plan | None, codes: dict[int, str]
 ) -> list[Heard]:
-    """Of the alert's devices and metrics: from the last before the span on, each device's."""
+    """Of the alert's devices and metrics: from the last before the span on, each device's.
+
+    Where a name joins readings, only those that name the same; of a window all that it held.
+    """
     mine = rows.take(np.isin(rows.device, alert.devices) & np.isin(rows.metric, alert.metrics))
     mine = mine.take(mine.time <= to_micros(alert.fired_at))
+    if rule is not None and plan is not None:
+        token = token_in(plan.rules[0], rows, _span(alert))
+        mine = mine.take((mine.token == token) | (token == NOBODY))
     mine = mine.take(np.lexsort((mine.device, mine.time)))
-    since = to_micros(alert.since)
+    since = to_micros(alert.since) - (0 if rule is None else window_of(rule))
     last = {row.device: i for i, row in enumerate(mine.rows()) if row.time < since}
     chosen = mine.take(np.array([*sorted(last.values()), *np.flatnonzero(mine.time >= since)], int))
     told = None if rule is None or plan is None else holds(rule, plan, chosen)

@@ -23,12 +23,15 @@ from rules.model import (
     Correlation,
     CountInWindow,
     InARow,
+    MeasureInWindow,
     Replaced,
     RiskIndex,
     Rule,
     Score,
     Season,
+    Succession,
     Threshold,
+    Without,
 )
 from rules.plan import Plan, RulePlan, about, make_plan, per_of
 from rules.recall import Asked, Fact, moment, recall
@@ -38,6 +41,10 @@ from rules.transition import Change, Subject, Transition
 
 _BY_READING = (Threshold, Absence, CountInWindow, InARow, Correlation)
 """Kinds whose condition is on the value of one reading."""
+
+LONGEST_OF_PARTS: Micros = DAY
+"""So long before an index readings of the rules that it counts are looked at, at most; our choice:
+what was open for longer is missing in what is told of it."""
 
 Moments: TypeAlias = Mapping[str, Micros | None]
 
@@ -260,7 +267,7 @@ def _before(own: Replay, alert: Alert, rows: Batch) -> Before:
     plan, state = own.plan, own.state
     bound = plan.rules[0]
     slot = _slot(plan, alert.subject)
-    token = _token(bound, rows, alert)
+    token = token_in(bound, rows, alert)
     asked = Asked(plan, bound, slot, alert.since, alert.fired, token)
     found = recall(state.memories[0], asked)
     silence = _heard(own, bound.rule)
@@ -282,8 +289,8 @@ def _heard(own: Replay, rule: Rule) -> Silence:
     return own.state.silence if waiting is None else waiting.silence
 
 
-def _token(own: RulePlan, rows: Batch, alert: Alert) -> int:
-    """Whom the event names that raised it, where that joins readings."""
+def token_in(own: RulePlan, rows: Batch, alert: Alert) -> int:
+    """Whom the event names that raised the alert, where that joins readings; else NOBODY."""
     if about(own.rule) is per_of(own.rule).subject:
         return NOBODY
     mine = (rows.device == alert.subject.id) & np.isin(rows.time, (alert.since, alert.fired))
@@ -305,14 +312,25 @@ def _quiet(own: Replay, subject: Subject) -> Iterator[str]:
                 yield code
 
 
+def window_of(rule: Rule) -> Micros:
+    """How long before the begin of its span the readings lie that made it true, µs."""
+    condition = rule.condition
+    if isinstance(condition, MeasureInWindow | Baseline | Without | Succession):
+        return condition.within
+    return condition.keep if isinstance(condition, Replaced) else 0
+
+
 def stretch_before(plan: Plan) -> Micros:
     """How long before the begin of a span readings still matter to it, µs.
 
-    The longest of what any of the plan's rules looks back, and the time after which their devices
-    are silent.
+    The longest of what any of the plan's rules looks back, of an index's parts no longer than
+    `LONGEST_OF_PARTS`, and the time after which their devices are silent.
     """
     limit = int(plan.silent_after[heard_devices(plan)].max(initial=0))
-    return max(_looks_back(own, limit) for own in plan.rules) + limit
+    back = [_looks_back(own, limit) for own in plan.rules]
+    if isinstance(plan.rules[0].rule.condition, RiskIndex):
+        back = [back[0] + min(max(back), LONGEST_OF_PARTS)]
+    return max(back) + limit
 
 
 def _looks_back(own: RulePlan, limit: Micros) -> Micros:
