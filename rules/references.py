@@ -8,6 +8,9 @@ from devices.suggest import did_you_mean
 from rules.inhibitors import circle
 from rules.model import RiskIndex, Rule, Threshold
 
+_ITSELF = 2
+"""Names in a circle of one rule: it stands at both ends."""
+
 
 def problems_of_references(
     rules: Sequence[Rule], lines: Mapping[str, int], codes: Collection[str]
@@ -42,7 +45,11 @@ def _momentary(rule: Rule) -> bool:
 
 
 def _circle(known: Mapping[str, Rule]) -> Iterator[tuple[Rule, str, str]]:
-    around = circle({code: rule.unless for code, rule in known.items()})
-    if around:
+    """Every circle that has no rule in common with one before it."""
+    unless = {code: rule.unless for code, rule in known.items()}
+    while around := circle(unless):
         what = f"rules keep each other quiet: {' unless '.join(around)}"
+        if len(around) == _ITSELF:
+            what = f"the rule keeps itself quiet: {' unless '.join(around)}"
         yield known[around[0]], what, "take one of them out"
+        unless = {code: named for code, named in unless.items() if code not in around}

@@ -343,6 +343,14 @@ def test_an_index_is_read_and_written_back() -> None:
             "'watch.metric' of rule i: unknown key",
         ),
         (
+            "index: {weights: {red: 1}}\n per: grid\n when: index < 0",
+            "'index < 0' can never be true (index is 0 or more)",
+        ),
+        (
+            "index: {weights: {red: 1}}\n per: grid\n when: index > 9\n clear: index < 12",
+            "contradicts 'when': index 10 would both raise and clear the alert",
+        ),
+        (
             "index: {weights: {red: 1}}\n per: grid\n when: index > 1\n no_data: alert",
             "'alert' is for thresholds",
         ),
