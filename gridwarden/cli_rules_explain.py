@@ -1,7 +1,7 @@
 """`gridwarden rules explain ALERT`: why an alert was raised."""
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,13 +17,15 @@ def explain(
         str | None,
         typer.Option("--as", metavar="MEMBER", help="Who looks; needed for care, and recorded."),
     ] = None,
-    limit: Annotated[int, typer.Option(min=0, help="At most so many readings, the newest.")] = 20,
+    limit: Annotated[int, typer.Option(min=0, help="At most so many of each, the newest.")] = 20,
+    language: Annotated[Literal["zh", "en"], typer.Option(help="Of what is shown.")] = "en",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, all readings.")] = False,
 ) -> None:
     """Say why an alert was raised: the rule as it was, readings, timers, and who was told.
 
-    The state before it is told by a replay of the readings through the rule alone. A look at an
-    alert about care is for a member who may see it, and goes into the audit log.
+    The state before it is told by a replay of the readings through the rule, and through the rules
+    that may keep it quiet; of a risk index through all that it counts. Times are the site's. A look
+    at an alert about care is for a member who may see it, and goes into the audit log.
     """
     from gridwarden.explain_view import tell, tell_json
     from gridwarden.explaining import explain_alert
@@ -35,4 +37,4 @@ def explain(
     if as_json:
         tell_json(found)
     else:
-        tell(found, limit)
+        tell(found, limit, language)

@@ -5,13 +5,14 @@ An alert about care is shown to a member who may see it, and the look is on reco
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+import orjson
 import psycopg
-from psycopg.rows import class_row, dict_row
+from psycopg.rows import class_row, dict_row, tuple_row
 from psycopg.types.json import Jsonb
 
 from alerts.model import CARE
@@ -24,10 +25,11 @@ from devices.inventory import Inventory
 from devices.metric import BY_ID
 from devices.reading import Batch
 from devices.registry import load_inventory
+from devices.token import NAMING, NOBODY, issue_of, token_of
 from gridwarden.errors import GridwardenError
 from gridwarden.rejected import operator
 from gridwarden.site_state import load_zone
-from ingest.binary_copy import FLOAT8, INT2, INT4, TIMESTAMP, decode, from_timestamp
+from ingest.binary_copy import FLOAT8, INT2, INT4, INT8, TIMESTAMP, decode, from_timestamp
 from rules.account import (
     Account,
     Alert,
@@ -36,10 +38,12 @@ from rules.account import (
     holds,
     stretch_before,
     subject_plan,
+    token_in,
+    window_of,
 )
 from rules.errors import RulesError
 from rules.loader import load
-from rules.model import Absence, Rule, SubjectKind
+from rules.model import Absence, RiskIndex, Rule, SubjectKind
 from rules.plan import Plan
 from rules.transition import Subject
 
@@ -49,7 +53,7 @@ LEAST_BEFORE: Micros = HOUR
 LONGEST_BEFORE: Micros = 14 * DAY
 """Readings from so long before the span are judged again, at least and at most; our choice."""
 
-_LAYOUT = (TIMESTAMP, TIMESTAMP, INT4, INT2, FLOAT8)
+_LAYOUT = (TIMESTAMP, TIMESTAMP, INT4, INT2, FLOAT8, INT8)
 
 Connection: TypeAlias = psycopg.AsyncConnection[Any]
 
@@ -122,7 +126,9 @@ class Explanation:
     """All that is known of why an alert fired.
 
     readings: of the rule's metrics, from the last before the span until the alert · account: None
-    where it cannot be replayed, and why_not says why · codes: of devices by id.
+    where it cannot be replayed, and why_not says why · codes: of devices by id · condition: the
+    kind of the rule, by the name of its class in `rules.model`, '' where it cannot be read ·
+    beside: codes of the rules replayed with it · zone: the site's time zone.
     """
 
     alert: Raised
@@ -133,6 +139,10 @@ class Explanation:
     why_not: str
     codes: dict[int, str]
     told: Sequence[ToldRow]
+    zone: tzinfo
+    condition: str = ""
+    unless: Sequence[str] = ()
+    beside: Sequence[str] = ()
 
 
 async def explain_alert(url: str, number: int, member: str | None, now: Micros) -> Explanation:
@@ -188,16 +198,18 @@ async def _explain(conn: Connection, alert: Raised) -> Explanation:
     inventory = await load_inventory(conn)
     rule = None if then is None else _loaded(then)
     zone = await load_zone(conn)
-    plan = None if rule is None else subject_plan(rule, inventory, alert.subject, zone)
+    beside = [] if rule is None else await _beside(conn, alert, rule)
+    plan = None if rule is None else subject_plan(rule, inventory, alert.subject, zone, beside)
     rows, account = Batch.empty(), None
     if rule is not None and plan is not None:
-        start = to_micros(alert.since) - _before(rule, plan)
+        start = to_micros(alert.since) - _before(plan)
         rows = await _readings(conn, heard_devices(plan), start, _end(alert))
         account = _account(rule, plan, rows, alert, start)
     else:
         start = to_micros(alert.since) - LEAST_BEFORE
         rows = await _readings(conn, alert.devices, start, _end(alert))
-    codes = await _codes(conn, {*alert.devices, *rows.device.tolist()})
+    near = [] if plan is None else heard_devices(plan)
+    codes = await _codes(conn, {*alert.devices, *near, *rows.device.tolist()})
     return Explanation(
         alert,
         _place(alert, inventory, codes),
@@ -207,12 +219,16 @@ async def _explain(conn: Connection, alert: Raised) -> Explanation:
         _why_not(then, rule, plan),
         codes,
         await queries.told(conn, alert.id),
+        zone,
+        "" if rule is None else type(rule.condition).__name__,
+        () if rule is None else rule.unless,
+        () if plan is None else [own.rule.code for own in plan.rules[1:]],
     )
 
 
 def _account(rule: Rule, plan: Plan, rows: Batch, alert: Raised, start: Micros) -> Account:
     """An absence that began with no reading began when the rule or its subject became known."""
-    span = Alert(alert.subject, to_micros(alert.since), to_micros(alert.fired_at))
+    span = _span(alert)
     heard = np.maximum(rows.time, rows.arrival)
     if isinstance(rule.condition, Absence) and not (heard == span.since).any():
         start = span.since
@@ -220,13 +236,17 @@ def _account(rule: Rule, plan: Plan, rows: Batch, alert: Raised, start: Micros) 
     return account_for(plan, rows, span, start, _end(alert))
 
 
+def _span(alert: Raised) -> Alert:
+    return Alert(alert.subject, to_micros(alert.since), to_micros(alert.fired_at))
+
+
 def _end(alert: Raised) -> Micros:
     """What the service had heard when it opened the alert."""
     return max(to_micros(alert.fired_at), to_micros(alert.opened_at))
 
 
-def _before(rule: Rule, plan: Plan) -> Micros:
-    return min(max(stretch_before(rule, plan), LEAST_BEFORE), LONGEST_BEFORE)
+def _before(plan: Plan) -> Micros:
+    return min(max(stretch_before(plan), LEAST_BEFORE), LONGEST_BEFORE)
 
 
 async def _rule_then(conn: Connection, alert: Raised) -> RuleThen | None:
@@ -248,13 +268,35 @@ def _loaded(then: RuleThen) -> Rule | None:
     return rule
 
 
+async def _beside(conn: Connection, alert: Raised, rule: Rule) -> list[Rule]:
+    """The rules in force then, where this one depends on others."""
+    if not (rule.unless or isinstance(rule.condition, RiskIndex)):
+        return []
+    bound = {"code": alert.rule_code, "opened": alert.opened_at}
+    async with conn.cursor(row_factory=class_row(RuleThen)) as cursor:
+        await cursor.execute(_sql("explain_beside"), bound)
+        found = [_loaded(then) for then in await cursor.fetchall()]
+    return [one for one in found if one is not None]
+
+
 async def _readings(conn: Connection, devices: Sequence[int], start: Micros, end: Micros) -> Batch:
     """All that these devices said from `start` on, by their own time, and arrived up to `end`."""
     bound = {"devices": list(devices), "start": to_datetime(start), "end": to_datetime(end)}
-    async with conn.cursor() as cursor, cursor.copy(_sql("explain_readings"), bound) as copy:
-        stream = b"".join([bytes(block) async for block in copy])
-    time, arrival, device, metric, value = decode(stream, _LAYOUT)
-    return Batch(from_timestamp(time), from_timestamp(arrival), device, metric, value)
+    async with conn.cursor(row_factory=tuple_row) as cursor:
+        async with cursor.copy(_sql("explain_readings"), bound) as copy:
+            stream = b"".join([bytes(block) async for block in copy])
+        await cursor.execute(_sql("explain_named"), {**bound, "naming": list(NAMING)})
+        named = {
+            (device, metric, to_micros(time), digest): orjson.loads(attributes)
+            for device, metric, time, digest, attributes in await cursor.fetchall()
+        }
+    time, arrival, device, metric, value, digest = decode(stream, _LAYOUT)
+    time = from_timestamp(time)
+    keys = zip(device.tolist(), metric.tolist(), time.tolist(), digest.tolist(), strict=True)
+    said = [named.get(key, {}) for key in keys]
+    token = np.array([token_of(one) for one in said], np.int64)
+    issue = np.array([issue_of(one) for one in said], np.int32)
+    return Batch(time, from_timestamp(arrival), device, metric, value, token, issue)
 
 
 async def _codes(conn: Connection, devices: set[int]) -> dict[int, str]:
@@ -278,11 +320,17 @@ def _place(alert: Raised, inventory: Inventory, codes: dict[int, str]) -> str:
 def _shown(
     rows: Batch, alert: Raised, rule: Rule | None, plan: Plan | None, codes: dict[int, str]
 ) -> list[Heard]:
-    """Of the alert's devices and metrics: from the last before the span on, each device's."""
+    """Of the alert's devices and metrics: from the last before the span on, each device's.
+
+    Where a name joins readings, only those that name the same; of a window all that it held.
+    """
     mine = rows.take(np.isin(rows.device, alert.devices) & np.isin(rows.metric, alert.metrics))
     mine = mine.take(mine.time <= to_micros(alert.fired_at))
+    if rule is not None and plan is not None:
+        token = token_in(plan.rules[0], rows, _span(alert))
+        mine = mine.take((mine.token == token) | (token == NOBODY))
     mine = mine.take(np.lexsort((mine.device, mine.time)))
-    since = to_micros(alert.since)
+    since = to_micros(alert.since) - (0 if rule is None else window_of(rule))
     last = {row.device: i for i, row in enumerate(mine.rows()) if row.time < since}
     chosen = mine.take(np.array([*sorted(last.values()), *np.flatnonzero(mine.time >= since)], int))
     told = None if rule is None or plan is None else holds(rule, plan, chosen)

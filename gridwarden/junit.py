@@ -6,6 +6,7 @@ testsuite, testcase, failure, error.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -20,8 +21,8 @@ def write(path: Path, results: Mapping[str, Sequence[Result]], problems: Iterabl
     root = ET.Element("testsuites", name="gridwarden rules test")
     for source, own in results.items():
         root.append(_suite(source, own))
-    for problem in problems:
-        root.append(_broken(problem))
+    for source, own_problems in groupby(sorted(problems), lambda problem: problem.source):
+        root.append(_broken(source, list(own_problems)))
     ET.indent(root)
     ET.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
 
@@ -42,14 +43,17 @@ def _suite(source: str, results: Sequence[Result]) -> ET.Element:
     return suite
 
 
-def _broken(problem: Problem) -> ET.Element:
-    """A file that cannot be used, as a test that could not be run."""
-    suite = _element("testsuite", name=problem.source, tests=1, failures=0, errors=1)
-    case = _element("testcase", classname=problem.source, name=f"line {problem.line}")
-    error = _element("error", message=problem.what)
-    error.text = _xml(str(problem))
-    case.append(error)
-    suite.append(case)
+def _broken(source: str, problems: Sequence[Problem]) -> ET.Element:
+    """A file that cannot be used, with a test that could not be run for each problem in it."""
+    count = len(problems)
+    suite = _element("testsuite", name=source, tests=count, failures=0, errors=count)
+    for problem in problems:
+        case = _element("testcase", classname=source, name=f"line {problem.line}", file=source)
+        case.set("line", str(problem.line))
+        error = _element("error", message=problem.what)
+        error.text = _xml(str(problem))
+        case.append(error)
+        suite.append(case)
     return suite
 
 

@@ -59,15 +59,23 @@ class Reader:
     def read(self, lines: Iterable[str]) -> Iterator[Recorded | Problem]:
         """Every line as what it says, or as what is wrong with it; nothing else is yielded.
 
-        A bad header is one problem, and ends the reading.
+        A bad header is one problem, and ends the reading; so does what is no CSV at all.
         """
         table = csv.DictReader(lines)
-        header = self._header(table.fieldnames or [])
+        try:
+            header = self._header(table.fieldnames or [])
+        except csv.Error as error:
+            header = Problem(self.source, 1, f"not readable as CSV: {error}")
         if header is not None:
             yield header
             return
-        for row in table:
-            yield self._row(table.line_num, row)
+        try:
+            for row in table:
+                yield self._row(table.line_num, row)
+        except csv.Error as error:
+            yield Problem(
+                self.source, table.line_num + 1, f"not readable as CSV from here on: {error}"
+            )
 
     def _header(self, names: Iterable[str]) -> Problem | None:
         optional = (*OPTIONAL, ARRIVAL) if self.arrivals else OPTIONAL
@@ -80,6 +88,10 @@ class Reader:
         return Problem(self.source, 1, what, f"the first line names the columns: {wanted}")
 
     def _row(self, line: int, row: Mapping[str, str | None]) -> Recorded | Problem:
+        absent = [name for name in REQUIRED if row.get(name) is None]
+        if absent or None in row:
+            what = f"nothing in {', '.join(absent)}" if absent else "more fields than the header"
+            return Problem(self.source, line, what, "quote a text that has commas in it")
         try:
             time = self._time(_cell(row, "time"))
             arrival = _cell(row, ARRIVAL)

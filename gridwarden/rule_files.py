@@ -20,9 +20,14 @@ def read_files(paths: Iterable[Path]) -> tuple[dict[str, str], list[Problem]]:
             problems.append(Problem(str(path), 0, "no rule files (*.yaml) in this folder"))
         for file in found:
             try:
-                texts[str(file)] = file.read_text("utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                problems.append(Problem(str(file), 0, f"cannot be read: {error}"))
+                texts[str(file)] = file.read_text("utf-8-sig")
+            except UnicodeDecodeError as error:
+                line = error.object[: error.start].count(b"\n") + 1
+                what = f"byte {error.object[error.start]:#04x} is not UTF-8"
+                hint = "save the file with the encoding UTF-8"
+                problems.append(Problem(str(file), line, what, hint))
+            except OSError as error:
+                problems.append(Problem(str(file), 0, f"cannot be read: {error.strerror}"))
     return texts, problems
 
 

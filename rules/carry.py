@@ -217,9 +217,12 @@ def _withdraw(
 
 
 def _severity(past: Remembered, slot: int) -> Severity:
-    if not isinstance(past.memory, ThresholdMemory) or past.memory.rank[slot] == NO_RANK:
+    """The colour that the alert has."""
+    memory = past.memory
+    if not (past.rule.grades and isinstance(memory, ThresholdMemory | SpanMemory)):
         return past.rule.severity
-    return GRAVEST_FIRST[int(past.memory.rank[slot])]
+    rank = int(memory.rank[slot])
+    return past.rule.severity if rank == NO_RANK else GRAVEST_FIRST[rank]
 
 
 def _value(past: Remembered, slot: int) -> float | None:

@@ -89,12 +89,25 @@ def advance(plan: Plan, batch: Batch, state: State, now: Micros) -> Evaluation:
         of_group, failures = _judge(plan, stream, numbers, state.memories, failures)
         turns |= dict(zip(numbers, of_group, strict=True))
     in_order = [turns[number] for number in range(len(turns))]
-    inhibit(in_order, state, now, frozenset(failures))
+    failures |= _quieted(in_order, state, now, failures, indexes=False)
     failures = _each_index(in_order, state, now, failures)
-    inhibit(in_order, state, now, frozenset(failures), indexes=True)
+    failures |= _quieted(in_order, state, now, failures, indexes=True)
     said = [t for turn in in_order if turn.own.rule.code not in failures for t in turn.said]
     said.sort(key=lambda transition: transition.at)
     return Evaluation(state, said, tuple(failures.values()))
+
+
+def _quieted(
+    turns: Sequence[Turn],
+    state: State,
+    now: Micros,
+    failures: Mapping[str, Failure],
+    *,
+    indexes: bool,
+) -> dict[str, Failure]:
+    """Take back what other rules keep quiet, of indexes or of all others; what failed in it."""
+    errors = inhibit(turns, state, now, frozenset(failures), indexes=indexes)
+    return {rule.code: Failure(rule, error) for rule, error in errors}
 
 
 class _Stream(NamedTuple):
@@ -179,20 +192,25 @@ def _ordinary(taken: list[tuple[Turn, Memory]]) -> list[tuple[Turn, Memory]]:
 
 
 def _each_index(
-    turns: Sequence[Turn], state: State, now: Micros, failures: dict[str, Failure]
+    turns: list[Turn], state: State, now: Micros, failures: dict[str, Failure]
 ) -> dict[str, Failure]:
     """Let the rules about other rules have their turn, when all others have had theirs."""
-    taken = list(zip(turns, state.memories, strict=True))
-    others = [(t, m) for t, m in _ordinary(taken) if t.own.rule.code not in failures]
+    mine: list[tuple[Turn, Memory]] = [
+        (turn, memory)
+        for turn, memory in zip(turns, state.memories, strict=True)
+        if isinstance(memory, RiskMemory) and len(turn.own.subject_ids)
+    ]
+    if not mine:
+        return failures
+    taken = _ordinary(list(zip(turns, state.memories, strict=True)))
+    sound = [(t, t.own.rule.code, m) for t, m in taken if t.own.rule.code not in failures]
+    others = [risk.Other(turn, memory, state.held.get(code, ())) for turn, code, memory in sound]
 
     def do(turn: Turn, memory: Memory) -> None:
         if isinstance(memory, RiskMemory):
-            risk.feed(turn, memory, others, state.held)
+            risk.feed(turn, memory, others)
             risk.tick(turn, memory, now - turn.own.rule.lateness)
 
-    mine: list[tuple[Turn, Memory]] = [
-        (t, m) for t, m in taken if isinstance(m, RiskMemory) and len(t.own.subject_ids)
-    ]
     return _each(mine, do, failures)
 
 

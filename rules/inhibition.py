@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from devices.instant import Micros
 from rules.held import Held
 from rules.inhibitors import Whereabouts
-from rules.model import RiskIndex
+from rules.model import RiskIndex, Rule
 from rules.plan import about
 from rules.state import State
 from rules.transition import Cause, Change, Subject, Transition
@@ -27,14 +27,16 @@ def inhibit(
     failed: frozenset[str],
     *,
     indexes: bool = False,
-) -> None:
+) -> list[tuple[Rule, Exception]]:
     """Take back from the turns, in place, what is not to be told; add what is to be told now.
 
-    now: as of `evaluate` · failed: codes of rules that are left out · indexes: of risk indexes,
-    which hear what all other rules tell, else of these. `state` is changed in place.
+    now: as of `evaluate` · failed: codes of rules that are left out · indexes: those about other
+    rules, which speak after all others and keep none quiet; or all but those. `state` is changed in
+    place. Returns the rules in which an error showed.
     """
+    errors: list[tuple[Rule, Exception]] = []
     if not turns or not turns[0].plan.inhibited:
-        return
+        return errors
     plan = turns[0].plan
     scene = _Scene(turns, state, plan.whereabouts, failed)
     for number in plan.inhibited:
@@ -42,10 +44,17 @@ def inhibit(
         if isinstance(turn.own.rule.condition, RiskIndex) is not indexes:
             continue
         code = turn.own.rule.code
+        if isinstance(turn.own.rule.condition, RiskIndex) is not indexes:
+            continue
         held = state.held.setdefault(code, {})
         if code not in failed and (turn.said or held):
-            turn.said[:] = _Inhibited(scene, turn, held).told(now)
+            try:
+                turn.said[:] = _Inhibited(scene, turn, held).told(now)
+            except Exception as error:  # noqa: BLE001 — one broken rule must not stop the others
+                errors.append((turn.own.rule, error))
+                scene.failed |= {code}
         scene.forget(number)
+    return errors
 
 
 def _moment(transition: Transition) -> Micros:

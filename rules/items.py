@@ -9,7 +9,7 @@ def item_texts(text: str, lines: Lines, count: int) -> list[str]:
     """Each item's own lines, without the comments and blank lines that lead to the next."""
     written = text.splitlines()
     starts = [lines.at(i) for i in range(count)]
-    ends = [start - 1 for start in starts[1:]] + [len(written)]
+    ends = [*(start - 1 for start in starts[1:]), *([len(written)] if starts else [])]
     return [
         _trimmed(written[start - 1 : max(end, start)])
         for start, end in zip(starts, ends, strict=True)

@@ -66,7 +66,8 @@ class ThresholdMemory:
     """All (n,); times in µs since the epoch.
 
     judged: time of the last reading of a momentary metric that was told, NEVER before the first; of
-    others `Newest` knows · pending: since when `when` holds without a break, FOREVER where it does
+    others `Newest` knows, here is when the device was heard before the silence with which an alert
+    lapsed · pending: since when `when` holds without a break, FOREVER where it does
     not · firing · since: when the firing span began · silent: WENT_SILENT was said · by_silence:
     fired for silence alone · rank: of the alert's colour, NO_RANK where it is the rule's · ending:
     since when what ends the alert holds without a break, FOREVER where it does not · lapsed: it

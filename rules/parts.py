@@ -3,11 +3,14 @@
 import math
 import re
 
-from devices.metric import BY_NAME, Metric
+from devices.metric import BY_NAME, Metric, MetricKind
 from rules.entry import Entry
 from rules.expression import Expression
 from rules.model import Judging, Per, SubjectKind
-from rules.soundness import satisfiable
+from rules.soundness import contradiction, satisfiable
+
+_MOST = 1e6
+"""No index and no deviation is tried that is higher."""
 
 _AREA_KIND = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -55,9 +58,16 @@ def number(entry: Entry, key: str) -> float:
 
 
 def judging_over(entry: Entry, name: str, example: str) -> Judging | None:
-    """`when`, `clear`, `for` and `keep_for` over a number that is called so."""
+    """`when`, `clear`, `for` and `keep_for` over a number of at least 0 that is called so."""
     required(entry, "when", example)
     when, clear = _over(entry, "when", name), _over(entry, "clear", name)
+    anything = Metric(0, name, "", MetricKind.GAUGE, 0, _MOST, name, name)
+    for key, expression in (("when", when), ("clear", clear)):
+        if expression and not satisfiable(anything, expression):
+            entry.complain(key, f"{expression.text!r} can never be true", f"{name} is 0 or more")
+    if when and clear and (both := contradiction(anything, when, clear)):
+        what = f"contradicts 'when': {both} would both raise and clear the alert"
+        entry.complain("clear", what, "leave a distance between the two")
     lasting, keep = entry.duration("for", least=0), entry.duration("keep_for", least=0)
     return Judging(when, clear, lasting, keep) if when else None
 

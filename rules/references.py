@@ -6,7 +6,10 @@ from devices.errors import Problem
 from devices.metric import BY_NAME
 from devices.suggest import did_you_mean
 from rules.inhibitors import circle
-from rules.model import Rule, Threshold
+from rules.model import RiskIndex, Rule, Threshold
+
+_ITSELF = 2
+"""Names in a circle of one rule: it stands at both ends."""
 
 
 def problems_of_references(
@@ -32,6 +35,9 @@ def _each(known: Mapping[str, Rule], codes: Collection[str]) -> Iterator[tuple[R
             elif code in known and _momentary(known[code]):
                 what = f"each alert of {code!r} is of a moment: it never stands"
                 yield rule, what, "name a rule that lasts, e.g. a count of the same"
+            elif code in known and isinstance(known[code].condition, RiskIndex):
+                what = f"{code!r} is a risk index, made of what is told: it keeps none quiet"
+                yield rule, what, "name the rules themselves"
 
 
 def _momentary(rule: Rule) -> bool:
@@ -39,7 +45,11 @@ def _momentary(rule: Rule) -> bool:
 
 
 def _circle(known: Mapping[str, Rule]) -> Iterator[tuple[Rule, str, str]]:
-    around = circle({code: rule.unless for code, rule in known.items()})
-    if around:
+    """Every circle that has no rule in common with one before it."""
+    unless = {code: rule.unless for code, rule in known.items()}
+    while around := circle(unless):
         what = f"rules keep each other quiet: {' unless '.join(around)}"
+        if len(around) == _ITSELF:
+            what = f"the rule keeps itself quiet: {' unless '.join(around)}"
         yield known[around[0]], what, "take one of them out"
+        unless = {code: named for code, named in unless.items() if code not in around}

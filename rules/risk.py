@@ -1,8 +1,9 @@
 """The risk index of an area: what its open alerts weigh together, and whether that is rising.
 
 The other rules' transitions feed it, in the same evaluation and after them: an alert counts from
-the moment at which its rule fired until it cleared or was withdrawn, with the weight of its colour.
-Alerts that a person must end (presses of a button) are not counted: rules do not learn of the end.
+the moment at which its rule fired until it cleared or was withdrawn, with the weight of the colour
+that it has at the time. Alerts that a person must end (presses of a button) are not counted: rules
+do not learn of the end. Nor are those that another rule keeps quiet, until they are told.
 With a trend the index is level + weight * (level - mean level of the last whole hours `over`),
 never below 0; hours before the area became known are left out of the mean.
 
@@ -11,9 +12,9 @@ last judged before it. What is counted is compared with what the other rules say
 of the plan.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -22,20 +23,18 @@ from devices.instant import FOREVER, HOUR, Micros
 from devices.reading import F64, I32, I64, Bool
 from rules import spans
 from rules.hearing import rounds
-from rules.held import HeldBack
-from rules.model import RiskIndex, Rule, Severity
+from rules.model import GRAVEST_FIRST, RiskIndex, Rule, Severity
 from rules.panes import Panes, within
 from rules.plan import RulePlan, about
 from rules.silence import Rows
-from rules.spans import FORGOTTEN, Points, SpanMemory, fresh_spans, verdicts
+from rules.spans import FORGOTTEN, NO_RANK, Points, SpanMemory, fresh_spans, verdicts
 from rules.sparse import Sparse
 from rules.table import Table
 from rules.transition import Change, Transition
 from rules.turn import Slots, Turn
 
 COLOURS = tuple(Severity)
-_CHANGES = {Change.FIRED: 1, Change.CLEARED: -1, Change.WITHDRAWN: -1}
-
+_OF_RANK = np.array([COLOURS.index(severity) for severity in GRAVEST_FIRST])
 Counts = npt.NDArray[np.int32]
 
 
@@ -43,6 +42,42 @@ class Firing(Protocol):
     """What a memory of any kind has."""
 
     firing: Bool
+
+
+@runtime_checkable
+class Graded(Protocol):
+    """What a memory has whose alerts may have colours by value."""
+
+    rank: Sparse[np.int32]
+
+
+class Other(NamedTuple):
+    """What another rule said in this batch, what it remembers after it, and what it holds back."""
+
+    turn: Turn
+    memory: Firing
+    held: Collection[int]
+
+    @property
+    def rule(self) -> Rule:
+        """The rule."""
+        return self.turn.own.rule
+
+    def standing(self) -> Rows:
+        """The slots whose alerts are told and not over."""
+        firing = np.flatnonzero(self.memory.firing)
+        if not self.held:
+            return firing
+        held = np.fromiter(self.held, np.int32, len(self.held))
+        return firing[~np.isin(self.turn.own.subject_ids[firing], held)]
+
+    def colours(self, slots: Rows) -> Rows:
+        """Of these alerts, by their places in `COLOURS`."""
+        usual = COLOURS.index(self.rule.severity)
+        if not (self.rule.grades and isinstance(self.memory, Graded)):
+            return np.full(len(slots), usual, np.intp)
+        ranks = self.memory.rank[slots]
+        return np.where(ranks == NO_RANK, usual, _OF_RANK[ranks])
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -83,61 +118,58 @@ def fresh_risk(rule: Rule, n: int, now: Micros) -> RiskMemory:
     )
 
 
-def feed(
-    turn: Turn, memory: RiskMemory, others: Sequence[tuple[Turn, Firing]], held: HeldBack
-) -> None:
-    """Note what the other rules said in this batch, each with its memory after it.
-
-    held: what is not told because another rule is firing.
-    """
-    condition = risk_of(turn.own.rule)
-    counted = [
-        (other, firing)
-        for other, firing in others
-        if not condition.categories or other.own.rule.category in condition.categories
-    ]
-    for other, _ in counted:
-        _note(memory, other, turn.own.feeds[other.own.rule.code])
+def feed(turn: Turn, memory: RiskMemory, others: Sequence[Other]) -> None:
+    """Note what the other rules said in this batch."""
+    categories = risk_of(turn.own.rule).categories
+    counted = [one for one in others if not categories or one.rule.category in categories]
+    for other in counted:
+        if other.turn.said:
+            _note(memory, other.turn, turn.own.feeds[other.rule.code])
     if memory.look == FORGOTTEN:
-        _reconcile(turn.own, memory, counted, held)
+        _reconcile(turn.own, memory, counted)
 
 
 def _note(memory: RiskMemory, other: Turn, area: Sparse[np.int32]) -> None:
     if about(other.own.rule) is not other.own.rule.condition.per.subject:
         return  # each is of a moment, about a device that a name led to
-    said = [t for t in other.said if t.change in _CHANGES and not t.cause.momentary]
+    said = [(t, *change) for t in other.said for change in _changes(t)]
     if not said:
         return
-    ids = np.array([t.subject.id for t in said], np.int32)
+    ids = np.array([t.subject.id for t, _, _ in said], np.int32)
     slots = area[np.searchsorted(other.own.subject_ids, ids)]
     rows = np.flatnonzero(slots >= 0)
     told = [said[row] for row in rows.tolist()]
-    at = np.array([t.at for t in told], np.int64)
+    at = np.array([t.at for t, _, _ in told], np.int64)
     memory.changes.add(
         slots[rows],
         at=at,
-        colour=[_colour(t) for t in told],
-        change=[_CHANGES[t.change] for t in told],
+        colour=[COLOURS.index(colour) for _, colour, _ in told],
+        change=[change for _, _, change in told],
     )
     if len(at):
         memory.look = min(memory.look, int(at.min()))
 
 
-def _colour(transition: Transition) -> int:
-    return COLOURS.index(transition.rule.severity)
+def _changes(told: Transition) -> Iterator[tuple[Severity, int]]:
+    """By how many alerts of which colours there are more or fewer."""
+    if told.change is Change.FIRED and not told.cause.momentary:
+        yield told.severity, 1
+    elif told.change in {Change.CLEARED, Change.WITHDRAWN}:
+        yield told.severity, -1
+    elif told.change is Change.GRADED:
+        yield told.was or told.rule.severity, -1
+        yield told.severity, 1
 
 
-def _reconcile(
-    own: RulePlan, memory: RiskMemory, others: Sequence[tuple[Turn, Firing]], held: HeldBack
-) -> None:
-    """Where what is counted is not what stands, as after a change of the plan: change it."""
+def _reconcile(own: RulePlan, memory: RiskMemory, others: Sequence[Other]) -> None:
+    """Where what is counted is not what is firing, as after a change of the plan: change it."""
     n = len(own.subject_ids)
     firing = np.zeros((n, len(COLOURS)), np.int32)
-    for other, their in others:
-        quiet = np.isin(other.own.subject_ids, list(held.get(other.own.rule.code, ())))
-        slots = own.feeds[other.own.rule.code][np.flatnonzero(their.firing & ~quiet)]
-        colour = COLOURS.index(other.own.rule.severity)
-        firing[:, colour] += np.bincount(slots[slots >= 0], minlength=n).astype(np.int32)
+    for other in others:
+        standing = other.standing()
+        slots = own.feeds[other.rule.code][standing]
+        here = slots >= 0
+        np.add.at(firing, (slots[here], other.colours(standing)[here]), 1)
     counted = memory.open[:]
     pending = memory.changes
     np.add.at(counted, (pending.slot, pending["colour"]), pending["change"])

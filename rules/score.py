@@ -42,7 +42,7 @@ from rules.turn import Slots, Turn
 ASSUMABLE = {"air": OXYGEN, "alert": CONSCIOUSNESS}
 """What `assume` can say, and of which parameter; 0 is its number."""
 
-_ON_SCALE_2 = 2.0
+ON_SCALE_2 = 2.0
 
 _KEPT = 256
 _CHARTS: dict[object, "_Chart"] = {}
@@ -254,7 +254,7 @@ def _points(turn: Turn, instants: _Instants, numbers: F64, there: Bool) -> Point
 def _scale_2(turn: Turn, slot: I64) -> Bool:
     """Of which households a device says so: the prescription is a person's, whichever tells it."""
     there, starts = places_of(turn.own, slot)
-    says = turn.plan.attributes[SPO2_SCALE].take(turn.own.devices.take(there)) == _ON_SCALE_2
+    says = turn.plan.attributes[SPO2_SCALE].take(turn.own.devices.take(there)) == ON_SCALE_2
     of_slot: Bool = np.logical_or.reduceat(says, starts)
     return of_slot
 

@@ -38,9 +38,15 @@ def _example(metric: Metric, conditions: tuple[Expression, ...]) -> str:
         hits = np.logical_and.reduce([c.evaluate(values, columns) for c in conditions])
         if hits.any():
             given = "".join(f", device.{name} {number:g}" for name, number in attributes.items())
-            shortest = min((f"{value:g}" for value in values[hits].tolist()), key=len)
-            return f"{metric.name} {shortest}{given}"
+            return f"{metric.name} {_shortest(values[hits])}{given}"
     return ""
+
+
+def _shortest(values: F64) -> str:
+    """One of these as text, that is short and still the number that it was."""
+    texts = [(f"{value:g}", value) for value in values.tolist()]
+    exact = [text for text, value in texts if float(text) == value]
+    return min(exact or [repr(value) for _, value in texts], key=len)
 
 
 def _numbers(conditions: tuple[Expression, ...]) -> list[float]:

@@ -139,6 +139,8 @@ def fold(
         return
     points = _in_order(points, memory)
     here = points.take(_lively(turn, memory, points))
+    if turn.own.rule.no_data is NoData.CLEAR:
+        here = here.take(~_before_silence(memory, here))
     folding = _Folding(turn, memory, here.take(here.verdict != UNKNOWN), how, causes)
     for rows in rounds((steps := here.take(_matters(here))).slot):
         folding.apply(steps.take(rows))
@@ -166,6 +168,13 @@ def _lively(turn: Turn, memory: SpanMemory, points: Points) -> Bool:
     which[slot[lively]] = True
     around: Bool = which[slot]
     return around
+
+
+def _before_silence(memory: SpanMemory, points: Points) -> Bool:
+    """Numbers that come late to a silence that let an alert lapse: they do not end it."""
+    late: Bool = points.time <= memory.heard[points.slot]
+    late &= memory.lapsed[points.slot] & (points.verdict != UNKNOWN)
+    return late
 
 
 def tick(
@@ -309,12 +318,12 @@ class _Folding:
         """The colours that the numbers have, told where an alert still stands."""
         if steps.rank is None:
             return
-        memory = self.memory
-        changed = memory.firing[steps.slot] & (self._ranks(steps.slot) != steps.rank)
+        memory, was = self.memory, self._ranks(steps.slot)
+        changed = memory.firing[steps.slot] & (was != steps.rank)
         memory.rank.put(steps.slot, steps.rank)
         new = steps.take(changed)
         since, cause = memory.since[new.slot], Cause.VALUE_CHANGED
-        self._tell(Change.GRADED, cause, new.slot, since, new.time, new.value)
+        self._tell(Change.GRADED, cause, new.slot, since, new.time, new.value, was[changed])
 
     def _other(self, steps: Points) -> None:
         memory, slot = self.memory, steps.slot
@@ -375,12 +384,27 @@ class _Folding:
             flags[slot] = False
 
     def _tell(  # noqa: PLR0917
-        self, change: Change, cause: Cause, slot: Slots, since: I64, at: I64, value: F64
+        self,
+        change: Change,
+        cause: Cause,
+        slot: Slots,
+        since: I64,
+        at: I64,
+        value: F64,
+        was: Ranks | None = None,
     ) -> None:
         devices = None if self.causes is None or not len(slot) else self.causes(slot, at)
         ranks = self._ranks(slot) if self.turn.own.rule.grades else None
         self.turn.tell(
-            change, cause, slot, since=since, at=at, value=value, devices=devices, ranks=ranks
+            change,
+            cause,
+            slot,
+            since=since,
+            at=at,
+            value=value,
+            devices=devices,
+            ranks=ranks,
+            was=was,
         )
 
     def _ranks(self, slot: Slots) -> Ranks:

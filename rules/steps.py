@@ -243,7 +243,7 @@ def steps_of(turn: Turn, memory: ThresholdMemory, judged: Judged, rows: Rows) ->
     """The readings, and before each row that ends a silence a step for it; those that matter.
 
     With grades, or where an end must last, every reading may; so it may where readings may have
-    been said before a silence that stands for itself.
+    been said before a silence that stands for itself, or with which an alert has lapsed.
     """
     steps = Steps(judged.slot, judged.time, judged.time, judged.value, judged.verdict, judged.time)
     if len(rows):
@@ -251,6 +251,7 @@ def steps_of(turn: Turn, memory: ThresholdMemory, judged: Judged, rows: Rows) ->
         steps = _joined(_silences(turn, rows), steps).take(np.argsort(place))
     rule = turn.own.rule
     every = bool(rule.grades) or cast("Threshold", rule.condition).keep > 0
+    every = every or rule.no_data is NoData.CLEAR
     every = every or bool(np.count_nonzero(memory.by_silence.take(judged.slot)))
     every = every or bool(np.count_nonzero((steps.verdict >= SILENCE) & _before_silence(steps)))
     return steps if every else steps.take(_matters(steps))

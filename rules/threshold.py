@@ -10,7 +10,7 @@ earliest; an alert may end at any time. With grades, each reading tells a firing
 
 A reading not later than the last one judged of the same device is late and ignored. One not later
 than the moment at which the device was last heard ends no silence: it neither clears an alert that
-stands for silence alone nor makes it an ordinary one. On a momentary
+stands for silence alone, or that a silence let lapse, nor makes it an ordinary one. On a momentary
 metric that is so among those only for which `when` holds: a press is not undone by another report
 of its device that overtook it.
 """
@@ -130,6 +130,8 @@ class _Fold:
         known &= steps.verdict < SILENCE
         if np.count_nonzero(known):
             known &= steps.time <= self.memory.since[steps.slot]
+        if self.turn.own.rule.no_data is NoData.CLEAR:
+            known |= (steps.verdict < SILENCE) & (steps.time <= self.memory.judged[steps.slot])
         return known
 
     def _apply(self, steps: Steps) -> None:
@@ -201,6 +203,7 @@ class _Fold:
 
     def _tell_graded(self, steps: Steps, ranks: Ranks) -> None:
         memory, slot = self.memory, steps.slot
+        was = _ranks(self.turn, memory, slot)
         memory.rank.put(slot, ranks)
         self.turn.tell(
             Change.GRADED,
@@ -210,6 +213,7 @@ class _Fold:
             at=steps.time,
             value=steps.value,
             ranks=ranks,
+            was=was,
         )
 
     def _apply_other(self, steps: Steps) -> None:
@@ -258,7 +262,7 @@ class _Fold:
         memory.pending.put(gone.slot, FOREVER)
         memory.ending.put(gone.slot, FOREVER)
         if self.turn.own.rule.no_data is NoData.CLEAR:
-            memory.lapsed[gone.slot] = memory.firing[gone.slot]
+            self._lapse(gone)
         back = steps.take(memory.silent[steps.slot])
         memory.silent[back.slot] = False
         self.turn.tell(
@@ -270,6 +274,13 @@ class _Fold:
             value=self._value_before(back.slot, back.time),
             ranks=_ranks(self.turn, memory, back.slot),
         )
+
+    def _lapse(self, gone: Steps) -> None:
+        """These alerts do not outlive the silence; what was said before it does not end them."""
+        memory, lapsed = self.memory, gone.take(self.memory.firing[gone.slot])
+        memory.lapsed[gone.slot] = memory.firing[gone.slot]
+        judged = memory.judged[lapsed.slot]
+        memory.judged.put(lapsed.slot, np.maximum(judged, lapsed.before))
 
     def _value_before(self, slots: I64, times: I64) -> F64:
         return self.judged.last_before(slots, times, self.turn.newest_values(slots))

@@ -1,6 +1,6 @@
 """What the evaluator says: a rule became true, or false, or unknown, at a subject."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from devices.instant import Micros
@@ -61,7 +61,8 @@ class Transition:
     took effect; both µs since epoch, UTC, and computed from the readings, so that the same readings
     give the same numbers again after a crash · devices: ids whose readings caused it · value: the
     last value seen, in the metric's unit (a count for windows), None where nothing was heard
-    severity: the colour from then on.
+    severity: the colour from then on, or at the end · was: of GRADED, the colour before; it follows
+    from the transitions before this one, so it makes no other transition of it.
     """
 
     rule: Rule
@@ -73,3 +74,4 @@ class Transition:
     devices: tuple[int, ...]
     value: float | None
     severity: Severity
+    was: Severity | None = field(default=None, compare=False)

@@ -123,11 +123,12 @@ class Turn:
         value: F64 | None = None,
         devices: Iterable[tuple[int, ...]] | None = None,
         ranks: Ranks | None = None,
+        was: Ranks | None = None,
     ) -> None:
         """Note this change of these slots, all (k,); NaN values are told as None.
 
         devices: those that caused it; by default all of the subject · ranks: of their colours; by
-        default the rule's.
+        default the rule's · was: of their colours before, where these change.
         """
         if not len(slots):
             return
@@ -136,11 +137,13 @@ class Turn:
         rule, kind = self.own.rule, per_of(self.own.rule).subject
         grades = [rank_of(rule)] * len(slots) if ranks is None else ranks.tolist()
         columns = (self.own.subject_ids.take(slots).tolist(), since.tolist(), at.tolist(), numbers)
-        for one, begun, when, number, ids, rank in zip(*columns, causes, grades, strict=True):
+        before = [None] * len(slots) if was is None else [GRAVEST_FIRST[r] for r in was.tolist()]
+        rows = zip(*columns, causes, grades, before, strict=True)
+        for one, begun, when, number, ids, rank, had in rows:
             told = None if isnan(number) else number
             subject, severity = Subject(kind, one), GRAVEST_FIRST[rank]
             self.said.append(
-                Transition(rule, subject, change, cause, begun, when, ids, told, severity)
+                Transition(rule, subject, change, cause, begun, when, ids, told, severity, had)
             )
 
     def _all_devices(self, slots: Slots) -> list[tuple[int, ...]]:

@@ -159,3 +159,12 @@ def test_xml_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     code, _, errors = call(folder(tmp_path), "--junit", tmp_path / "no" / "report.xml")
     assert code == 2
     assert "report.xml: cannot be written" in errors
+
+
+def test_all_that_is_wrong_in_a_file_is_one_suite_of_the_xml(tmp_path: Path) -> None:
+    report, file = tmp_path / "report.xml", tmp_path / "wrong.yaml"
+    file.write_text("tests:\n  - nam: x\n  - 5\n", "utf-8")
+    assert call(file, "--junit", report)[0] == 2
+    (suite,) = ET.parse(report).getroot()  # noqa: S314 — our own file
+    assert int(suite.get("tests", "")) == int(suite.get("errors", "")) == len(suite) > 1
+    assert all(case.get("file") == str(file) for case in suite)

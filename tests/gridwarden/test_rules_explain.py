@@ -99,7 +99,11 @@ async def test_a_timer_is_shown_as_it_was_just_before(bench: Bench) -> None:
         "pending": iso(begun),
         "due": iso(begun + 10 * MINUTE),
         "value": 89.0,
+        "numbers": {"value": 89.0},
         "counted": [],
+        "facts": [],
+        "kept_quiet_by": [],
+        "held_back_at": None,
         "silent_at": {"lvyuan/wearable-1": iso(heard + 30 * MINUTE)},
     }
     assert body["replayed"] == {

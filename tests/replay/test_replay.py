@@ -56,10 +56,11 @@ def test_microseconds_are_kept() -> None:
         ("2026-03-01T08:00:00,v1,pulse,70,,", "has no offset; add one, or give --time-zone"),
         ("2026-03-01T08:00:00Z,v 1,pulse,70,,", "device 'v 1' is not a code"),
         ("2026-03-01T08:00:00Z,v1,puls,70,,", "did you mean 'pulse'"),
+        ("2026-03-01T08:00:00Z,v1", "nothing in metric, value"),
+        ("2026-03-01T08:00:00Z,v1,pulse,70,,,80", "more fields than the header"),
         ("2026-03-01T08:00:00Z,v1,pulse,seventy,,", "value 'seventy' is not a number"),
         ("2026-03-01T08:00:00Z,v1,pulse,nan,,", "value 'nan' is not a finite number"),
         ("2026-03-01T08:00:00Z,v1,pulse,70,,[1]", "are not a JSON object"),
-        ("2026-03-01T08:00:00Z,v1", "unknown metric ''"),
     ],
 )
 def test_a_bad_line_is_told_with_its_number(line: str, says: str) -> None:
@@ -70,6 +71,18 @@ def test_a_bad_line_is_told_with_its_number(line: str, says: str) -> None:
     assert says in second.what
     assert isinstance(first, Recorded)
     assert isinstance(third, Recorded)
+
+
+def test_what_is_no_csv_ends_the_reading_and_is_told() -> None:
+    good = "2026-03-01T08:00:00Z,v1,pulse,70,,"
+    first, problem = read(good, f"2026-03-01T08:00:00Z,{'v' * 200_000},pulse,70,,", good)
+    assert isinstance(first, Recorded)
+    assert isinstance(problem, Problem)
+    assert problem.line == 3
+    assert "not readable as CSV from here on: field larger than field limit" in problem.what
+    (problem,) = read(good, header="v" * 200_000)
+    assert isinstance(problem, Problem)
+    assert "not readable as CSV" in problem.what
 
 
 def test_a_file_without_the_columns_is_one_problem() -> None:

@@ -29,6 +29,7 @@ class RiskTrack(Track):
         }
         self.spans = {s: Span(self, s, self.condition.judging) for s in own.subjects}
         self.judged = dict.fromkeys(own.subjects, now)
+        self.colour: dict[tuple[str, Subject], Severity] = {}
 
     def say(self, *args: object, **more: object) -> None:
         super().say(*args, **{**more, "devices": []})  # type: ignore[arg-type]
@@ -43,15 +44,21 @@ class RiskTrack(Track):
             self.spans[subject].until(now)
 
     def _take(self, told: Transition) -> None:
-        categories = self.condition.categories
+        categories, key = self.condition.categories, (told.rule.code, told.subject)
         if of_a_moment(told) or (categories and told.rule.category not in categories):
             return
+        if told.change in {Change.GRADED, Change.CLEARED}:
+            self._count(told, self.colour.pop(key), -1)
+        if told.change in {Change.GRADED, Change.FIRED}:
+            self.colour[key] = told.severity
+            self._count(told, told.severity, 1)
+
+    def _count(self, told: Transition, colour: Severity, number: int) -> None:
         inventory = self.stream.plan.whereabouts.inventory
         around = inventory.path(self._area(told.subject, inventory))
-        change = {Change.FIRED: 1, Change.CLEARED: -1}.get(told.change, 0)
         for subject in self.own.subjects:
-            if change and subject.id in around:
-                self.coming[subject].append((told.at, told.rule.severity, change))
+            if subject.id in around:
+                self.coming[subject].append((told.at, colour, number))
 
     def _area(self, subject: Subject, inventory: Inventory) -> int:
         if subject.kind is SubjectKind.AREA:

@@ -1,6 +1,6 @@
 """Thresholds as a plain loop over readings."""
 
-from devices.instant import Micros
+from devices.instant import NEVER, Micros
 from devices.metric import BY_ID
 from rules.model import NoData, Severity, Threshold
 from rules.plan import RulePlan
@@ -21,6 +21,7 @@ class Spell:
         self.colour: Severity | None = None
         self.ending: Micros | None = None
         self.lapsed = False
+        self.floor: Micros = NEVER
 
 
 class ThresholdTrack(Track):
@@ -115,6 +116,8 @@ class ThresholdTrack(Track):
                 self._raise(subject, at, time)
             spell.pending = spell.ending = None
             spell.lapsed = spell.since is not None and self.rule.no_data is NoData.CLEAR
+            if spell.lapsed:
+                spell.floor = max(spell.floor, self.stream.said(device, beats=self.beats))
         if spell.silent:
             spell.silent = False
             assert spell.since is not None
@@ -144,6 +147,8 @@ class ThresholdTrack(Track):
         spell = self.spells[subject]
         if spell.by_silence and spell.since is not None and row.time <= spell.since:
             return  # what was said before the silence does not end it
+        if row.time <= spell.floor:
+            return  # nor what lapsed with one
         self._advance(subject, row.time)
         self._finish(subject, row.time)
         if self.holds(self.condition.when, row):

@@ -69,7 +69,7 @@ def test_a_timer_is_pending_until_it_is_due() -> None:
         "pending": seconds(5),
         "due": seconds(25),
     }
-    assert found.before.value == 88
+    assert found.before.numbers == {"value": 88}
     assert found.before.silent == {WEARABLE: seconds(14 + SILENT_AFTER_S)}
 
 
@@ -140,8 +140,8 @@ def test_the_stretch_holds_the_rules_own_span_and_the_silence_of_its_devices() -
     denied = subject_plan(BUILDING_DENIED, inventory(), Subject(SubjectKind.AREA, BUILDING))
     assert low is not None
     assert denied is not None
-    assert stretch_before(LOW, low) == seconds(20 + SILENT_AFTER_S) < HOUR
-    assert stretch_before(BUILDING_DENIED, denied) == seconds(30 + SILENT_AFTER_S)
+    assert stretch_before(low) == seconds(20 + SILENT_AFTER_S) < HOUR
+    assert stretch_before(denied) == seconds(30 + SILENT_AFTER_S)
     rows = batch(*(reading(t, AWAY_WEARABLE, "spo2", v) for t, v in ((1, 91), (2, 92))))
     told = holds(LOW, low, rows)
     assert told is not None

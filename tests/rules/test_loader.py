@@ -371,7 +371,16 @@ def test_a_circle_is_named() -> None:
         f"rules keep each other quiet: {c} (take one of them out)" in problem for c in circles
     )
     (problem,) = references(one=f"{LOW}\nunless: a.one")
-    assert "a.one unless a.one" in problem
+    assert "the rule keeps itself quiet: a.one unless a.one" in problem
+
+
+def test_every_circle_is_named() -> None:
+    """Of those that share a rule one, for the other may be gone with it."""
+    pairs = {"one": "two", "two": "one", "three": "four", "four": "three", "five": "five"}
+    problems = references(**{a: f"{LOW}\nunless: a.{b}" for a, b in pairs.items()})
+    assert len(problems) == 3
+    for words in ("a.one unless", "a.three unless", "a.five unless a.five"):
+        assert any(words in problem for problem in problems), problems
 
 
 def test_a_colour_by_value_needs_a_value() -> None:

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from devices.instant import SECOND
 from devices.reading import Batch, Reading
+from rules import threshold
 from rules.detection import Incident, Place, detect
 from rules.difference import compare
 from rules.evaluate import advance
-from rules.expression import Expression
 from rules.model import SubjectKind
 from rules.plan import make_plan
 from rules.replay import LONGEST_STEP, Replay, cut, replay, steps
@@ -99,7 +99,7 @@ def test_a_rule_that_fails_is_left_out_and_the_others_go_on(
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(Expression, "judge", broken)
+    monkeypatch.setattr(threshold, "heed", broken)
     counted = rule("w.two", "watch: {metric: access_denied}\n when: count >= 2\n within: 15s")
     plan = make_plan((LOW, counted), inventory())
     own = Replay.begin(plan, 0)

@@ -14,6 +14,7 @@ from rules.evaluate import evaluate
 from rules.loader import load
 from rules.model import Absence, RiskIndex, Severity
 from rules.plan import make_plan
+from rules.risk import RiskMemory
 from rules.state import carry_over, dump, fresh, restore
 from rules.transition import Change, Transition
 from rules.written import write
@@ -32,6 +33,7 @@ from tests.rules.community import (
     seconds,
     told,
 )
+from tests.rules.community import KEY_RULES as KEYED
 from tests.rules.community import RULES as FEEDING
 from tests.rules.oracle import Oracle, by_subject
 from tests.rules.test_evaluate_properties import timed
@@ -49,6 +51,11 @@ INDEXES = (
         " per: community\n when: index >= 20\n for: 10s\n keep_for: 7s",
     ),
     rule(
+        "i.trend",
+        f"index: {{weights: {WEIGHTS}, trend: {{over: 2h, weight: 2}}}}\n"
+        " per: building\n when: index >= 12\n clear: index < 9",
+    ),
+    rule(
         "i.other",
         f"index: {{weights: {WEIGHTS}, categories: [other]}}\n per: building\n when: index > 0",
     ),
@@ -56,6 +63,7 @@ INDEXES = (
 RULES = (
     *(replace(r, severity=COLOURS[i % 4]) for i, r in enumerate(FEEDING)),
     *(replace(r, code=f"o.{r.code}", category="other") for r in FEEDING[:1]),
+    *KEYED,
     *INDEXES,
 )
 PLAN = make_plan(RULES, behind_gateway())
@@ -162,6 +170,125 @@ def test_a_rising_level_adds_to_the_index_and_a_lasting_one_does_not() -> None:
         ("cleared", 5, 8 + (8 - (0 + 8 + 8 + 8) / 4)),
     ]
     assert said[0].subject.id == COMMUNITY
+
+
+def of_index(said: list[Transition]) -> list[tuple[str, float, float | None]]:
+    """What was said of the rule 'i': what, when in seconds, the index."""
+    return [(str(t.change), t.at / seconds(1), t.value) for t in said if t.rule.code == "i"]
+
+
+ANY = rule("i", f"index: {{weights: {WEIGHTS}}}\n per: building\n when: index >= 4")
+GRADED = rule(
+    "a.graded",
+    "watch: {metric: spo2}\n when: spo2 <= 93\n clear: spo2 >= 95\n"
+    " severity: {blue: spo2 <= 93, orange: spo2 <= 91, red: spo2 <= 88}",
+)
+
+
+def falls_and_rises(*pairs: tuple[float, float]) -> Batch:
+    return batch(*(reading(time, WEARABLE, "spo2", value) for time, value in pairs))
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["one batch", "one by one"])
+def test_an_alert_weighs_as_the_colour_that_it_has_at_the_time(*, cut: bool) -> None:
+    """It is killed and restored after each batch, too."""
+    index = rule("i", f"index: {{weights: {WEIGHTS}}}\n per: building\n when: index >= 4\n{KEEP}")
+    plan = make_plan([index, GRADED], inventory())
+    rows = [(1, 92), (3, 90), (5, 80), (7, 92), (9, 94), (11, 96)]
+    state, said = fresh(plan, 0), list[Transition]()
+    for part in [[row] for row in rows] if cut else [rows]:
+        done = evaluate(plan, falls_and_rises(*part), state, seconds(part[-1][0]) + 1)
+        said += done.transitions
+        state, _ = restore(dump(done.state, plan), plan, seconds(part[-1][0]) + 1)
+    said += evaluate(plan, Batch.empty(), state, seconds(30)).transitions
+    assert of_index(said) == [
+        ("fired", 3, 4),
+        ("graded", 5, 8),
+        ("graded", 7, 1),
+        ("cleared", 9, 1),
+    ]
+
+
+KEEP = "clear: index < 2\n keep_for: 2s\n severity: {yellow: index >= 0, red: index >= 8}"
+
+
+def test_numbers_with_colours_weigh_as_these_too() -> None:
+    full = rule(
+        "a.full",
+        "watch: {metric: heartbeat}\n share: heartbeat == 1\n per: building\n when: number >= 1\n"
+        " severity: {blue: number >= 1, orange: number >= 2}",
+    )
+    plan = make_plan([full, ANY], inventory())
+    rows = [(1, DOOR, 1), (3, OTHER_DOOR, 1), (5, DOOR, 0), (7, DOOR, 1), (9, DOOR, 0)]
+    rows += [(10, OTHER_DOOR, 0)]
+    state, said = fresh(plan, 0), list[Transition]()
+    for time, number, value in rows:
+        row = batch(reading(time, number, "heartbeat", value))
+        done = evaluate(plan, row, state, seconds(time) + 1)
+        state, said = done.state, said + done.transitions
+    assert of_index(said) == [
+        ("fired", 3, 4),
+        ("cleared", 5, 1),
+        ("fired", 7, 4),
+        ("cleared", 9, 1),
+    ]
+    open_now = [m.open[:].sum() for m in state.memories if isinstance(m, RiskMemory)]
+    assert open_now == [0]
+
+
+QUIET = rule("a.quiet", "watch: {metric: spo2}\n when: spo2 <= 91\n unless: a.grave")
+GRAVE = replace(rule("a.grave", "watch: {metric: spo2}\n when: spo2 <= 85"), severity=Severity.BLUE)
+
+
+@pytest.mark.parametrize("then", ["goes on", "restored", "reloaded", "the index is new"])
+def test_what_another_rule_keeps_quiet_weighs_nothing_until_it_is_told(then: str) -> None:
+    plan = make_plan([QUIET, GRAVE, ANY], inventory())
+    first = make_plan([QUIET, GRAVE], inventory()) if then == "the index is new" else plan
+    done = evaluate(first, falls_and_rises((1, 80)), fresh(first, 0), seconds(2))
+    state = done.state
+    if then == "restored":
+        state, _ = restore(dump(state, plan), plan, seconds(2))
+    elif then != "goes on":
+        state, _ = carry_over(state, first, plan, seconds(2))
+    quiet = evaluate(plan, Batch.empty(), state, seconds(5))
+    assert of_index([*done.transitions, *quiet.transitions]) == []
+    later = evaluate(plan, falls_and_rises((6, 90)), quiet.state, seconds(7))
+    assert of_index(later.transitions) == [("fired", 6, 8)]
+    ended = evaluate(plan, falls_and_rises((8, 95)), later.state, seconds(9))
+    assert of_index(ended.transitions) == [("cleared", 8, 0)]
+
+
+def test_a_colour_by_value_is_known_after_a_change_of_plan() -> None:
+    before = make_plan([GRADED], inventory())
+    done = evaluate(before, falls_and_rises((1, 92), (2, 90)), fresh(before, 0), seconds(3))
+    after = make_plan([GRADED, ANY], inventory())
+    state, _ = carry_over(done.state, before, after, seconds(3))
+    said = evaluate(after, Batch.empty(), state, seconds(4)).transitions
+    assert of_index(said) == [("fired", 3, 4)]
+
+
+def test_an_index_is_kept_quiet_and_told_like_any_rule() -> None:
+    index = rule("i", f"index: {{weights: {WEIGHTS}}}\n per: building\n when: index >= 8\n{MUTED}")
+    several = rule(
+        "a.several",
+        "watch: {metric: access_denied}\n when: count >= 1\n within: 9s\n per: building",
+    )
+    plan = make_plan([index, LOW, several], inventory())
+    rows = [reading(1, OTHER_DOOR, "access_denied", 1), reading(3, WEARABLE, "spo2", 90)]
+    done = evaluate(plan, batch(*rows), fresh(plan, 0), seconds(5))
+    assert of_index(done.transitions) == []
+    rows = [reading(4, WEARABLE, "spo2", 90), reading(11, OTHER_DOOR, "heartbeat", 1)]
+    later = evaluate(plan, batch(*rows), done.state, seconds(12))
+    assert of_index(later.transitions) == [("fired", 10, 8)]
+
+
+MUTED = "unless: a.several"
+
+
+def test_an_index_keeps_no_rule_quiet() -> None:
+    quiet = rule("a", "watch: {metric: spo2}\n when: spo2 <= 91\n unless: i")
+    with pytest.raises(RulesError, match="'i' is a risk index, made of what is told"):
+        load({"a": write(ANY), "b": write(quiet)}, whole=True)
 
 
 def test_a_press_of_a_button_is_not_known_to_be_over_and_weighs_nothing() -> None:
@@ -274,6 +401,14 @@ def test_an_index_is_read_and_written_back() -> None:
         (
             "watch: {metric: spo2}\n index: {weights: {red: 1}}\n per: grid\n when: index > 1",
             "'watch.metric' of rule i: unknown key",
+        ),
+        (
+            "index: {weights: {red: 1}}\n per: grid\n when: index < 0",
+            "'index < 0' can never be true (index is 0 or more)",
+        ),
+        (
+            "index: {weights: {red: 1}}\n per: grid\n when: index > 9\n clear: index < 12",
+            "contradicts 'when': index 10 would both raise and clear the alert",
         ),
         (
             "index: {weights: {red: 1}}\n per: grid\n when: index > 1\n no_data: alert",

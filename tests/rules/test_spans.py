@@ -286,3 +286,28 @@ def test_an_alert_does_not_outlive_a_silence_where_the_rule_says_so() -> None:
     assert [(s.change, s.at) for s in said[2:]] == [("heard_again", 3), ("cleared", 3)]
     again = judge(make_turn(NoData.CLEAR), how, *points[:2], Point(3, 9.0), Point(4, 4.0))
     assert [s.change for s in again] == ["fired", "went_silent", "heard_again"]
+
+
+def test_a_number_that_comes_late_to_the_silence_does_not_end_what_it_let_lapse() -> None:
+    """It is taken as of the silence; the first after it ends the alert."""
+    how, turn = Judging(WHEN, CLEAR, 0), make_turn(NoData.CLEAR)
+    memory = SpanMemory(**fresh_spans(2))  # type: ignore[arg-type]
+    for points in ([Point(1, 9.0), Point(5, None)], [Point(4, 4.0)], [Point(5, 1.0)]):
+        fold(turn, memory, points_of([points, []], how, [*range(len(points))]), how)
+    assert [str(t.change) for t in turn.said] == ["fired", "went_silent"]
+    fold(turn, memory, points_of([[Point(6, 4.0)], []], how, [0]), how)
+    assert [(str(t.change), t.at) for t in turn.said[2:]] == [("heard_again", 6), ("cleared", 6)]
+
+
+def test_an_alert_for_silence_alone_has_the_least_grave_colour_until_something_is_heard() -> None:
+    turn = make_turn(NoData.ALERT)
+    grades = (Grade(Severity.RED, parse("value >= 9")), Grade(Severity.YELLOW, WHEN))
+    object.__setattr__(turn.own.rule, "grades", grades)
+    object.__setattr__(turn.own.rule, "severity", Severity.YELLOW)
+    points = (Point(1, 9.0), Point(2, None), Point(3, 9.0), Point(4, 1.0))
+    judge(turn, Judging(WHEN, CLEAR, 10), *points)
+    assert [(str(t.change), str(t.severity), t.was and str(t.was)) for t in turn.said] == [
+        ("fired", "yellow", None),
+        ("graded", "red", "yellow"),
+        ("cleared", "red", None),
+    ]

@@ -162,6 +162,21 @@ def test_what_was_said_within_a_silence_before_it_was_told_of_ends_it() -> None:
     assert told(said)[1:] == [("cleared", "heard", 10, 11), ("fired", "sensor_silent", 11, 41)]
 
 
+@pytest.mark.parametrize("late", [1.0, 5.0, 10.0], ids=["judged", "before", "last heard"])
+@pytest.mark.parametrize("value", [92.0, 99.0, 85.0])
+def test_what_was_said_before_a_silence_does_not_end_what_that_let_lapse(
+    late: float, value: float
+) -> None:
+    made = rule("x", LOW + "clear: spo2 >= 94\nno_data: clear\nkeep_for: 5m")
+    pulse = (reading(10, WEARABLE, "pulse", 70), reading(100, WEARABLE, "pulse", 70))
+    before = [batch(spo2(1, 90)), batch(*pulse), batch(spo2(late, value))]
+    assert [t.change for t in judge(made, *before)] == ["fired", "went_silent", "heard_again"]
+    at_once = [batch(spo2(1, 90)), batch(pulse[0]), batch(pulse[1], spo2(late, 85))]
+    for batches in (before, at_once):
+        said = judge(made, *batches, batch(spo2(late, value)), batch(spo2(101, 92)))
+        assert told(said[3:]) == [("cleared", "heard", 1, 101)]
+
+
 def test_no_data_alert_fires_for_silence_and_clears_with_a_good_reading() -> None:
     made = rule("x", LOW + "clear: spo2 >= 94\nno_data: alert")
     said = judge(made, batch(spo2(5, 96)), 35.0, 36.0, 80.0, batch(spo2(90, 93)))
