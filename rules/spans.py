@@ -277,7 +277,7 @@ class _Folding:
         if steps.rank is None:
             return
         memory = self.memory
-        changed = memory.firing[steps.slot] & (memory.rank[steps.slot] != steps.rank)
+        changed = memory.firing[steps.slot] & (self._ranks(steps.slot) != steps.rank)
         changed &= (steps.verdict != CLEAR) | (self.how.keep > 0)
         memory.rank.put(steps.slot, steps.rank)
         new = steps.take(changed)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from devices.instant import NEVER, Micros
-from rules.model import Judging, NoData
+from rules.model import Judging, NoData, Severity
 from rules.transition import Cause, Change, Subject
 from tests.rules.oracle import Track, number_holds, number_is_not
 
@@ -29,6 +29,7 @@ class Span:
         self.calm: Micros | None = None
         self.since: Micros | None = None
         self.silent = self.by_silence = False
+        self.colour = track.rule.severity
         self.causes: Callable[[Micros], list[int] | None] = lambda _: None
 
     def take(self, points: list[Point]) -> None:
@@ -60,10 +61,33 @@ class Span:
         if self.silent:
             self.silent = False
             self._say(Change.HEARD_AGAIN, Cause.HEARD, time, point.value)
+        self._grade(time, point)
         if number_holds(self.how.when, point.numbers):
             self._true(time, point.value)
         else:
             self._other(time, point)
+
+    def _grade(self, time: Micros, point: Point) -> None:
+        """The colour of this number, told of an alert that this does not end."""
+        before, self.colour = self.colour, self._colour_of(point)
+        changed = self.since is not None and self.colour is not before
+        if changed and (self.how.keep > 0 or not self._ends(point)):
+            self._say(Change.GRADED, Cause.VALUE_CHANGED, time, point.value)
+
+    def _colour_of(self, point: Point) -> Severity:
+        assert point.numbers is not None
+        rule = self.track.rule
+        holding = [g.severity for g in rule.grades if number_holds(g.when, point.numbers)]
+        return holding[0] if holding else rule.severity
+
+    def _ends(self, point: Point) -> bool:
+        """Whether `clear` holds, or where there is none, `when` certainly does not."""
+        assert point.numbers is not None
+        if number_holds(self.how.when, point.numbers):
+            return False
+        if self.how.clear:
+            return number_holds(self.how.clear, point.numbers)
+        return number_is_not(self.how.when, point.numbers)
 
     def _true(self, time: Micros, value: float | None) -> None:
         self.by_silence, self.calm = False, None
@@ -72,13 +96,8 @@ class Span:
             self._fire(self.pending, time, value)
 
     def _other(self, time: Micros, point: Point) -> None:
-        assert point.numbers is not None
         self.pending = None
-        ends = (
-            number_holds(self.how.clear, point.numbers)
-            if self.how.clear
-            else number_is_not(self.how.when, point.numbers)
-        )
+        ends = self._ends(point)
         if self.since is not None and self.by_silence:
             self._clear(time, point.value, Cause.HEARD)
         elif self.since is not None and ends:
@@ -115,4 +134,12 @@ class Span:
     def _say(self, change: Change, cause: Cause, at: Micros, value: float | None) -> None:
         assert self.since is not None
         span = (self.since, at)
-        self.track.say(change, cause, self.subject, span, value=value, devices=self.causes(at))
+        self.track.say(
+            change,
+            cause,
+            self.subject,
+            span,
+            value=value,
+            devices=self.causes(at),
+            severity=self.colour,
+        )
