@@ -16,7 +16,7 @@ from devices.instant import FOREVER, NEVER, Micros
 from devices.metric import BY_ID
 from devices.reading import I64, Bool
 from rules.model import Correlation
-from rules.places import places, places_of
+from rules.places import among, places, places_of
 from rules.silence import Rows
 from rules.sparse import Sparse
 from rules.table import ByDevice
@@ -69,7 +69,9 @@ def fold(turn: Turn, memory: CorrelationMemory, _rows: Rows) -> None:
     holds = turn.judge(cast("Correlation", own.rule.condition).when, device, value)
     asked = holds[0] | (memory.ended.values.take(place) == FOREVER)
     if np.count_nonzero(asked):
-        events = _events(turn, memory, _Read(slot, device, place, time), holds, asked)
+        mine = among(place, place[asked])
+        read = _Read(slot[mine], device[mine], place[mine], time[mine])
+        events = _events(turn, memory, read, (holds[0][mine], holds[1][mine]))
         for some in _by_slot(events.slot):
             _Group(turn, memory, int(events.slot[some[0]])).take(events.take(some))
     np.maximum.at(memory.judged.values, place, time)
@@ -98,15 +100,14 @@ class _Events(NamedTuple):
 
 
 def _events(
-    turn: Turn, memory: CorrelationMemory, read: _Read, holds: tuple[Bool, Bool], asked: Bool
+    turn: Turn, memory: CorrelationMemory, read: _Read, holds: tuple[Bool, Bool]
 ) -> _Events:
-    """What matters of these, each time of a device once. asked: where it may, or `when` holds."""
+    """These in order, each time of a device once, but for what comes late and what is unknown."""
     slot, device, place, time = read
     new = time > memory.judged.values.take(place)
     new[1:] &= (device[1:] != device[:-1]) | (time[1:] != time[:-1])
     true = holds[0] & turn.own.calendar.is_active(time)
-    asked = new & (asked & ~holds[0] | true)
-    which = (new & np.isin(place, place[asked]) & (true | holds[1])).nonzero()[0]
+    which = (new & (true | holds[1])).nonzero()[0]
     which = which[np.lexsort((device[which], time[which], slot[which]))]
     return _Events(slot[which], place[which], time[which], true[which])
 

@@ -79,8 +79,9 @@ def fold(_turn: Turn, _memory: OccupancyMemory, _rows: Rows) -> None:
 def tick(turn: Turn, memory: OccupancyMemory, now: Micros) -> None:
     """Judge what was heard; fire and clear what is due by `now`; `memory` is changed in place."""
     condition = cast("Occupancy", turn.own.rule.condition)
-    rows = np.flatnonzero(turn.hearing.metric == turn.own.metric)
-    rows = rows[turn.own.slot[turn.hearing.device[rows]] >= 0]
+    rows = turn.hearing.rows_of(turn.own.metric)
+    if len(rows):
+        rows = rows[turn.own.slot[turn.hearing.device.take(rows)] >= 0]
     if not len(rows) and memory.quiet > now and not turn.hearing.unsettled:
         spans.tick(turn, memory, now, condition.judging, partial(_causes, turn, memory, None))
         return
@@ -108,13 +109,14 @@ def _words(turn: Turn, rows: Rows, condition: Occupancy) -> _Changes:
 
 def _returns(turn: Turn) -> _Changes:
     """Silences that ended in the batch: the device was unknown from their beginning on."""
-    rows = np.flatnonzero(turn.hearing.gap)
-    rows = rows[turn.own.slot[turn.hearing.device[rows]] >= 0]
-    word = np.full(len(rows), UNKNOWN, np.int8)
-    return _changes(turn, turn.hearing.device[rows], turn.hearing.until[rows], _SILENCE, word)
+    words, seen = turn.hearing.words, turn.hearing.seen
+    gaps = turn.hearing.gaps
+    gaps = gaps[turn.own.slot[words.device.take(gaps)] >= 0]
+    word = np.full(len(gaps), UNKNOWN, np.int8)
+    return _changes(turn, words.device.take(gaps), seen.until.take(gaps), _SILENCE, word)
 
 
-def _changes(turn: Turn, device: I32, time: I64, then: int, word: Words) -> _Changes:
+def _changes(turn: Turn, device: I32 | I64, time: I64, then: int, word: Words) -> _Changes:
     slot = turn.own.slot[device]
     kind = np.full(len(device), then, np.int8)
     return _Changes(slot, places(turn.own, slot, device), time, kind, word)

@@ -62,6 +62,8 @@ class _Card:
 
 def fold(turn: Turn, memory: ReplacedMemory, rows: Rows) -> None:
     """Judge these rows of the rule's metric; `memory` is changed in place."""
+    if not np.count_nonzero(turn.hearing.batch.issue != NO_ISSUE):
+        return
     rows = _naming(turn, rows)
     if len(rows):
         _Fold(turn, memory, rows).run()

@@ -57,10 +57,10 @@ class Table:
         """Put in these rows, each after those of its slot."""
         slots = np.concatenate([self.slot, np.asarray(slot, np.int32)])
         order = np.argsort(slots, kind="stable")
-        self.slot = slots[order]
+        self.slot = slots.take(order)
         for name, kind in self.kinds.items():
             joined = np.concatenate([self.columns[name], np.asarray(columns[name], kind)])
-            self.columns[name] = joined[order]
+            self.columns[name] = joined.take(order)
 
     def keep(self, which: Bool) -> None:
         """Drop all other rows."""

@@ -78,11 +78,13 @@ def fold(turn: Turn, memory: WithoutMemory, _rows: Rows) -> None:
 def _hard(turn: Turn, memory: WithoutMemory, found: Heard) -> I64:
     """Slots, with repeats, whose readings are to be looked at one by one.
 
-    All others have only readings that excuse, later than what was heard in earlier batches, and
-    such that need an excuse where none did before.
+    All others have only readings that excuse nothing of earlier batches, and such that need an
+    excuse where none did before.
     """
     first, then, condition = found.first, found.then, _condition(turn)
-    late = first.time <= memory.floor[first.slot] + (condition.within + LATE)
+    late = _late(turn, memory, first)
+    if np.count_nonzero(late) and not condition.same.named:
+        late &= np.isin(first.slot, memory.asked.slot)
     late |= _again(turn, first, condition.before)
     again = _again(turn, then, condition.of)
     if condition.same.named or condition.of.metric == condition.before.metric:
@@ -93,6 +95,12 @@ def _hard(turn: Turn, memory: WithoutMemory, found: Heard) -> I64:
     if len(silent):
         silent = turn.own.slot[turn.hearing.device[silent]].astype(np.int64)
     return np.concatenate((first.slot[late], then.slot[again], silent))
+
+
+def _late(turn: Turn, memory: WithoutMemory, first: Playing) -> Bool:
+    """Which are not later than all readings of their subject in earlier batches."""
+    late: Bool = first.time <= memory.floor[first.slot] + (_condition(turn).within + LATE)
+    return late
 
 
 def _again(turn: Turn, readings: Playing, part: Part) -> Bool:
@@ -117,6 +125,9 @@ def _take(turn: Turn, memory: WithoutMemory, first: Playing, then: Playing) -> N
     condition = _condition(turn)
     if len(then.row):
         _ask(turn, memory, first, then)
+    late = _late(turn, memory, first)
+    if np.count_nonzero(late):
+        first = first.take(~late | _unknown(memory, first))
     if len(first.row):
         token = np.zeros(len(first.row), np.int64)
         if condition.same.named:
@@ -128,6 +139,14 @@ def _take(turn: Turn, memory: WithoutMemory, first: Playing, then: Playing) -> N
     raise_floor(memory, slot, time, condition.within + LATE)
     gather(memory.seen, memory.lately, partial(_still_excuse, memory))
     _forget_decided(memory, condition.within)
+
+
+def _unknown(memory: WithoutMemory, first: Playing) -> Bool:
+    """Which are neither too old nor remembered."""
+    unknown: Bool = first.time >= memory.floor[first.slot]
+    for table in (memory.lately, memory.seen):
+        unknown &= ~_any_between(table.slot, table["time"], first.slot, first.time, first.time)
+    return unknown
 
 
 def _ask(turn: Turn, memory: WithoutMemory, first: Playing, then: Playing) -> None:

@@ -64,6 +64,18 @@ SCORES = (
         "\n for: 10s\n keep_for: 7s\n no_data: alert\n unless: household.away",
     ),
     rule(
+        "s.colours",
+        "score: news2\n when: total >= 3 or single >= 3\n clear: total <= 1\n valid: 60s"
+        "\n assume: [air, alert]"
+        "\n severity: {red: total >= 7, orange: total >= 5, blue: total >= 3}",
+    ),
+    rule(
+        "s.late",
+        "score: news2\n when: total >= 5\n clear: total <= 4\n valid: 60s\n assume: [air, alert]"
+        "\n for: 6s\n keep_for: 9s\n no_data: alert"
+        "\n severity: {red: single >= 3, blue: total >= 2}",
+    ),
+    rule(
         "s.air", "score: news2\n when: total >= 4\n valid: 60s\n assume: air\n watch: {device: d2}"
     ),
 )

@@ -115,13 +115,13 @@ def test_the_colour_rises_and_falls_with_the_total(whole: bool) -> None:
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["one batch", "one by one"])
-def test_an_alert_for_want_of_a_total_has_the_colour_of_the_last(whole: bool) -> None:
+def test_an_alert_for_want_of_a_total_has_the_least_grave_colour(whole: bool) -> None:
     body = GRADED.replace("single >= 3", "single >= 4") + "\n no_data: alert\n for: 1h"
     ill, again = checkup(1, pulse=132, breathing_rate=25, systolic=105), checkup(102, pulse=70)
     steps = [([*ill, *again], 102.0)] if whole else [(ill, 1.0), ([], 102.0), (again, 102.0)]
     said = judge(body, *((batch(*rows), now) for rows, now in steps))
     assert [(t.change, t.at // 1_000_000, t.severity, t.value) for t in said] == [
-        ("fired", 101, "red", 7.0),
+        ("fired", 101, "orange", 7.0),
         ("cleared", 102, "orange", 0.0),
     ]
 
