@@ -8,11 +8,12 @@ been heard. A rule in which an error shows is left alone and reported: it never 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 
-from devices.instant import Micros
+from devices.instant import FOREVER, Micros
+from devices.metric import BY_ID
 from devices.reading import Batch
 from rules import (
     absence,
@@ -30,17 +31,18 @@ from rules import (
     without,
 )
 from rules.correlation import CorrelationMemory
-from rules.hearing import HEARTBEAT, Hearing
+from rules.hearing import Hearing
 from rules.in_a_row import InARowMemory
 from rules.inhibition import inhibit
-from rules.listening import listen, of_heartbeats, remember
+from rules.listening import listen, remember
 from rules.measured import BaselineMemory, GrowthMemory, PaneMemory, SetMemory
 from rules.memory import AbsenceMemory, Memory, ThresholdMemory, WindowMemory
-from rules.model import Rule
+from rules.model import Rule, Threshold
 from rules.occupancy import OccupancyMemory
-from rules.plan import Plan
+from rules.plan import Plan, RulePlan
 from rules.replaced import ReplacedMemory
 from rules.risk import RiskMemory
+from rules.rota import ALWAYS, Looks, Turns, watching
 from rules.score import ScoreMemory
 from rules.sequence_memory import MissingMemory, SequenceMemory, WithoutMemory
 from rules.silence import Rows, Silence
@@ -78,16 +80,14 @@ def advance(plan: Plan, batch: Batch, state: State, now: Micros) -> Evaluation:
     For callers that have no use for the state given: nothing is copied, which with many devices and
     small batches is most of the work.
     """
-    turns: dict[int, Turn] = {}
-    failures: dict[str, Failure] = {}
-    for late, numbers in plan.groups.items():
-        stream = _stream(batch, state, late, now)
-        of_group, failures = _judge(plan, stream, numbers, state.memories, failures)
-        turns |= dict(zip(numbers, of_group, strict=True))
-    in_order = [turns[number] for number in range(len(turns))]
-    inhibit(in_order, state, now, frozenset(failures))
-    failures = _each_index(list(zip(in_order, state.memories, strict=True)), now, failures)
-    said = [t for turn in in_order if turn.own.rule.code not in failures for t in turn.said]
+    turns, failures = Turns(plan), dict[str, Failure]()
+    state.looks.extend([ALWAYS] * (len(plan.rules) - len(state.looks)))
+    for late in plan.groups:
+        failures = _judge(turns, _stream(batch, state, late, now), state, late, failures)
+    inhibit(turns, state, now, frozenset(failures))
+    failures = _each_index(turns, state.memories, now, failures)
+    made = [turn for turn in turns.made() if turn.said and turn.own.rule.code not in failures]
+    said = [transition for turn in made for transition in turn.said]
     said.sort(key=lambda transition: transition.at)
     return Evaluation(state, said, tuple(failures.values()))
 
@@ -109,32 +109,58 @@ def _stream(batch: Batch, state: State, late: Micros, now: Micros) -> _Stream:
 
 
 def _judge(
-    plan: Plan,
-    stream: _Stream,
-    numbers: Sequence[int],
-    memories: Sequence[Memory],
-    failures: dict[str, Failure],
-) -> tuple[list[Turn], dict[str, Failure]]:
-    """Let the rules of these numbers hear what is new, and their timers fire."""
+    turns: Turns, stream: _Stream, state: State, late: Micros, failures: dict[str, Failure]
+) -> dict[str, Failure]:
+    """Let the rules of this lateness hear what is new, and their timers fire."""
     batch, silence, now = stream
+    plan, looks = turns.plan, state.looks
     hearing = listen(plan, batch, silence, now)
-    turns = _turns(plan, numbers, hearing, silence)
-    pairs = zip(turns, (memories[number] for number in numbers), strict=True)
-    taken = [(turn, memory) for turn, memory in pairs if len(turn.own.subject_ids)]
-    failures = _each(taken, _fold, failures)
+    turns.hear(late, hearing, silence)
+    concerned = _concerned(turns, late, state.memories)
+    failures = _each(_taken(turns, concerned, state.memories), _fold, failures)
     remember(hearing, silence)
-    return turns, _each(_ordinary(taken), partial(_tick, now=now), failures)
+    for number in concerned:
+        looks[number] = _next_look(turns[number], state.memories[number])
+    due = _due(turns, late, looks, now)
+    taken = _taken(turns, due, state.memories)
+    failures = _each(taken, partial(_tick, now=now), failures)
+    for number, (turn, memory) in zip(due, taken, strict=True):
+        looks[number] = JUDGES[type(memory)].due(turn.own, memory)
+    return failures
 
 
-def _turns(plan: Plan, numbers: Sequence[int], hearing: Hearing, silence: Silence) -> list[Turn]:
-    beats = silence.of_heartbeats()
-    ours = of_heartbeats(hearing, beats)
-    return [
-        Turn(plan, own, ours, beats)
-        if own.metric == HEARTBEAT
-        else Turn(plan, own, hearing, silence)
-        for own in (plan.rules[number] for number in numbers)
-    ]
+def _concerned(turns: Turns, late: Micros, memories: Sequence[Memory]) -> list[int]:
+    """The rules that have rows, or may have to take note of a silence that ended."""
+    plan = turns.plan
+    numbers = watching(plan, late, turns.hearing(late))
+    ended = plan.watchers.of(turns.back(late))
+    for number in plan.judging[late]:
+        memory = memories[number]
+        stirs = number in ended or (isinstance(memory, ThresholdMemory) and memory.any_silent())
+        if stirs and number not in numbers and _ends_silence(turns.heard(number), memory):
+            numbers.add(number)
+    return sorted(numbers)
+
+
+def _next_look(turn: Turn, memory: Memory) -> Micros:
+    """From when its timers are to be looked at, after it has folded."""
+    judge = JUDGES[type(memory)]
+    if turn.stirred or not judge.settled:
+        return ALWAYS
+    return judge.due(turn.own, memory)
+
+
+def _due(turns: Turns, late: Micros, looks: Looks, now: Micros) -> list[int]:
+    """The rules whose timers are to be looked at, but for those about other rules."""
+    plan = turns.plan
+    moved = plan.watchers.of(turns.hearing(late).moved)
+    return [n for n in plan.judging[late] if looks[n] <= now or n in moved]
+
+
+def _taken(
+    turns: Turns, numbers: Sequence[int], memories: Sequence[Memory]
+) -> list[tuple[Turn, Memory]]:
+    return [(turns[number], memories[number]) for number in numbers]
 
 
 def _each(
@@ -154,30 +180,32 @@ def _each(
     return failures
 
 
-def _ordinary(taken: list[tuple[Turn, Memory]]) -> list[tuple[Turn, Memory]]:
-    return [(turn, memory) for turn, memory in taken if not isinstance(memory, RiskMemory)]
-
-
 def _each_index(
-    taken: list[tuple[Turn, Memory]], now: Micros, failures: dict[str, Failure]
+    turns: Turns, memories: Sequence[Memory], now: Micros, failures: dict[str, Failure]
 ) -> dict[str, Failure]:
     """Let the rules about other rules have their turn, when all others have had theirs."""
-    others = [(t, m) for t, m in _ordinary(taken) if t.own.rule.code not in failures]
+    plan = turns.plan
+    if not plan.indices:
+        return failures
+    new = any(risk.is_new(memories[number]) for number in plan.indices)
+    numbers = sorted(number for judging in plan.judging.values() for number in judging)
+    others = [
+        (turns[number], memories[number])
+        for number in numbers
+        if (new or turns.told(number)) and plan.rules[number].rule.code not in failures
+    ]
 
     def do(turn: Turn, memory: Memory) -> None:
         if isinstance(memory, RiskMemory):
             risk.feed(turn, memory, others)
             risk.tick(turn, memory, now)
 
-    mine: list[tuple[Turn, Memory]] = [
-        (t, m) for t, m in taken if isinstance(m, RiskMemory) and len(t.own.subject_ids)
-    ]
-    return _each(mine, do, failures)
+    return _each(_taken(turns, plan.indices, memories), do, failures)
 
 
 def _fold(turn: Turn, memory: Memory) -> None:
     rows = _rows_of(turn)
-    if len(rows) or _ends_silence(turn, memory):
+    if len(rows) or _ends_silence(turn.hearing, memory):
         JUDGES[type(memory)].fold(turn, memory, rows)
 
 
@@ -186,12 +214,13 @@ def _rows_of(turn: Turn) -> Rows:
     parts = [turn.hearing.rows_of(metric) for metric in turn.own.metrics]
     if len(parts) == 1:
         return parts[0]
-    return np.sort(np.concatenate(parts)) if parts else np.empty(0, np.intp)
+    rows = np.concatenate(parts) if parts else np.empty(0, np.intp)
+    rows.sort(kind="stable")  # as each part is in order: these are put together, not sorted anew
+    return rows
 
 
-def _ends_silence(turn: Turn, memory: Memory) -> bool:
+def _ends_silence(hearing: Hearing, memory: Memory) -> bool:
     """Whether it may have to take note of a silence that ended by another metric."""
-    hearing = turn.hearing
     if isinstance(memory, SequenceMemory | MissingMemory | WithoutMemory):
         return len(hearing.gaps) > 0
     if not isinstance(memory, ThresholdMemory):
@@ -203,35 +232,63 @@ def _tick(turn: Turn, memory: Memory, now: Micros) -> None:
     JUDGES[type(memory)].tick(turn, memory, now)
 
 
+class _Bounded(Protocol):
+    earliest: Micros
+
+
 class Judge(NamedTuple):
     """How rules of one kind judge.
 
     fold: rows of the rule's metrics, in the order of the hearing · tick: timers, up to an instant;
-    both change the memory in place and tell transitions to the turn.
+    both change the memory in place and tell transitions to the turn · due: the instant before which
+    nothing is to be done by `tick`, as long as nothing is folded and no silence comes sooner than
+    was known · settled: so also right after a fold, unless that stirred something.
     """
 
     fold: Callable[[Turn, Any, Rows], None]
     tick: Callable[[Turn, Any, Micros], None]
+    due: Callable[[RulePlan, Any], Micros]
+    settled: bool = False
+
+
+def _always(_own: RulePlan, _memory: Memory) -> Micros:
+    return ALWAYS
+
+
+def _never(_own: RulePlan, _memory: Memory) -> Micros:
+    return FOREVER
+
+
+def _earliest(_own: RulePlan, memory: _Bounded) -> Micros:
+    return memory.earliest
+
+
+def _due_of_threshold(own: RulePlan, memory: ThresholdMemory) -> Micros:
+    condition = cast("Threshold", own.rule.condition)
+    if BY_ID[own.metric].occurs:
+        return FOREVER
+    due = min(memory.earliest + condition.lasting, memory.quiet)
+    return min(due, memory.soonest + condition.keep) if condition.keep else due
 
 
 JUDGES: Mapping[type[Any], Judge] = MappingProxyType(
     {
-        ThresholdMemory: Judge(threshold.fold, threshold.tick),
-        AbsenceMemory: Judge(absence.fold, absence.tick),
-        WindowMemory: Judge(window.fold, window.tick),
-        SequenceMemory: Judge(sequence.fold, sequence.tick),
-        MissingMemory: Judge(missing.fold, missing.tick),
-        WithoutMemory: Judge(without.fold, without.tick),
-        ReplacedMemory: Judge(replaced.fold, replaced.tick),
-        ScoreMemory: Judge(score.fold, score.tick),
-        OccupancyMemory: Judge(occupancy.fold, occupancy.tick),
-        InARowMemory: Judge(in_a_row.fold, in_a_row.tick),
-        CorrelationMemory: Judge(correlation.fold, correlation.tick),
-        PaneMemory: Judge(measure.fold, measure.tick),
-        GrowthMemory: Judge(measure.fold, measure.tick),
-        SetMemory: Judge(measure.fold, measure.tick),
-        BaselineMemory: Judge(measure.fold, measure.tick),
-        RiskMemory: Judge(risk.fold, risk.tick),
+        ThresholdMemory: Judge(threshold.fold, threshold.tick, _due_of_threshold, settled=True),
+        AbsenceMemory: Judge(absence.fold, absence.tick, _earliest, settled=True),
+        WindowMemory: Judge(window.fold, window.tick, _earliest, settled=True),
+        SequenceMemory: Judge(sequence.fold, sequence.tick, _never),
+        MissingMemory: Judge(missing.fold, missing.tick, _earliest),
+        WithoutMemory: Judge(without.fold, without.tick, _earliest),
+        ReplacedMemory: Judge(replaced.fold, replaced.tick, _never),
+        ScoreMemory: Judge(score.fold, score.tick, _earliest),
+        OccupancyMemory: Judge(occupancy.fold, occupancy.tick, _always),
+        InARowMemory: Judge(in_a_row.fold, in_a_row.tick, _earliest),
+        CorrelationMemory: Judge(correlation.fold, correlation.tick, _earliest),
+        PaneMemory: Judge(measure.fold, measure.tick, _always),
+        GrowthMemory: Judge(measure.fold, measure.tick, _always),
+        SetMemory: Judge(measure.fold, measure.tick, _always),
+        BaselineMemory: Judge(measure.fold, measure.tick, _always),
+        RiskMemory: Judge(risk.fold, risk.tick, _always),
     }
 )
 """By the class of what a kind remembers."""

@@ -82,8 +82,16 @@ def fresh_risk(rule: Rule, n: int, now: Micros) -> RiskMemory:
     )
 
 
+def is_new(memory: object) -> bool:
+    """Whether it is still to be compared with all that the other rules say is firing."""
+    return isinstance(memory, RiskMemory) and memory.look == FORGOTTEN
+
+
 def feed(turn: Turn, memory: RiskMemory, others: Sequence[tuple[Turn, Firing]]) -> None:
-    """Note what the other rules said in this batch, each with its memory after it."""
+    """Note what the other rules said in this batch, each with its memory after it.
+
+    others: at least those that said anything; all of them while it `is_new`.
+    """
     condition = risk_of(turn.own.rule)
     counted = [
         (other, firing)
