@@ -71,6 +71,7 @@ def _end(turn: Turn, memory: AbsenceMemory, rows: Rows, slot: I64, heard: I64) -
         devices=[(one,) for one in device[chosen].tolist()],
     )
     memory.firing[ended] = False
+    turn.stirred.append(ended)
     shortest = int(np.min(_lasting(turn)))
     memory.earliest = min(memory.earliest, int(heard.min(initial=FOREVER - shortest)) + shortest)
 

@@ -86,8 +86,8 @@ def advance(plan: Plan, batch: Batch, state: State, now: Micros) -> Evaluation:
         failures = _judge(turns, _stream(batch, state, late, now), state, late, failures)
     inhibit(turns, state, now, frozenset(failures))
     failures = _each_index(turns, state.memories, now, failures)
-    made = [turn for turn in turns.made() if turn.said and turn.own.rule.code not in failures]
-    said = [transition for turn in made for transition in turn.said]
+    telling = [turn for turn in turns.telling() if turn.own.rule.code not in failures]
+    said = [transition for turn in telling for transition in turn.said]
     said.sort(key=lambda transition: transition.at)
     return Evaluation(state, said, tuple(failures.values()))
 
@@ -117,10 +117,12 @@ def _judge(
     hearing = listen(plan, batch, silence, now)
     turns.hear(late, hearing, silence)
     concerned = _concerned(turns, late, state.memories)
-    failures = _each(_taken(turns, concerned, state.memories), _fold, failures)
+    taken = _taken(turns, concerned, state.memories)
+    failures = _each(taken, _fold, failures)
     remember(hearing, silence)
-    for number in concerned:
-        looks[number] = _next_look(turns[number], state.memories[number])
+    for number, (turn, memory) in zip(concerned, taken, strict=True):
+        if turn.stirred or not JUDGES[type(memory)].settled:
+            looks[number] = ALWAYS
     due = _due(turns, late, looks, now)
     taken = _taken(turns, due, state.memories)
     failures = _each(taken, partial(_tick, now=now), failures)
@@ -135,19 +137,16 @@ def _concerned(turns: Turns, late: Micros, memories: Sequence[Memory]) -> list[i
     numbers = watching(plan, late, turns.hearing(late))
     ended = plan.watchers.of(turns.back(late))
     for number in plan.judging[late]:
-        memory = memories[number]
-        stirs = number in ended or (isinstance(memory, ThresholdMemory) and memory.any_silent())
-        if stirs and number not in numbers and _ends_silence(turns.heard(number), memory):
+        if number in numbers or not (number in ended or _any_silent(memories[number])):
+            continue
+        if _ends_silence(turns.heard(number), memories[number]):
             numbers.add(number)
     return sorted(numbers)
 
 
-def _next_look(turn: Turn, memory: Memory) -> Micros:
-    """From when its timers are to be looked at, after it has folded."""
-    judge = JUDGES[type(memory)]
-    if turn.stirred or not judge.settled:
-        return ALWAYS
-    return judge.due(turn.own, memory)
+def _any_silent(memory: Memory) -> bool:
+    """Whether an alert of it is unknown because of a silence."""
+    return isinstance(memory, ThresholdMemory) and memory.any_silent()
 
 
 def _due(turns: Turns, late: Micros, looks: Looks, now: Micros) -> list[int]:
@@ -242,7 +241,7 @@ class Judge(NamedTuple):
     fold: rows of the rule's metrics, in the order of the hearing · tick: timers, up to an instant;
     both change the memory in place and tell transitions to the turn · due: the instant before which
     nothing is to be done by `tick`, as long as nothing is folded and no silence comes sooner than
-    was known · settled: so also right after a fold, unless that stirred something.
+    was known · settled: a fold changes nothing in that, unless it stirs something (`Turn.stirred`).
     """
 
     fold: Callable[[Turn, Any, Rows], None]

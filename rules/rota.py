@@ -76,9 +76,9 @@ class Turns(Sequence[Turn]):
         turn = self._made.get(number)
         return turn is not None and len(turn.said) > 0
 
-    def made(self) -> list[Turn]:
-        """Those that were asked for, in order."""
-        return [self._made[number] for number in sorted(self._made)]
+    def telling(self) -> list[Turn]:
+        """Those that said anything, in order."""
+        return [self._made[n] for n in sorted(n for n, turn in self._made.items() if turn.said)]
 
 
 def watching(plan: Plan, late: Micros, hearing: Hearing) -> set[int]:

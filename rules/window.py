@@ -125,6 +125,7 @@ def _fire(turn: Turn, memory: WindowMemory, slot: I32) -> None:
     memory.firing[slot] = True
     memory.since[slot] = first[reached]
     memory.earliest = FORGOTTEN
+    turn.stirred.append(slot.astype(np.int64))
     turn.tell(
         Change.FIRED,
         Cause.COUNT_REACHED,
