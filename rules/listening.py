@@ -376,7 +376,7 @@ def remember(hearing: Hearing, silence: Silence) -> None:
     """Note in `silence`, in place, what was heard."""
     words, seen = hearing.words, hearing.seen
     device, (_, lag) = words.device, hearing.lags
-    silence.alive[device] = seen.alive
+    silence.alive[device] = seen.alive  # of a device's words the last one is left behind
     if seen.left is not None:
         ends = _ends(device)
         silence.left.put(device[ends], seen.left[ends])
