@@ -26,14 +26,21 @@ from rules.turn import Slots, Turn
 
 def fold(turn: Turn, memory: AbsenceMemory, _rows: Rows) -> None:
     """Take note of the rows of the rule's metric; `memory` is changed in place."""
-    found = _qualifying(turn)
+    found, own = _qualifying(turn), turn.own
     rows, slot, heard = found.row, found.slot, turn.hearing.heard.take(found.row)
-    later = ((heard > memory.last.take(slot)) & ~turn.own.away.take(slot)).nonzero()[0]
-    rows, slot, heard = rows.take(later), slot.take(later), heard.take(later)
-    firing = memory.firing.take(slot).nonzero()[0]
-    if len(firing):
+    later, away = heard > memory.last.take(slot), own.away.take(slot)
+    if np.count_nonzero(away):
+        later &= ~away
+    if np.count_nonzero(later) < len(later):
+        which = later.nonzero()[0]
+        rows, slot, heard = rows.take(which), slot.take(which), heard.take(which)
+    firing = memory.firing.take(slot)
+    if np.count_nonzero(firing):
         _end(turn, memory, rows[firing], slot[firing], heard[firing])
-    np.maximum.at(memory.last, slot, heard)
+    if found.single and len(own.devices) == len(own.subject_ids):
+        memory.last[slot] = heard
+    else:
+        np.maximum.at(memory.last, slot, heard)
 
 
 def _qualifying(turn: Turn) -> Listened:
@@ -64,6 +71,7 @@ def _end(turn: Turn, memory: AbsenceMemory, rows: Rows, slot: I64, heard: I64) -
         devices=[(one,) for one in device[chosen].tolist()],
     )
     memory.firing[ended] = False
+    turn.stirred.append(ended)
     shortest = int(np.min(_lasting(turn)))
     memory.earliest = min(memory.earliest, int(heard.min(initial=FOREVER - shortest)) + shortest)
 

@@ -5,14 +5,15 @@ time; then timers fire up to `now`, the instant up to which everything that the 
 been heard. A rule in which an error shows is left alone and reported: it never stops the others.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 
-from devices.instant import Micros
+from devices.instant import FOREVER, Micros
+from devices.metric import BY_ID
 from devices.reading import Batch
 from rules import (
     absence,
@@ -30,20 +31,19 @@ from rules import (
     without,
 )
 from rules.correlation import CorrelationMemory
-from rules.hearing import HEARTBEAT
 from rules.in_a_row import InARowMemory
 from rules.inhibition import inhibit
-from rules.listening import listen, of_heartbeats, remember
+from rules.listening import listen, remember
 from rules.measured import BaselineMemory, GrowthMemory, PaneMemory, SetMemory
 from rules.memory import AbsenceMemory, Memory, ThresholdMemory, WindowMemory
-from rules.model import Rule
+from rules.model import Rule, Threshold
 from rules.newest import Astir, Newest
 from rules.occupancy import OccupancyMemory
-from rules.plan import Plan
+from rules.plan import Plan, RulePlan
 from rules.replaced import ReplacedMemory
 from rules.risk import RiskMemory
+from rules.rota import ALWAYS, Looks, Turns, watching
 from rules.score import ScoreMemory
-from rules.screen import screen
 from rules.sequence_memory import MissingMemory, SequenceMemory, WithoutMemory
 from rules.silence import Rows, Silence
 from rules.state import State
@@ -51,6 +51,8 @@ from rules.transition import Transition
 from rules.turn import Turn
 
 _NO_ROWS: Rows = np.empty(0, np.intp)
+_HEED_GAPS = (SequenceMemory, MissingMemory, WithoutMemory)
+"""Of kinds that take note of a silence that ended by another metric."""
 
 
 class Failure(NamedTuple):
@@ -82,17 +84,15 @@ def advance(plan: Plan, batch: Batch, state: State, now: Micros) -> Evaluation:
     For callers that have no use for the state given: nothing is copied, which with many devices and
     small batches is most of the work.
     """
-    turns: dict[int, Turn] = {}
-    failures: dict[str, Failure] = {}
-    for late, numbers in plan.groups.items():
-        stream = _stream(batch, state, late, now)
-        of_group, failures = _judge(plan, stream, numbers, state.memories, failures)
-        turns |= dict(zip(numbers, of_group, strict=True))
-    in_order = [turns[number] for number in range(len(turns))]
-    failures |= _quieted(in_order, state, now, failures, indexes=False)
-    failures = _each_index(in_order, state, now, failures)
-    failures |= _quieted(in_order, state, now, failures, indexes=True)
-    said = [t for turn in in_order if turn.own.rule.code not in failures for t in turn.said]
+    turns, failures = Turns(plan), dict[str, Failure]()
+    state.looks.extend([ALWAYS] * (len(plan.rules) - len(state.looks)))
+    for late in plan.groups:
+        failures = _judge(turns, _stream(batch, state, late, now), state, late, failures)
+    failures |= _quieted(turns, state, now, failures, indexes=False)
+    failures = _each_index(turns, state, now, failures)
+    failures |= _quieted(turns, state, now, failures, indexes=True)
+    telling = [turn for turn in turns.telling() if turn.own.rule.code not in failures]
+    said = [transition for turn in telling for transition in turn.said]
     said.sort(key=lambda transition: transition.at)
     return Evaluation(state, said, tuple(failures.values()))
 
@@ -129,45 +129,65 @@ def _stream(batch: Batch, state: State, late: Micros, now: Micros) -> _Stream:
 
 
 def _judge(
-    plan: Plan,
-    stream: _Stream,
-    numbers: Sequence[int],
-    memories: Sequence[Memory],
-    failures: dict[str, Failure],
-) -> tuple[list[Turn], dict[str, Failure]]:
-    """Let the rules of these numbers hear what is new, and their timers fire."""
+    turns: Turns, stream: _Stream, state: State, late: Micros, failures: dict[str, Failure]
+) -> dict[str, Failure]:
+    """Let the rules of this lateness hear what is new, and their timers fire."""
     batch, silence, newest, now = stream
-    mine = [memories[number] for number in numbers]
+    plan, looks = turns.plan, state.looks
     if newest.stirred is None:
-        newest.stirred = _stirred(plan, zip(numbers, mine, strict=True))
+        newest.stirred = _stirred(plan, late, state.memories)
     hearing = listen(plan, batch, silence, now)
-    beats = silence.of_heartbeats()
-    ours = of_heartbeats(hearing, beats)
-    screened = screen(plan.cells, hearing, ours, newest)
-    common = (newest, screened)
-    turns = [
-        Turn(plan, own, ours, beats, *common)
-        if own.metric == HEARTBEAT
-        else Turn(plan, own, hearing, silence, *common)
-        for own in (plan.rules[number] for number in numbers)
-    ]
-    pairs = zip(turns, mine, strict=True)
-    taken = [(turn, memory) for turn, memory in pairs if len(turn.own.subject_ids)]
+    screened = turns.hear(late, hearing, silence, newest)
+    concerned = _concerned(turns, late, state.memories)
+    taken = _taken(turns, concerned, state.memories)
     failures = _each(taken, _fold, failures)
     remember(hearing, silence)
     screened.note(newest)
-    return turns, _each(_ordinary(taken), partial(_tick, now=now), failures)
+    for number, (turn, memory) in zip(concerned, taken, strict=True):
+        if turn.stirred or not JUDGES[type(memory)].settled:
+            looks[number] = ALWAYS
+    due = _due(turns, late, looks, now)
+    taken = _taken(turns, due, state.memories)
+    failures = _each(taken, partial(_tick, now=now), failures)
+    for number, (turn, memory) in zip(due, taken, strict=True):
+        looks[number] = JUDGES[type(memory)].due(turn.own, memory)
+    return failures
 
 
-def _stirred(plan: Plan, taken: Iterable[tuple[int, Memory]]) -> Astir:
+def _stirred(plan: Plan, late: Micros, memories: Sequence[Memory]) -> Astir:
     astir = Astir.nothing(plan.cells)
-    for number, memory in taken:
-        own = plan.rules[number]
+    for number in plan.judging[late]:
+        own, memory = plan.rules[number], memories[number]
         if isinstance(memory, ThresholdMemory) and own.metric not in plan.cells.momentary:
             going = own.devices[memory.firing | memory.pending.unusual()]
             astir.cell[plan.cells.of(going, own.metric)] = True
             astir.silent[own.devices[memory.silent]] = True
     return astir
+
+
+def _concerned(turns: Turns, late: Micros, memories: Sequence[Memory]) -> list[int]:
+    """The rules that have rows to look at, or may have to take note of a silence that ended."""
+    plan, screened = turns.plan, turns.screened(late)
+    numbers = watching(plan.watching[late], turns.hearing(late).metrics)
+    numbers |= watching(plan.screening[late], screened.groups)
+    numbers |= watching(plan.screening[late], screened.unsettled)
+    for number in plan.watchers.of(turns.back(late)):
+        if isinstance(memories[number], _HEED_GAPS) and number in plan.judging[late]:
+            numbers.add(number)
+    return sorted(numbers)
+
+
+def _due(turns: Turns, late: Micros, looks: Looks, now: Micros) -> list[int]:
+    """The rules whose timers are to be looked at, but for those about other rules."""
+    plan = turns.plan
+    moved = plan.watchers.of(turns.hearing(late).moved)
+    return [n for n in plan.judging[late] if looks[n] <= now or n in moved]
+
+
+def _taken(
+    turns: Turns, numbers: Sequence[int], memories: Sequence[Memory]
+) -> list[tuple[Turn, Memory]]:
+    return [(turns[number], memories[number]) for number in numbers]
 
 
 def _each(
@@ -187,93 +207,108 @@ def _each(
     return failures
 
 
-def _ordinary(taken: list[tuple[Turn, Memory]]) -> list[tuple[Turn, Memory]]:
-    return [(turn, memory) for turn, memory in taken if not isinstance(memory, RiskMemory)]
-
-
 def _each_index(
-    turns: list[Turn], state: State, now: Micros, failures: dict[str, Failure]
+    turns: Turns, state: State, now: Micros, failures: dict[str, Failure]
 ) -> dict[str, Failure]:
     """Let the rules about other rules have their turn, when all others have had theirs."""
-    mine: list[tuple[Turn, Memory]] = [
-        (turn, memory)
-        for turn, memory in zip(turns, state.memories, strict=True)
-        if isinstance(memory, RiskMemory) and len(turn.own.subject_ids)
-    ]
-    if not mine:
+    plan, memories = turns.plan, state.memories
+    if not plan.indices:
         return failures
-    taken = _ordinary(list(zip(turns, state.memories, strict=True)))
-    sound = [(t, t.own.rule.code, m) for t, m in taken if t.own.rule.code not in failures]
-    others = [risk.Other(turn, memory, state.held.get(code, ())) for turn, code, memory in sound]
+    new = any(risk.is_new(memories[number]) for number in plan.indices)
+    numbers = sorted(number for judging in plan.judging.values() for number in judging)
+    codes = {number: plan.rules[number].rule.code for number in numbers}
+    others = [
+        risk.Other(turns[number], memories[number], state.held.get(codes[number], ()))
+        for number in numbers
+        if (new or turns.told(number)) and codes[number] not in failures
+    ]
 
     def do(turn: Turn, memory: Memory) -> None:
         if isinstance(memory, RiskMemory):
             risk.feed(turn, memory, others)
             risk.tick(turn, memory, now - turn.own.rule.lateness)
 
-    return _each(mine, do, failures)
+    return _each(_taken(turns, plan.indices, memories), do, failures)
 
 
 def _fold(turn: Turn, memory: Memory) -> None:
-    rows = _rows_of(turn, memory)
-    if len(rows) or _ends_silence(turn, memory):
-        JUDGES[type(memory)].fold(turn, memory, rows)
+    judge = JUDGES[type(memory)]
+    judge.fold(turn, memory, _rows_of(turn) if judge.by_row else _NO_ROWS)
 
 
-def _rows_of(turn: Turn, memory: Memory) -> Rows:
-    """The rows that the rule looks at, in the order of the hearing."""
-    if isinstance(memory, ThresholdMemory):
-        group = turn.screened.groups.get(turn.own.metric)
-        return _NO_ROWS if group is None else group.row
+def _rows_of(turn: Turn) -> Rows:
+    """The rows of the rule's metrics, in the order of the hearing."""
     parts = [turn.hearing.rows_of(metric) for metric in turn.own.metrics]
     if len(parts) == 1:
         return parts[0]
-    return np.sort(np.concatenate(parts)) if parts else _NO_ROWS
-
-
-def _ends_silence(turn: Turn, memory: Memory) -> bool:
-    """Whether it may have to take note of a silence that ended by another metric."""
-    hearing = turn.hearing
-    if isinstance(memory, SequenceMemory | MissingMemory | WithoutMemory):
-        return len(hearing.gaps) > 0
-    if not isinstance(memory, ThresholdMemory):
-        return False
-    return turn.unsettled
+    rows = np.concatenate(parts) if parts else _NO_ROWS.copy()
+    rows.sort(kind="stable")  # as each part is in order: these are put together, not sorted anew
+    return rows
 
 
 def _tick(turn: Turn, memory: Memory, now: Micros) -> None:
     JUDGES[type(memory)].tick(turn, memory, now)
 
 
+class _Bounded(Protocol):
+    earliest: Micros
+
+
 class Judge(NamedTuple):
     """How rules of one kind judge.
 
     fold: rows of the rule's metrics, in the order of the hearing · tick: timers, up to an instant;
-    both change the memory in place and tell transitions to the turn.
+    both change the memory in place and tell transitions to the turn · due: the instant before which
+    nothing is to be done by `tick`, as long as nothing is folded and no silence comes sooner than
+    was known · settled: a fold changes nothing in that, unless it stirs something (`Turn.stirred`)
+    by_row: `fold` looks at these rows; the others choose their own.
     """
 
     fold: Callable[[Turn, Any, Rows], None]
     tick: Callable[[Turn, Any, Micros], None]
+    due: Callable[[RulePlan, Any], Micros]
+    settled: bool = False
+    by_row: bool = False
+
+
+def _always(_own: RulePlan, _memory: Memory) -> Micros:
+    return ALWAYS
+
+
+def _never(_own: RulePlan, _memory: Memory) -> Micros:
+    return FOREVER
+
+
+def _earliest(_own: RulePlan, memory: _Bounded) -> Micros:
+    return memory.earliest
+
+
+def _due_of_threshold(own: RulePlan, memory: ThresholdMemory) -> Micros:
+    condition = cast("Threshold", own.rule.condition)
+    if BY_ID[own.metric].occurs:
+        return FOREVER
+    due = min(memory.earliest + condition.lasting, memory.quiet)
+    return min(due, memory.soonest + condition.keep) if condition.keep else due
 
 
 JUDGES: Mapping[type[Any], Judge] = MappingProxyType(
     {
-        ThresholdMemory: Judge(threshold.fold, threshold.tick),
-        AbsenceMemory: Judge(absence.fold, absence.tick),
-        WindowMemory: Judge(window.fold, window.tick),
-        SequenceMemory: Judge(sequence.fold, sequence.tick),
-        MissingMemory: Judge(missing.fold, missing.tick),
-        WithoutMemory: Judge(without.fold, without.tick),
-        ReplacedMemory: Judge(replaced.fold, replaced.tick),
-        ScoreMemory: Judge(score.fold, score.tick),
-        OccupancyMemory: Judge(occupancy.fold, occupancy.tick),
-        InARowMemory: Judge(in_a_row.fold, in_a_row.tick),
-        CorrelationMemory: Judge(correlation.fold, correlation.tick),
-        PaneMemory: Judge(measure.fold, measure.tick),
-        GrowthMemory: Judge(measure.fold, measure.tick),
-        SetMemory: Judge(measure.fold, measure.tick),
-        BaselineMemory: Judge(measure.fold, measure.tick),
-        RiskMemory: Judge(risk.fold, risk.tick),
+        ThresholdMemory: Judge(threshold.fold, threshold.tick, _due_of_threshold, settled=True),
+        AbsenceMemory: Judge(absence.fold, absence.tick, _earliest, settled=True),
+        WindowMemory: Judge(window.fold, window.tick, _earliest, settled=True, by_row=True),
+        SequenceMemory: Judge(sequence.fold, sequence.tick, _never),
+        MissingMemory: Judge(missing.fold, missing.tick, _earliest),
+        WithoutMemory: Judge(without.fold, without.tick, _earliest),
+        ReplacedMemory: Judge(replaced.fold, replaced.tick, _never, by_row=True),
+        ScoreMemory: Judge(score.fold, score.tick, _earliest, by_row=True),
+        OccupancyMemory: Judge(occupancy.fold, occupancy.tick, _always),
+        InARowMemory: Judge(in_a_row.fold, in_a_row.tick, _earliest, by_row=True),
+        CorrelationMemory: Judge(correlation.fold, correlation.tick, _earliest),
+        PaneMemory: Judge(measure.fold, measure.tick, _always),
+        GrowthMemory: Judge(measure.fold, measure.tick, _always),
+        SetMemory: Judge(measure.fold, measure.tick, _always),
+        BaselineMemory: Judge(measure.fold, measure.tick, _always),
+        RiskMemory: Judge(risk.fold, risk.tick, _always),
     }
 )
 """By the class of what a kind remembers."""

@@ -95,8 +95,7 @@ class Group(NamedTuple):
     shared: dict[int, object]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ByMetric:
+class ByMetric(NamedTuple):
     """All rows by metric, and by device and time. places: from where to where each metric stands.
 
     Columns (n,) as in `Group`; twice: whether any device has two rows of one metric.
@@ -110,6 +109,14 @@ class ByMetric:
     time: I64
     value: F64
     twice: bool
+
+
+def _starts(again: Bool, n: int) -> Rows:
+    """Where another begins among n of which each that follows may be the same again."""
+    starts = np.empty(n, np.bool_)
+    starts[:1] = True
+    np.logical_not(again, out=starts[1:])
+    return starts.nonzero()[0]
 
 
 class Hearing:
@@ -178,21 +185,22 @@ class Hearing:
     @cached_property
     def by_metric(self) -> "ByMetric":
         rows, words = self._rows
-        order = self.metric.argsort(kind="stable")
-        metric, word = self.metric.take(order), words.take(order)
-        device = self.words.device.take(word)
-        other = metric[1:] != metric[:-1]
-        cuts = [0, *(other.nonzero()[0] + 1).tolist(), len(order)]
-        which = metric[cuts[:-1]].tolist() if len(order) else []
+        metric = self.batch.metric.take(rows)
+        order = metric.argsort(kind="stable")
+        metric, word = metric.take(order), words.take(order)
+        device, again = self.words.device.take(word), metric[1:] == metric[:-1]
+        starts = _starts(again, len(order))
+        again &= device[1:] == device[:-1]
+        places = pairwise([*starts.tolist(), len(order)])
         return ByMetric(
-            dict(zip(which, pairwise(cuts), strict=False)),
+            dict(zip(metric.take(starts).tolist(), places, strict=True)),
             metric,
             order,
             word,
             device,
             self.words.time.take(word),
             self.batch.value.take(rows.take(order)),
-            bool(np.count_nonzero((device[1:] == device[:-1]) & ~other)),
+            bool(np.count_nonzero(again)),
         )
 
     @cached_property

@@ -73,7 +73,10 @@ def listen(plan: Plan, batch: Batch, silence: Silence, now: Micros) -> Hearing:
         lag[few.rows] = _lag_of(few.words.device, few.lags, silence)
     outages, moved = _outages(words, heard, own, silence, now)
     fresh = _fresh(words, earlier, few)
-    seen = _seen(words, own, words.offline, _Gone(outages, silence), fresh)
+    loss = _loss(words, own.before, outages, silence)
+    seen = _seen(words, own, words.offline, loss, fresh)
+    if np.count_nonzero(loss.possible):
+        moved = np.concatenate([moved, _nearer(words, lag, loss)])
     if words.leaves or np.count_nonzero(seen.gap):
         moved = np.concatenate([moved, words.device[seen.gap | words.offline]])
     return Hearing(
@@ -208,8 +211,8 @@ def of_heartbeats(hearing: Hearing, silence: Silence) -> Hearing:
     spoken = np.zeros(len(rows), np.bool_)
     several = np.count_nonzero(words.device[1:] == words.device[:-1])
     own = _own_by_word(words, spoken, silence) if several else _own(words, silence)
-    gone = _Gone(hearing.outages, silence, every=True)
-    return hearing.seen_as(seen.put(rows, _seen(words, own, spoken, gone, seen.fresh[rows])))
+    loss = _Loss(hearing.outages, silence, np.ones(len(rows), np.bool_))
+    return hearing.seen_as(seen.put(rows, _seen(words, own, spoken, loss, seen.fresh[rows])))
 
 
 def _lag(words: Words, heard: I64, newer: Bool, silence: Silence) -> I64:
@@ -270,61 +273,51 @@ def _fresh(words: Words, earlier: I64, few: _Few | None) -> Bool:
     return fresh
 
 
-@dataclass(slots=True, eq=False)
-class _Gone:
-    """Outages of gateways in a batch, and what had been heard before it.
-
-    every: do not look first who may be lost at all.
-    """
+class _Loss(NamedTuple):
+    """What gateways take with them. possible: (w,), where else nobody can have been lost."""
 
     outages: Outages
     silence: Silence
-    every: bool = False
-
-    def may_lose(self, words: Words, before: I64) -> Bool | None:
-        """Which words may be heard after a loss of their device; None where none may."""
-        silence, outages = self.silence, self.outages
-        if not len(silence.gateways):
-            return None
-        if self.every:
-            return np.ones(len(words), np.bool_)
-        place = silence.behind.place.take(words.device)
-        gone = self._gone()
-        found = gone.take(place) < words.time + silence.lag.take(words.device)
-        if not silence.cut.untouched:
-            cut = silence.cut[words.device]
-            found |= (cut >= before) & (cut < words.time)
-        if len(outages.gateway):
-            back = np.zeros(len(gone), np.bool_)
-            back[silence.gateways.searchsorted(outages.gateway)] = True
-            found |= back.take(place)
-        return found
-
-    def _gone(self) -> I64:
-        """From when each gateway is gone, by its place; of those that spoke, unless heard again."""
-        gone, outages = self.silence.gone, self.outages
-        if len(outages.heard):
-            gone = gone.copy()
-            gone[self.silence.gateways.searchsorted(outages.heard)] = outages.gone
-        return gone
-
-    def lost(self, device: I64, before: I64) -> I64:
-        """From when each, last heard at `before`, is lost; FOREVER where it is not."""
-        return self.outages.lost(device, before, self.silence)
+    possible: Bool
 
 
-def _seen(words: Words, own: _Own, offline: Bool, gone: _Gone, fresh: Bool) -> Seen:
+def _loss(words: Words, before: I64, outages: Outages, silence: Silence) -> _Loss:
+    """before: when the device of each word had last been heard."""
+    if not len(silence.gateways):
+        return _Loss(outages, silence, np.zeros(len(words), np.bool_))
+    place, gone = silence.behind.place.take(words.device), silence.gone
+    if len(outages.heard):
+        gone = gone.copy()
+        gone[silence.gateways.searchsorted(outages.heard)] = outages.gone
+    possible: Bool = gone.take(place) < words.time + silence.lag.take(words.device)
+    if not silence.cut.untouched:
+        cut = silence.cut[words.device]
+        possible |= (cut >= before) & (cut < words.time)
+    if len(outages.gateway):
+        back = np.zeros(len(gone), np.bool_)
+        back[silence.gateways.searchsorted(outages.gateway)] = True
+        possible |= back.take(place)
+    return _Loss(outages, silence, possible)
+
+
+def _nearer(words: Words, lag: I64, loss: _Loss) -> I64:
+    """Devices less far behind than they were, which may have outlived their gateway.
+
+    Now that it is known when they spoke, their gateway may outlive them: then they are lost sooner.
+    """
+    device = words.device[loss.possible]
+    return device[lag[loss.possible] < loss.silence.lag.take(device)]
+
+
+def _seen(words: Words, own: _Own, offline: Bool, loss: _Loss, fresh: Bool) -> Seen:
     """offline: the words that count as 'offline'; takes over the columns of `own`."""
     time, until = words.time, own.silent_at
-    gap = time > until
-    lose = gone.may_lose(words, own.before)
-    if lose is not None:
-        gap |= lose
+    gap = (time > until) | loss.possible
     missed = ~gap
     which = gap.nonzero()[0]
     if len(which):
-        alone = until.take(which)
-        lost = gone.lost(words.device.take(which), own.before.take(which))
+        device, before, alone = words.device[which], own.before[which], until[which]
+        lost = loss.outages.lost(device, before, loss.silence)
         until[which] = np.minimum(alone, lost)
         missed[which] = alone <= lost
         gap = time > until
@@ -351,7 +344,7 @@ def _outages(
     gone = silence.gone_from(outages.heard)
     late, told = gone < now, ended | off
     if np.count_nonzero(told):
-        late |= np.isin(outages.heard, mine[told])
+        late[outages.heard.searchsorted(mine[told])] = True
     return outages, _moved(outages.heard, gone, late, silence)
 
 
@@ -384,7 +377,7 @@ def remember(hearing: Hearing, silence: Silence) -> None:
     """Note in `silence`, in place, what was heard."""
     words, seen = hearing.words, hearing.seen
     device, (_, lag) = words.device, hearing.lags
-    silence.alive[device] = seen.alive
+    silence.alive[device] = seen.alive  # of a device's words the last one is left behind
     if seen.left is not None:
         ends = _ends(device)
         silence.left.put(device[ends], seen.left[ends])

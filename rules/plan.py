@@ -28,11 +28,13 @@ from rules.model import (
     Score,
     SubjectKind,
     Succession,
+    Threshold,
 )
 from rules.newest import Cells, make_cells
 from rules.sparse import Sparse
 from rules.transition import Subject
 from rules.watched import Watched
+from rules.watchers import Watchers
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -119,9 +121,12 @@ class Plan:
     gateway: int32 by device id, the gateway that it is behind, NOBODY where none · gateways: int32,
     those that any device is behind, ascending · number: of each rule, by its code · inhibited:
     numbers of rules that others may keep quiet, in the order in which to ask · whereabouts: of all
-    subjects · groups: numbers of the rules by their lateness, 0 always among them · covered: by
-    each other lateness, bool by device id, the devices of its rules, and all gateways · cells: what
-    is remembered of, whatever the rule.
+    subjects · groups: numbers of the rules by their lateness, 0 always among them · judging: of
+    those that have subjects and are not about other rules · watching: of these, by each metric that
+    they watch, but for rules on thresholds, which are in `screening` · watchers: of each device,
+    the rules that watch it · indices: of rules with subjects that are about other rules · covered:
+    by each lateness but 0, bool by device id, the devices of its rules, and all gateways · cells:
+    what is remembered of, whatever the rule.
     """
 
     rules: tuple[RulePlan, ...]
@@ -134,6 +139,11 @@ class Plan:
     inhibited: tuple[int, ...]
     whereabouts: Whereabouts
     groups: Mapping[Micros, tuple[int, ...]]
+    watching: Mapping[Micros, Mapping[int, tuple[int, ...]]]
+    screening: Mapping[Micros, Mapping[int, tuple[int, ...]]]
+    judging: Mapping[Micros, tuple[int, ...]]
+    watchers: Watchers
+    indices: tuple[int, ...]
     covered: Mapping[Micros, Bool]
     cells: Cells
 
@@ -180,6 +190,11 @@ class _Together(TypedDict):
     inhibited: tuple[int, ...]
     whereabouts: Whereabouts
     groups: Mapping[Micros, tuple[int, ...]]
+    watching: Mapping[Micros, Mapping[int, tuple[int, ...]]]
+    screening: Mapping[Micros, Mapping[int, tuple[int, ...]]]
+    judging: Mapping[Micros, tuple[int, ...]]
+    watchers: Watchers
+    indices: tuple[int, ...]
     covered: Mapping[Micros, Bool]
 
 
@@ -188,12 +203,28 @@ def _together(
 ) -> _Together:
     rules = [plan.rule for plan in plans]
     groups = _groups(rules)
+    busy = [number for number, plan in enumerate(plans) if len(plan.subject_ids)]
+    judging = {
+        late: tuple(n for n in numbers if n in busy and not _is_index(rules[n]))
+        for late, numbers in groups.items()
+    }
     kinds, subjects = [per_of(rule).subject for rule in rules], [p.subject_ids for p in plans]
     return {
         "number": {rule.code: number for number, rule in enumerate(rules)},
         "inhibited": in_order(rules),
         "whereabouts": Whereabouts(inventory, kinds, subjects),
         "groups": groups,
+        "judging": judging,
+        "watching": {
+            late: _watching(plans, [n for n in numbers if not _is_threshold(rules[n])])
+            for late, numbers in judging.items()
+        },
+        "screening": {
+            late: _watching(plans, [n for n in numbers if _is_threshold(rules[n])])
+            for late, numbers in judging.items()
+        },
+        "watchers": Watchers(size, [plan.devices for plan in plans]),
+        "indices": tuple(number for number in busy if _is_index(rules[number])),
         "covered": {late: _covered(plans, groups[late], gateways, size) for late in groups if late},
     }
 
@@ -204,6 +235,23 @@ def _groups(rules: Sequence[Rule]) -> dict[Micros, tuple[int, ...]]:
         late: tuple(number for number, rule in enumerate(rules) if rule.lateness == late)
         for late in latenesses
     }
+
+
+def _is_index(rule: Rule) -> bool:
+    """Whether it is about other rules."""
+    return isinstance(rule.condition, RiskIndex)
+
+
+def _is_threshold(rule: Rule) -> bool:
+    return isinstance(rule.condition, Threshold)
+
+
+def _watching(plans: Sequence[RulePlan], numbers: Sequence[int]) -> dict[int, tuple[int, ...]]:
+    watching: dict[int, list[int]] = {}
+    for number in numbers:
+        for metric in set(plans[number].metrics):
+            watching.setdefault(metric, []).append(number)
+    return {metric: tuple(found) for metric, found in watching.items()}
 
 
 def _covered(plans: Sequence[RulePlan], numbers: Sequence[int], gateways: I32, size: int) -> Bool:
@@ -304,9 +352,9 @@ def _bind(rule: Rule, watched: Watched, shared: _Shared, zone: tzinfo) -> RulePl
 
 def _fed(own: RulePlan, plans: Sequence[RulePlan], watched: Watched) -> RulePlan:
     """A rule about other rules with where their subjects lie; any other as it is."""
-    if not isinstance(own.rule.condition, RiskIndex):
+    if not _is_index(own.rule):
         return own
-    others = [p for p in plans if not isinstance(p.rule.condition, RiskIndex)]
+    others = [p for p in plans if not _is_index(p.rule)]
     return replace(own, feeds={p.rule.code: _lying(p, own, watched) for p in others})
 
 

@@ -118,8 +118,16 @@ def fresh_risk(rule: Rule, n: int, now: Micros) -> RiskMemory:
     )
 
 
+def is_new(memory: object) -> bool:
+    """Whether it is still to be compared with all that the other rules say is firing."""
+    return isinstance(memory, RiskMemory) and memory.look == FORGOTTEN
+
+
 def feed(turn: Turn, memory: RiskMemory, others: Sequence[Other]) -> None:
-    """Note what the other rules said in this batch."""
+    """Note what the other rules said in this batch.
+
+    others: at least those that said anything; all of them while it `is_new`.
+    """
     categories = risk_of(turn.own.rule).categories
     counted = [one for one in others if not categories or one.rule.category in categories]
     for other in counted:

@@ -15,6 +15,7 @@ from rules.memory import Memory, copy_of, fresh_memory
 from rules.model import Rule
 from rules.newest import Newest
 from rules.plan import Plan
+from rules.rota import Looks
 from rules.silence import Behind, Silence, nothing_heard
 from rules.sparse import Column, Sparse
 from rules.transition import Transition
@@ -31,7 +32,7 @@ class State:
     silence: when each device was last heard · newest: what it said last, of what thresholds are
     about · memories: one for each of the plan's rules, in order
     held: what is not told because another rule is firing · waiting: of rules with a lateness, by
-    that lateness.
+    that lateness · looks: of each rule, when its timers are to be looked at.
     """
 
     silence: Silence
@@ -39,6 +40,7 @@ class State:
     memories: tuple[Memory, ...]
     held: HeldBack = field(default_factory=dict)
     waiting: dict[Micros, Waiting] = field(default_factory=dict)
+    looks: Looks = field(default_factory=list)
 
     def copy(self) -> "State":
         """The same state in columns of its own."""
@@ -48,6 +50,7 @@ class State:
             tuple(copy_of(memory) for memory in self.memories),
             {code: dict(held) for code, held in self.held.items()},
             {late: waiting.copy() for late, waiting in self.waiting.items()},
+            list(self.looks),
         )
 
 

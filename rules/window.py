@@ -51,20 +51,22 @@ def fold(turn: Turn, memory: WindowMemory, rows: Rows) -> None:
 def _counted(turn: Turn, rows: Rows) -> _Counted:
     """The readings that qualify, of subjects whom the rule judges, each once."""
     own, hearing = turn.own, turn.hearing
-    rows = rows[own.slot[hearing.device[rows]] >= 0]
-    device = hearing.device[rows]
-    mine = ~own.away[own.slot[device]]
     where = cast("CountInWindow", own.rule.condition).when
     if where is not None:
-        mine &= where.evaluate(hearing.value[rows], turn.attributes(device))
-    time, device = hearing.time[rows[mine]], device[mine]
+        device = hearing.device.take(rows)
+        rows = rows[where.evaluate(hearing.value.take(rows), turn.attributes(device))]
+    device, time = hearing.device.take(rows), hearing.time.take(rows)
     slot = own.slot[device]
-    active = own.calendar.is_active(time)
-    time, device, slot = time[active], device[active], slot[active]
-    order = np.lexsort((device, time, slot))
-    counted = _Counted(slot[order], time[order], device[order])
-    new = np.ones(len(order), np.bool_)
-    new[1:] = (np.diff(counted.time) != 0) | (np.diff(counted.device) != 0)
+    mine = (slot >= 0) & ~own.away[slot]
+    mine[mine] = own.calendar.is_active(time[mine])
+    counted = _Counted(slot, time, device)
+    if not np.count_nonzero(mine):
+        return counted.take(mine)
+    counted = counted.take(mine)
+    counted = counted.take(np.lexsort((counted.device, counted.time, counted.slot)))
+    new = np.ones(len(counted.slot), np.bool_)
+    new[1:] = counted.time[1:] != counted.time[:-1]
+    new[1:] |= counted.device[1:] != counted.device[:-1]
     return counted.take(new)
 
 
@@ -123,6 +125,7 @@ def _fire(turn: Turn, memory: WindowMemory, slot: I32) -> None:
     memory.firing[slot] = True
     memory.since[slot] = first[reached]
     memory.earliest = FORGOTTEN
+    turn.stirred.append(slot.astype(np.int64))
     turn.tell(
         Change.FIRED,
         Cause.COUNT_REACHED,

@@ -36,7 +36,8 @@ def break_kind(kind: type[Any], part: str, patch: pytest.MonkeyPatch) -> None:
     if kind is RiskMemory:
         patch.setattr(risk, {"fold": "feed", "tick": "tick"}[part], broken)
         return
-    judge = evaluate.JUDGES[kind]._replace(**{part: broken})
+    judge = evaluate.JUDGES[kind]
+    judge = judge._replace(fold=broken) if part == "fold" else judge._replace(tick=broken)
     judges: Mapping[type[Any], evaluate.Judge] = {**evaluate.JUDGES, kind: judge}
     patch.setattr(evaluate, "JUDGES", judges)
 

@@ -13,6 +13,7 @@ from tests.rules.community import (
     RULES,
     WEARABLE,
     batch,
+    behind_gateway,
     inventory,
     reading,
     rule,
@@ -171,6 +172,19 @@ def test_of_words_of_one_time_the_last_to_arrive_tells_how_far_behind_a_device_i
         device, lag = listen(plan, batch(*some), fresh(plan, 0).silence, seconds(9)).lags
         said = dict(zip(device.tolist(), lag.tolist(), strict=True))
         assert said == {WEARABLE: seconds(5), DOOR: seconds(6)}
+
+
+def test_a_device_that_was_less_far_behind_than_it_seemed_is_lost_with_its_gateway() -> None:
+    plan = make_plan([rule("x", LOW)], behind_gateway())
+    state, said = fresh(plan, 0), list[Transition]()
+    pulse = reading(13, WEARABLE, "pulse", 80)
+    for row, now in ((spo2(12, 90, arrival=31), 31), (pulse, 32)):
+        done = evaluate(plan, batch(row), state, seconds(now))
+        state, said = done.state, said + done.transitions
+    assert told(said) == [
+        ("fired", "condition_held", 12, 12),
+        ("went_silent", "sensor_silent", 12, 30),
+    ]
 
 
 def test_what_is_heard_keeps_whom_it_names_when_it_is_put_in_order() -> None:
