@@ -291,6 +291,10 @@ def _due_of_threshold(own: RulePlan, memory: ThresholdMemory) -> Micros:
     return min(due, memory.soonest + condition.keep) if condition.keep else due
 
 
+def _due_of_score(_own: RulePlan, memory: ScoreMemory) -> Micros:
+    return min(memory.earliest, memory.aging.soonest + 1)
+
+
 JUDGES: Mapping[type[Any], Judge] = MappingProxyType(
     {
         ThresholdMemory: Judge(threshold.fold, threshold.tick, _due_of_threshold, settled=True),
@@ -300,7 +304,7 @@ JUDGES: Mapping[type[Any], Judge] = MappingProxyType(
         MissingMemory: Judge(missing.fold, missing.tick, _earliest),
         WithoutMemory: Judge(without.fold, without.tick, _earliest),
         ReplacedMemory: Judge(replaced.fold, replaced.tick, _never, by_row=True),
-        ScoreMemory: Judge(score.fold, score.tick, _earliest, by_row=True),
+        ScoreMemory: Judge(score.fold, score.tick, _due_of_score, by_row=True),
         OccupancyMemory: Judge(occupancy.fold, occupancy.tick, _always),
         InARowMemory: Judge(in_a_row.fold, in_a_row.tick, _earliest, by_row=True),
         CorrelationMemory: Judge(correlation.fold, correlation.tick, _earliest),
