@@ -143,6 +143,8 @@ def _growth(own: RulePlan, memory: GrowthMemory, read: _Read) -> _Read:
     later = _later(place, read.time, last_time)
     if np.count_nonzero(later) < len(later):
         read, place = read.take(later), place[later]
+    if not len(place):
+        return read
     time, number = read.time, read.value
     first = np.ones(len(place), np.bool_)
     first[1:] = place[1:] != place[:-1]
@@ -153,8 +155,19 @@ def _growth(own: RulePlan, memory: GrowthMemory, read: _Read) -> _Read:
     ends = np.append(begun[1:], len(place)) - 1
     last_time[place[ends]], last_number[place[ends]] = time[ends], number[ends]
     growth = np.where(number >= was, number - was, number)
-    known = before >= time - measuring(own.rule).reach
-    return read._replace(value=growth).take(known)
+    condition = measuring(own.rule)
+    read = read._replace(value=growth, start=_none_before(place, read.start))
+    return read.take(before >= time - condition.reach)
+
+
+def _none_before(place: I64, start: I64) -> I64:
+    """From which step each counts so that none does before an earlier one of its place."""
+    if not np.count_nonzero((place[1:] == place[:-1]) & (start[1:] < start[:-1])):
+        return start
+    steps, rank = np.unique(start, return_inverse=True)
+    most = np.maximum.accumulate(place * len(steps) + rank)
+    latest: I64 = steps[most - place * len(steps)]
+    return latest
 
 
 def _later(place: I64, time: I64, last: I64) -> Bool:

@@ -271,6 +271,11 @@ class Hearing:
         return self.words.offline.nonzero()[0]
 
     @cached_property
+    def first(self) -> Micros:
+        """The least of the times; there must be any."""
+        return int(self.words.time.min())
+
+    @cached_property
     def slower(self) -> Rows:
         """Which of the devices in `lags` are further behind than before."""
         return (self.lags[1] > self.before_lags).nonzero()[0]

@@ -165,6 +165,9 @@ class Stream:
             if not ear.spoke or row.time > ear.alive:
                 longest = min(lag[row.device], row.arrival - row.time)
                 lag[row.device] = max(longest, row.heard - row.time)
+                if lag[row.device] > self.lag[row.device]:
+                    for track in self.tracks.values():
+                        track.slowed(row.device, row.heard)
         return lag
 
     def _in_its_time(self, row: Row, lag: Mapping[int, Micros]) -> Row:
@@ -255,6 +258,9 @@ class Track:
 
     def returned(self, device: int, time: Micros) -> None:
         """A device is heard at a time later than before."""
+
+    def slowed(self, device: int, heard: Micros) -> None:
+        """A device is heard, further behind than before."""
 
     def judge(self, row: Row) -> None:
         """A reading of the rule's metric."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from devices.instant import HOUR, Micros
+from devices.instant import HOUR, NEVER, Micros
 from devices.metric import BY_ID, MetricKind
 from rules.model import Baseline, Measure, MeasureInWindow
 from rules.plan import RulePlan
@@ -56,10 +56,15 @@ class MeasureTrack(StepTrack):
         self.counter = BY_ID[own.metric].kind is MetricKind.COUNTER
         self.patience = max(1, condition.within // self.step // 4) * self.step
         first = -(-(now + condition.within) // self.step) * self.step
-        self.next = dict.fromkeys(own.subjects, first)
+        self.first, self.next = first, dict.fromkeys(own.subjects, first)
+        self.over: dict[Subject, Micros] = dict.fromkeys(own.subjects, NEVER)
         self.kept: dict[Subject, list[Kept]] = defaultdict(list)
         self.spans = {s: Span(self, s, condition.judging) for s in own.subjects}
         (self.name,) = condition.names
+
+    def thought(self, subject: Subject, heard: Micros) -> Micros:
+        """Up to when everything was thought to be known when something was heard."""
+        return heard - min(self.lag(subject), self.patience)
 
     def judge(self, row: Row) -> None:
         subject = self.subject.get(row.device)
@@ -71,16 +76,27 @@ class MeasureTrack(StepTrack):
         grows = self.counter and self.condition.measure is not Measure.DISTINCT
         if grows and any(k.device == row.device and k.time > row.time for k in kept):
             return
-        settled = row.heard - min(self.lag(subject), self.patience)
+        settled = self.thought(subject, row.heard)
         start = max((row.time // self.step + 1) * self.step, -(-settled // self.step) * self.step)
+        if grows:
+            start = max([start, *(k.start for k in kept if k.device == row.device)])
+        leaves = (row.time // self.step) * self.step + self.condition.within
+        if (row.time // self.step + 1) * self.step < start <= leaves and self.first <= leaves:
+            self.over[subject] = max(self.over[subject], settled)
         kept.append(Kept(start, row.time, row.device, row.value, row.token))
+
+    def slowed(self, device: int, heard: Micros) -> None:
+        subject = self.subject.get(device)
+        if subject is not None:
+            self.over[subject] = max(self.over[subject], self.thought(subject, heard))
 
     def tick(self, now: Micros) -> None:
         for subject in self.own.subjects:
             if subject in self.away:
                 continue
             lag = self.lag(subject)
-            while (end := self.next[subject]) < now - min(lag, self.patience):
+            until = max(now - min(lag, self.patience), self.over[subject])
+            while (end := self.next[subject]) < until:
                 silent = self.silent(subject, end)
                 value = None if silent else self.number(subject, end)
                 numbers = None if value is None else {self.name: value, "value": value}

@@ -168,6 +168,34 @@ def test_a_long_backlog_in_one_batch_says_what_its_parts_say() -> None:
     assert len(whole) > 100
 
 
+def test_a_late_message_that_is_the_newest_changes_no_step_that_was_judged() -> None:
+    """At 21 s the meter is not behind, and step 20 is over; then it is 15 s behind."""
+    one = rule("m", "watch: {metric: water_volume}\n within: 20s\n when: rise >= 100")
+    at = [(5, 5, 0), (6, 21, 40), (7, 22, 80), (8, 23, 120)]
+    rows = [(reading(t, METER, "water_volume", v, arrival=heard), heard) for t, heard, v in at]
+    said = of_meter(run(one, *(([row], heard) for row, heard in rows), ([], 26.5)))
+    assert told(said) == [("fired", "condition_held", 21, 21)]
+    assert said[0].value == 120
+
+
+def test_nor_does_a_late_message_about_something_else() -> None:
+    one = rule("m", "watch: {metric: water_volume}\n within: 20s\n when: rise >= 60")
+    beat = reading(6, METER, "heartbeat", 1, arrival=21)
+    first, *rows = [
+        reading(t, METER, "water_volume", v, arrival=heard)
+        for t, heard, v in ((5, 5, 0), (7, 22, 80), (8, 23, 120))
+    ]
+    parts = [([first], 5), ([beat], 21), *(([row], row.arrival / SECOND) for row in rows)]
+    said = of_meter(run(one, *parts, ([], 26.5)))
+    assert told(said) == [("fired", "condition_held", 21, 21)]
+
+
+def test_an_overtaken_reading_of_a_counter_alone_is_nothing() -> None:
+    one = rule("m", "watch: {metric: water_volume}\n within: 10s\n when: rise >= 1")
+    late = [r._replace(arrival=seconds(14)) for r in metered((12, 9))]
+    assert run(one, (metered((11, 1), (13, 1)), 13.5), (late, 14), ([], 16)) == []
+
+
 CARDS = "watch: {metric: access_denied}\n within: 10s\n when: distinct >= 3\n per: building"
 
 

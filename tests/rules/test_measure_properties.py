@@ -1,11 +1,13 @@
 """Measures over windows against a plain loop, whatever the order, the cuts and the restarts."""
 
+import random
 from dataclasses import replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from devices.instant import HOUR
 from devices.inventory import Inventory
 from devices.metric import metric
 from devices.reading import Batch, Reading
@@ -167,6 +169,57 @@ def test_late_readings_count_from_when_they_were_heard(
         state = done.state
     done = evaluate(PLAN, Batch.empty(), state, now + seconds(30))
     assert told(done.transitions) == told(oracle.evaluate([], now + seconds(30)))
+
+
+def steady() -> Inventory:
+    """The same, of which no device is silent for an hour, nor goes with a gateway."""
+    plain = with_meters()
+    slowly = [replace(d, interval=HOUR, gateway=None) for d in plain.devices.values()]
+    return Inventory.of(plain.areas.values(), plain.households.values(), slowly)
+
+
+STEADY = make_plan(RULES, steady())
+HEARTBEAT = metric("heartbeat").id
+
+
+@given(streams(), st.randoms(use_true_random=False))
+@settings(max_examples=30, deadline=None)
+def test_each_step_is_judged_once_however_late_the_newest_messages_are(
+    rows: list[Reading], chance: random.Random
+) -> None:
+    """What is heard counts in the steps that are judged from then on, and in no other."""
+    slow = {d: seconds(chance.choice([0, 0, 0, 1, 4, 9])) for d in range(20)}
+    ways = {(r.device, r.time): seconds(chance.choice([0, 0, 0, 0.5, 1, 3, 6, 12])) for r in rows}
+    coming = sorted(
+        (
+            r._replace(arrival=r.time + slow[r.device] + ways[r.device, r.time])
+            for r in rows
+            if r.metric != HEARTBEAT
+        ),
+        key=lambda r: r.arrival,
+    )
+    oracle, state, now = Oracle(STEADY, 0), fresh(STEADY, 0), 0
+    said, expected = list[Transition](), list[Transition]()
+    for part in (*_parts_of(coming, chance), []):
+        now = part[-1].arrival if part else now + seconds(60)
+        done = evaluate(STEADY, Batch.of(chance.sample(part, len(part))), state, now)
+        assert not done.failures
+        state, said = done.state, said + done.transitions
+        expected += oracle.evaluate(part, now)
+        if chance.random() < 0.25:
+            state, _ = restore(dump(state, STEADY), STEADY, now)
+    assert told(said) == told(expected)
+
+
+def _parts_of(rows: list[Reading], chance: random.Random) -> list[list[Reading]]:
+    """In batches, those of one arrival together."""
+    parts = list[list[Reading]]()
+    for _, same in groupby(rows, lambda r: r.arrival):
+        if parts and chance.random() < 0.6:
+            parts[-1] += same
+        else:
+            parts.append(list(same))
+    return parts
 
 
 def _overtaken(row: Reading, by: list[Reading]) -> bool:

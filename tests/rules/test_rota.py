@@ -100,7 +100,8 @@ def test_only_rules_that_a_batch_concerns_have_a_turn(monkeypatch: pytest.Monkey
         return list(asked)
 
     assert asks(1) == [("tick", "r.0"), ("tick", "r.1")]
-    assert asks(2, reading(2, WEARABLE, "spo2", 97)) == [("fold", "r.0")]
+    assert asks(2, reading(2, WEARABLE, "spo2", 97)) == []
     assert asks(3, reading(3, WEARABLE, "pulse", 130)) == [("fold", "r.1"), ("tick", "r.1")]
-    assert asks(5, reading(5, WEARABLE, "spo2", 96)) == [("fold", "r.0")]
+    assert asks(5, reading(5, WEARABLE, "spo2", 96)) == []
+    assert asks(6, reading(6, WEARABLE, "spo2", 90)) == [("fold", "r.0"), ("tick", "r.0")]
     assert asks(12) == [("tick", "r.1")]
