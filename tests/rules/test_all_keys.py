@@ -1,6 +1,7 @@
 """Rules of every kind with every key: against plain loops, killed anywhere, cut, mixed, divided.
 
-`KEYED_EXAMPLES=50` runs fifty times as many examples, e.g. after a change of the evaluator.
+`KEYED_EXAMPLES=50 pytest tests/rules/test_all_keys.py` runs fifty times as many examples: do so
+after a change of the evaluator.
 """
 
 import os
@@ -168,12 +169,11 @@ def by_place(subject: Subject) -> int:
 
 
 @EACH
-@given(st.data())
+@given(st.randoms(use_true_random=False))
 @settings(max_examples=15 * TIMES, deadline=None)
 def test_agrees_with_the_plain_loops_however_mixed_repeated_and_killed(
-    name: str, data: st.DataObject
+    name: str, chance: Random
 ) -> None:
-    chance = data.draw(st.randoms(use_true_random=False))
     names, rules = rules_with(chance, name)
     unit = KINDS[name].unit
     late = all(KINDS[one].late for one in names)
