@@ -204,9 +204,10 @@ def _withdraw(
 
 
 def _severity(past: Remembered, slot: int) -> Severity:
-    if not isinstance(past.memory, ThresholdMemory) or past.memory.rank[slot] == NO_RANK:
+    if not isinstance(past.memory, ThresholdMemory | SpanMemory):
         return past.rule.severity
-    return GRAVEST_FIRST[int(past.memory.rank[slot])]
+    rank = int(past.memory.rank[slot])
+    return past.rule.severity if rank == NO_RANK else GRAVEST_FIRST[rank]
 
 
 def _value(memory: Memory, slot: int) -> float | None:
