@@ -321,6 +321,7 @@ KINDS: Mapping[str, Kind] = {
         SMOKE,
         colours=("{red: index >= 16, blue: index < 16}",),
         unit=60,
+        late=False,
     ),
     "baseline": kind(
         (
