@@ -109,7 +109,7 @@ class _Fold:
                 card.issue, card.since = issue, time
             elif issue == card.issue:
                 card.since = min(card.since, time)
-            elif time > max(card.since, card.told):
+            elif time > max(card.since, card.told) and self._is_active(time):
                 card.told = time
                 self._tell(device, time)
             card.newest = max(card.newest, time)
@@ -126,9 +126,10 @@ class _Fold:
             for row, (slot, token, issue, since, newest, told) in numbered
         }
 
+    def _is_active(self, time: Micros) -> bool:
+        return bool(self.turn.own.calendar.is_active(np.array([time]))[0])
+
     def _tell(self, device: int, time: Micros) -> None:
-        if not self.turn.own.calendar.is_active(np.array([time]))[0]:
-            return
         subject = Subject(SubjectKind.DEVICE, device)
         rule, cause = self.turn.own.rule, Cause.OCCURRED
         self.turn.said.append(

@@ -49,11 +49,13 @@ class Oracle:
                 said[number] = track.take_said()
                 if isinstance(track, RiskTrack):
                     indexes[number] = track
-        told = self.quiet.told({n: said[n] for n in range(self.size) if n not in indexes}, now)
+        ordinary = {n: said[n] for n in range(self.size) if n not in indexes}
+        told = self.quiet.told(ordinary, now, {})
         for number, track in indexes.items():
             track.judge_all([t for own in told.values() for t in own], now)
             said[number] = track.take_said()
-        told |= self.quiet.told({n: said[n] for n in indexes}, now)
+        told |= self.quiet.told({n: said[n] for n in indexes}, now, told)
+        self.quiet.end(told)
         return sorted((t for n in range(self.size) for t in told[n]), key=lambda t: t.at)
 
 

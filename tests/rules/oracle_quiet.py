@@ -27,19 +27,28 @@ class Quiet:
         self.silent: dict[tuple[str, Subject], Micros | None] = {}
 
     def told(
-        self, said: Mapping[int, list[Transition]], now: Micros
+        self,
+        said: Mapping[int, list[Transition]],
+        now: Micros,
+        before: Mapping[int, list[Transition]],
     ) -> dict[int, list[Transition]]:
-        """What these rules, by their numbers, have said, without what is not to be told."""
+        """What these rules, by their numbers, have said, without what is not to be told.
+
+        before: what others have told in the same batch, by their numbers.
+        """
         rules = {number: self.rules[number] for number in said}
+        told = {self.rules[number].code: own for number, own in before.items()}
         codes = {rule.code for rule in rules.values()}
-        told: dict[str, list[Transition]] = {}
-        while len(told) < len(codes):
+        while not codes <= told.keys():
             for number, rule in rules.items():
                 waits = [c for c in rule.unless if c in codes and c not in told]
                 if rule.code not in told and not waits:
                     told[rule.code] = self._of(rule, said[number], told, now)
-        self.standing = self._after(self.standing, [t for own in told.values() for t in own])
         return {number: told[rule.code] for number, rule in rules.items()}
+
+    def end(self, told: Mapping[int, list[Transition]]) -> None:
+        """What all have told in a batch."""
+        self.standing = self._after(self.standing, [t for own in told.values() for t in own])
 
     def _after(
         self, standing: set[tuple[str, Subject]], said: Iterable[Transition]

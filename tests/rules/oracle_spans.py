@@ -55,7 +55,7 @@ class Span:
             if due <= time:
                 self._fire(self.pending, due, self.value, self.colour)
         elif self.since is None and self.missed is not None:
-            if (due := self.track.due(self.missed, 0)) <= time:
+            if (due := self.track.due(self.missed, 0)) < time:
                 self._miss(self.missed, due)
         elif self.since is not None and self.calm is not None and self.calm + self.how.keep <= time:
             self._clear(self.calm + self.how.keep, self.value, Cause.CONDITION_ENDED)
@@ -112,7 +112,8 @@ class Span:
             self._say(Change.WENT_SILENT, Cause.SENSOR_SILENT, time, self.value)
         elif self.since is None and no_data is NoData.ALERT:
             self.missed = time if self.missed is None else self.missed
-            self.until(time)
+            if self.track.due(self.missed, 0) == time:
+                self._miss(self.missed, time)
 
     def _miss(self, since: Micros, at: Micros) -> None:
         """Raise an alert for the silence alone."""

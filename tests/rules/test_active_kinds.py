@@ -8,6 +8,7 @@ from devices.reading import Batch
 from rules.evaluate import evaluate
 from rules.plan import make_plan
 from rules.state import fresh
+from rules.transition import Transition
 from tests.rules.community import DOOR, OTHER_DOOR, inventory, reading, rule, seconds
 
 ACTIVE = '\n active: {hours: "01:00-02:00"}'
@@ -30,3 +31,15 @@ def test_only_what_happens_in_active_hours_raises(body: str) -> None:
         state = fresh(plan, seconds(begin - 10))
         said = evaluate(plan, Batch.of(rows), state, seconds(begin + 11)).transitions
         assert (len(said) > 0) is raised
+
+
+def test_a_replaced_card_outside_active_hours_hides_no_earlier_use_in_them() -> None:
+    """Which is heard after it."""
+    body = 'watch: {metric: access_denied}\n replaced: 7d\n active: {hours: "01:00-02:00"}'
+    plan = make_plan([rule("x", body)], inventory(), UTC)
+    state, said = fresh(plan, 0), list[Transition]()
+    for time, issue in ((3_700, 2), (7_300, 1), (3_800, 1)):
+        row = reading(time, DOOR, "access_denied", 1)._replace(token=7, issue=issue)
+        done = evaluate(plan, Batch.of([row]), state, seconds(7_300))
+        state, said = done.state, said + done.transitions
+    assert [t.at for t in said] == [seconds(3_800)]

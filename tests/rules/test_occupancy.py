@@ -47,6 +47,14 @@ def test_the_silence_of_a_bay_of_which_nothing_was_known_changes_nothing() -> No
         assert told(said) == [("fired", "sensor_silent", 2, 2), ("cleared", "heard", 2, 3)]
 
 
+def test_what_is_withdrawn_has_the_colour_that_it_had() -> None:
+    body = f"{FILLED}\n severity: {{red: share >= 1, yellow: share >= 0.75}}"
+    plan = make_plan([rule("x", body)], town(behind=()))
+    done = evaluate(plan, batch(*bays(1, 1, 1, 1, 1)), fresh(plan, 0), seconds(2))
+    _, (gone,) = carry_over(done.state, plan, make_plan([], town(behind=())), seconds(3))
+    assert (str(gone.change), str(gone.severity)) == ("withdrawn", "red")
+
+
 def test_three_of_four_fire_with_the_share_and_those_three() -> None:
     filling = batch(*bays(1, 1, 0, 0, 0), *bays(2, None, 1), *bays(3, None, None, 1))
     emptier = batch(*bays(10, 0), *bays(12, None, 0))

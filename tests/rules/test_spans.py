@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from hypothesis import given, settings
@@ -21,7 +21,10 @@ from rules.spans import Points, SpanMemory, fold, fresh_spans, tick, verdicts
 from rules.state import fresh
 from rules.transition import Change
 from rules.turn import Turn
+from tests.rules import oracle_spans
 from tests.rules.community import inventory, rule, seconds
+from tests.rules.oracle_core import Track
+from tests.rules.oracle_spans import Span
 
 HOLD = "watch: {metric: access_denied}\n when: count >= 3\n within: 15s"
 """Any rule with two subjects of one device each will do."""
@@ -40,71 +43,16 @@ class Point(NamedTuple):
     value: float | None
 
 
-class Loop:
-    """One subject, slowly."""
+class Teller(Track):
+    """Of a rule that has only this: notes what is said."""
 
-    def __init__(self, how: Judging, *, alert: bool) -> None:
-        self.how, self.alert = how, alert
-        self.value: float | None = None
-        self.pending: int | None = None
-        self.calm: int | None = None
-        self.since: int | None = None
-        self.silent = self.by_silence = False
-        self.said: list[Said] = []
+    def __init__(self, turn: Turn) -> None:
+        self.rule, self.own, self.away = turn.own.rule, turn.own, set()
+        self.noted: list[Said] = []
 
-    def until(self, time: int) -> None:
-        if self.since is None and self.pending is not None:
-            if self.pending + self.how.lasting <= time:
-                self._fire(self.pending, self.pending + self.how.lasting)
-        elif self.since is not None and self.calm is not None and self.calm + self.how.keep <= time:
-            self._clear(self.calm + self.how.keep)
-
-    def take(self, point: Point) -> None:
-        self.until(point.time)
-        if point.value is None:
-            self._unknown(point.time)
-            return
-        self.value = point.value
-        if self.silent:
-            self.silent = False
-            self._say("heard_again", point.time)
-        if point.value >= 5:
-            self.by_silence, self.calm = False, None
-            self.pending = point.time if self.pending is None else self.pending
-            if self.how.lasting == 0 and self.since is None:
-                self._fire(self.pending, point.time)
-            return
-        self.pending = None
-        ends = point.value <= 3 if self.how.clear else True
-        if self.since is not None and self.by_silence:
-            self._clear(point.time)
-        elif self.since is not None and ends:
-            self.calm = point.time if self.calm is None else self.calm
-            self.until(point.time) if self.how.keep == 0 else None
-        else:
-            self.calm = None
-
-    def _unknown(self, time: int) -> None:
-        self.pending = self.calm = None
-        if self.since is not None and not self.silent and not self.by_silence:
-            self.silent = True
-            self._say("went_silent", time)
-        elif self.since is None and self.alert:
-            self.by_silence = True
-            self._fire(time, time)
-
-    def _fire(self, since: int, at: int) -> None:
-        self.since = since
-        self._say("fired", at)
-
-    def _clear(self, at: int) -> None:
-        self._say("cleared", at)
-        self.since = self.calm = None
-        self.silent = self.by_silence = False
-
-    def _say(self, change: str, at: int) -> None:
-        assert self.since is not None
-        self.said.append(Said(change, self.since, at, self.value))
+    def say(self, change: Change, *what: object, value: float | None, **_: object) -> None:
+        since, at = cast("tuple[int, int]", what[-1])
+        self.noted.append(Said(str(change), since, at, value))
 
 
 @st.composite
@@ -155,15 +103,15 @@ def test_spans_are_those_of_a_plain_loop(  # noqa: PLR0917 - drawn
     how = Judging(WHEN, CLEAR if hysteresis else None, lasting, keep)
     turn = make_turn(no_data=NoData.ALERT if alert else NoData.HOLD)
     memory = SpanMemory(**fresh_spans(2))  # type: ignore[arg-type]
-    loops = [Loop(how, alert=alert), Loop(how, alert=alert)]
+    tellers = [Teller(turn), Teller(turn)]
+    loops = [Span(teller, turn.own.subject(n), how) for n, teller in enumerate(tellers)]
     for batch in batches:
         size = sum(map(len, batch))
         order = list(range(size))
         random.shuffle(order)  # type: ignore[attr-defined]
         fold(turn, memory, points_of(batch, how, order), how)
         for loop, points in zip(loops, batch, strict=True):
-            for point in points:
-                loop.take(point)
+            loop.take([known(point) for point in points])
     tick(turn, memory, 1_000, how)
     for slot, loop in enumerate(loops):
         loop.until(1_000)
@@ -171,7 +119,13 @@ def test_spans_are_those_of_a_plain_loop(  # noqa: PLR0917 - drawn
         said = [
             Said(str(t.change), t.since, t.at, t.value) for t in turn.said if t.subject == subject
         ]
-        assert said == loop.said
+        assert said == tellers[slot].noted
+
+
+def known(point: Point) -> oracle_spans.Point:
+    time, value = point
+    numbers = None if value is None else {"value": value}
+    return oracle_spans.Point(time, numbers, value)
 
 
 def make_turn(no_data: NoData = NoData.HOLD) -> Turn:
