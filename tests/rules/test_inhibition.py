@@ -1,5 +1,7 @@
 """What is not told because another rule is firing there, and when it is told after all."""
 
+from dataclasses import replace
+
 import pytest
 
 from devices.reading import Batch, Reading
@@ -12,6 +14,8 @@ from rules.transition import Subject, Transition
 from tests.rules.community import (
     AWAY_WEARABLE,
     DOOR,
+    MOTION,
+    MOTION_TOO,
     OTHER_DOOR,
     WEARABLE,
     batch,
@@ -165,3 +169,21 @@ def test_what_is_missing_and_stands_keeps_others_quiet() -> None:
     _, said = run(plan, fresh(plan, 0), *map(batch, [*early, answer]), now=20)
     assert of("x.missing", said) == [("fired", 12), ("cleared", 20)]
     assert of("x.pulse", said) == [("fired", 20)]
+CALLED = "first: {metric: sos}\nthen: {metric: motion, where: motion == 1}\nwithin: 4s\n"
+MISSED = rule("x.missed", f"{CALLED}same: household\nmissing: true\nunless: x.grave")
+
+
+def test_what_is_missing_in_a_home_is_held_back_and_told_when_the_other_has_ended() -> None:
+    """A reading ends it, so it is not of a moment; it keeps others quiet, too."""
+    plan = plan_of(MISSED, GRAVE)
+    rows = [spo2(1, 80), reading(2, WEARABLE, "sos", 1), reading(3, MOTION, "motion", 0)]
+    rows += [reading(3, MOTION_TOO, "motion", 0), spo2(9, 97)]
+    _, said = run(plan, fresh(plan, 0), batch(*rows), now=12)
+    assert of("x.missed", said) == [("fired", 9)]
+    loud = replace(MISSED, unless=())
+    quiet = rule("x.quiet", "watch: {metric: pulse}\nwhen: pulse > 1\nunless: x.missed")
+    plan = plan_of(loud, quiet)
+    rows = [*rows[1:4], reading(5, WEARABLE, "pulse", 9), reading(8, WEARABLE, "pulse", 0)]
+    rows += [reading(8.5, WEARABLE, "pulse", 9)]
+    _, said = run(plan, fresh(plan, 0), batch(*rows), now=12)
+    assert of("x.quiet", said) == [("fired", 5), ("cleared", 8)]

@@ -24,7 +24,10 @@ from tests.rules.community import (
     BUILDING,
     CARE_HOME,
     DOOR,
+    MOTION,
+    MOTION_TOO,
     OTHER_BUILDING,
+    OTHER_DOOR,
     RULES,
     WEARABLE,
     behind_gateway,
@@ -132,6 +135,26 @@ def test_spells_begin_end_stand_and_occur() -> None:
     ]
     standing = next(s for s in heard.all() if s.until is None and s.rule.code == "t.plain")
     assert standing.lasted(seconds(12)) == seconds(4)
+
+
+IN_A_HOME = "{metric: motion, where: motion == 1}\nsame: household", (MOTION, MOTION_TOO), "motion"
+BY_NAME = "{metric: access_denied}\nsame: credential", (DOOR, OTHER_DOOR), "heartbeat"
+
+
+@pytest.mark.parametrize(("then", "until"), [(IN_A_HOME, 15), (BY_NAME, 11)])
+def test_what_was_not_followed_ends_in_a_home_and_is_over_at_once_where_a_name_joins(
+    then: tuple[str, tuple[int, int], str], until: int
+) -> None:
+    text, sensors, metric = then
+    missing = rule("m", f"first: {{metric: sos}}\nwithin: 10s\nmissing: true\nthen: {text}")
+    plan = make_plan([missing], inventory())
+    rows = [reading(1, WEARABLE, "sos", 1)._replace(token=7)]
+    alive = metric == "heartbeat"
+    rows += [reading(t, d, metric, alive or t > 14) for t in (2, 12, 15) for d in sensors]
+    heard = Spells()
+    heard.take(replay(plan, cut(Batch.of(rows), SECOND), 0, seconds(20)))
+    (found,) = heard.all()
+    assert (found.since, found.fired, found.until) == (seconds(1), seconds(11), seconds(until))
 
 
 def spell(
