@@ -24,7 +24,7 @@ from rules.replay import Replay, cut, steps
 from rules.spell import Spell, Spells
 
 USUAL_BATCH: Micros = 1 * SECOND
-LARGE_BATCH: Micros = 10 * SECOND
+LARGE_BATCH: Micros = 60 * SECOND
 LARGE = 20_000
 """With so many devices or more the larger batch is the usual one: docs/backtests.md."""
 
