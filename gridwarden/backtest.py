@@ -20,7 +20,7 @@ from devices.reading import Batch
 from rules.evaluate import Failure
 from rules.model import Rule
 from rules.plan import Plan, make_plan
-from rules.replay import Replay, cut, steps
+from rules.replay import Replay, cut_across, steps
 from rules.spell import Spell, Spells
 
 USUAL_BATCH: Micros = 1 * SECOND
@@ -126,8 +126,7 @@ def _watched(plan: Plan) -> Mapping[str, int]:
 
 
 def _batches(readings: Iterable[Batch], every: Micros) -> Iterator[Batch]:
-    for rows in _ahead(readings):
-        yield from cut(rows, every)
+    return cut_across(_ahead(readings), every)
 
 
 def _ahead(readings: Iterable[Batch]) -> Iterator[Batch]:

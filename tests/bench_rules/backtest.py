@@ -25,7 +25,7 @@ from ingest.decode import Limits, decode
 from ingest.message import RawMessage, Ticket
 from rules.evaluate import advance
 from rules.plan import Plan, make_plan
-from rules.replay import Replay, cut, steps
+from rules.replay import Replay, cut_across, steps
 from rules.state import fresh
 from tests.bench_ingest.tell import tell
 from tests.bench_rules.measure import Took, known_to_both, same, whole_library
@@ -125,8 +125,7 @@ def replayed(stretch: Stretch) -> None:
     simulating, judging = Took(), Took()
     run, count, batches, told = Replay.begin(plan, start), 0, 0, 0
     source = _timed(City(known, span).readings(), simulating)
-    parts = (part for rows in source for part in cut(rows, stretch.every))
-    for step in steps(parts, start, span.end):
+    for step in steps(cut_across(source, stretch.every), start, span.end):
         count, batches = count + len(step.batch), batches + 1
         told += len(judging.over(partial(run.take, step)))
     assert not run.failures, run.failures
