@@ -20,11 +20,11 @@ from devices.reading import Batch
 from rules.evaluate import Failure
 from rules.model import Rule
 from rules.plan import Plan, make_plan
-from rules.replay import Replay, cut, steps
+from rules.replay import Replay, cut_across, steps
 from rules.spell import Spell, Spells
 
 USUAL_BATCH: Micros = 1 * SECOND
-LARGE_BATCH: Micros = 10 * SECOND
+LARGE_BATCH: Micros = 60 * SECOND
 LARGE = 20_000
 """With so many devices or more the larger batch is the usual one: docs/backtests.md."""
 
@@ -126,8 +126,7 @@ def _watched(plan: Plan) -> Mapping[str, int]:
 
 
 def _batches(readings: Iterable[Batch], every: Micros) -> Iterator[Batch]:
-    for rows in _ahead(readings):
-        yield from cut(rows, every)
+    return cut_across(_ahead(readings), every)
 
 
 def _ahead(readings: Iterable[Batch]) -> Iterator[Batch]:

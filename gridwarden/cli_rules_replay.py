@@ -98,7 +98,7 @@ def replay(
         Path | None, typer.Option(help="What really happened, CSV or JSON lines: what was found.")
     ] = None,
     batch: Annotated[
-        str, typer.Option(help="Judge at once what arrived within; 1s, of large sites 10s.")
+        str, typer.Option(help="Judge at once what arrived within; 1s, of large sites 1m.")
     ] = "",
     output: Annotated[Format, typer.Option("--format", help="How the outcome is told.")] = (
         Format.TABLE

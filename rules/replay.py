@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from devices.instant import MINUTE, SECOND, Micros
-from devices.reading import Batch
+from devices.reading import Batch, concatenate
 from rules.evaluate import Failure, advance
 from rules.plan import Plan, without
 from rules.state import State, carry_over, fresh
@@ -39,6 +39,16 @@ def cut(rows: Batch, every: Micros) -> Iterator[Batch]:
     for start, end in pairwise(edges):
         if end > start:
             yield rows.take(np.arange(start, end))
+
+
+def cut_across(portions: Iterable[Batch], every: Micros) -> Iterator[Batch]:
+    """As `cut`, of rows that come in portions: what arrived together stays together."""
+    held = Batch.empty()
+    for rows in portions:
+        *whole, held = cut(concatenate([held, rows]), every) if len(rows) else (held,)
+        yield from whole
+    if len(held):
+        yield held
 
 
 def steps(batches: Iterable[Batch], start: Micros, end: Micros) -> Iterator[Step]:

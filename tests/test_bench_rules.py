@@ -18,6 +18,7 @@ from rules.model import Rule
 from rules.plan import Plan, make_plan
 from rules.state import fresh
 from rules.transition import Transition
+from tests.bench_rules.backtest import LARGE, replayed
 from tests.bench_rules.measure import Bench, known_to_both, same, whole_library
 from tests.bench_rules.plain import Plain
 from tests.rules.community import KEY_RULES, RULES, behind_gateway, seconds
@@ -74,6 +75,16 @@ def test_the_plain_loop_says_the_same(
         done = evaluate(plan, Batch.of(rows), state, now)
         state = done.state
         assert same(rounded(plain.evaluate(rows, now)), rounded(done.transitions))
+
+
+def test_a_stretch_of_the_simulated_city_is_replayed(capsys: pytest.CaptureFixture[str]) -> None:
+    replayed(LARGE._replace(communities=1, days=0.01))
+    (line,) = (orjson.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert line["figure"] == "replay"
+    assert line["devices"] > 8_000
+    assert line["readings"] > 1_000
+    assert line["batches"] < line["readings"]
+    assert line["rate"] > 0
 
 
 def rounded(said: Iterable[Transition]) -> list[Transition]:

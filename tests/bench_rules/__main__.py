@@ -10,7 +10,7 @@ import argparse
 import subprocess
 import sys
 
-from tests.bench_rules.backtest import backtest
+from tests.bench_rules.backtest import LARGE, MONTH, backtest, replayed
 from tests.bench_rules.measure import RULES, Bench
 
 SIZES = (100, 1_000, 10_000, 100_000)
@@ -36,6 +36,9 @@ def main() -> None:
     parser.add_argument("--hours", type=float, help="of the simulated city; 0: none")
     parser.add_argument("--rules", choices=list(RULES), default="library", help="which")
     parser.add_argument("--passes", type=int, help="of the stream before it is measured")
+    parser.add_argument(
+        "--days", type=float, help="of what is replayed; 1: a large day and a month; 0: none"
+    )
     parser.add_argument("--here", action="store_true", help="one number of devices, this process")
     options = parser.parse_args()
     quick = options.quick
@@ -43,6 +46,7 @@ def main() -> None:
     options.rounds = options.rounds or (3 if quick else 7)
     options.readings = options.readings or (20_000 if quick else 100_000)
     options.passes = options.passes or (2 if quick else None)
+    options.days = (0.04 if quick else 1.0) if options.days is None else options.days
     options.hours = (2.0 if quick else 24.0) if options.hours is None else options.hours
     if options.here:
         measure(options.devices[0], options)
@@ -55,6 +59,9 @@ def main() -> None:
         subprocess.run([sys.executable, "-m", "tests.bench_rules", *own], check=True)
     if options.hours:
         backtest(options.hours)
+    if options.days:
+        for stretch in (LARGE, MONTH):
+            replayed(stretch._replace(days=stretch.days * options.days))
 
 
 if __name__ == "__main__":

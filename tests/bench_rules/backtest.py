@@ -1,13 +1,15 @@
-"""A stretch of the simulated city, judged: what its devices say, decoded and then replayed."""
+"""Stretches of the simulated city, judged: beside the reference, and replayed as backtests do."""
 
-from datetime import datetime
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from devices.instant import HOUR, MINUTE, Micros, to_micros
+from devices.instant import DAY, HOUR, MINUTE, SECOND, Micros, to_micros
 from devices.inventory import Inventory
 from devices.reading import Batch, concatenate
 from devices.simulator.city import City
@@ -15,27 +17,52 @@ from devices.simulator.daqing import COMMUNITIES, ELDERS, CityPlan
 from devices.simulator.message import Message
 from devices.simulator.parts import inventory_of
 from devices.simulator.rhythm import Span
+from gridwarden.backtest import LARGE_BATCH
+from gridwarden.backtest_ground import ground_of_site, site_of_parts
+from gridwarden.demo_site import example_site
+from gridwarden.site import check
 from ingest.decode import Limits, decode
 from ingest.message import RawMessage, Ticket
 from rules.evaluate import advance
 from rules.plan import Plan, make_plan
+from rules.replay import Replay, cut_across, steps
 from rules.state import fresh
 from tests.bench_ingest.tell import tell
 from tests.bench_rules.measure import Took, known_to_both, same, whole_library
 from tests.bench_rules.plain import Plain
 
 ZONE = ZoneInfo("Asia/Shanghai")
-START: Micros = to_micros(datetime(2026, 3, 2, 8, tzinfo=ZONE))
+MIDNIGHT = datetime(2026, 3, 2, tzinfo=ZONE)
+START: Micros = to_micros(MIDNIGHT + timedelta(hours=8))
 PORTION = 5_000
 SIZES = (1_000, 100_000)
 DELAY: Micros = 200_000
 """From a message's own time to its arrival."""
 
 
+class Stretch(NamedTuple):
+    """So many communities, of some 8 300 devices each, for so long; judged every so many µs."""
+
+    communities: int
+    days: float
+    every: Micros
+
+
+LARGE = Stretch(12, 1.0, LARGE_BATCH)
+MONTH = Stretch(1, 30.0, 5 * MINUTE)
+
+
 def community() -> Inventory:
     """The first community of the simulated Daqing."""
     plan = CityPlan(1, ELDERS // COMMUNITIES)
     return inventory_of(next(iter(plan.parts())))
+
+
+def city_of(communities: int) -> Inventory:
+    """So many communities like those of Daqing."""
+    parts = CityPlan(communities, communities * (ELDERS // COMMUNITIES)).parts()
+    described, _ = check(example_site())
+    return ground_of_site(site_of_parts(parts, described)).inventory
 
 
 def readings(city: City, known: Inventory) -> Batch:
@@ -87,3 +114,39 @@ def _judge(plan: Plan, heard: Batch, size: int, **about: object) -> None:
         transitions=told,
         **about,
     )
+
+
+def replayed(stretch: Stretch) -> None:
+    """This stretch through `rules.replay`, batch by batch; simulating it is timed apart."""
+    known = city_of(stretch.communities)
+    plan = make_plan(whole_library(), known, ZONE)
+    start = to_micros(MIDNIGHT)
+    span = Span(start, start + round(stretch.days * DAY), ZONE)
+    simulating, judging = Took(), Took()
+    run, count, batches, told = Replay.begin(plan, start), 0, 0, 0
+    source = _timed(City(known, span).readings(), simulating)
+    for step in steps(cut_across(source, stretch.every), start, span.end):
+        count, batches = count + len(step.batch), batches + 1
+        told += len(judging.over(partial(run.take, step)))
+    assert not run.failures, run.failures
+    tell(
+        "replay",
+        round(judging.cpu, 1),
+        "s of CPU",
+        wall_s=round(judging.wall, 1),
+        simulating_s=round(simulating.cpu, 1),
+        rate=round(count / judging.cpu),
+        devices=len(known.devices),
+        days=stretch.days,
+        readings=count,
+        batches=batches,
+        batch_s=stretch.every / SECOND,
+        transitions=told,
+    )
+
+
+def _timed(source: Iterable[Batch], took: Took) -> Iterator[Batch]:
+    """The same; what getting each takes is added."""
+    rows = iter(source)
+    while (batch := took.over(partial(next, rows, None))) is not None:
+        yield batch

@@ -19,6 +19,7 @@ from rules.transition import Transition
 from tests.bench_rules.ears import Ears
 from tests.bench_rules.track import HEARTBEAT, Key, Row, Track
 from tests.bench_rules.tracks import track_of
+from tests.rules.oracle import Quiet
 
 _DEVICE, _TIME = itemgetter(3), itemgetter(0)
 
@@ -39,6 +40,7 @@ class Plain:
         self._restless: dict[int, set[Track]] = defaultdict(set)
         self._looks: list[tuple[Micros, int, Key]] = []
         self._planned: dict[tuple[int, Key], Micros] = {}
+        self._quiet = Quiet(plan) if plan.inhibited else None
         for number, track in enumerate(self.tracks):
             track.restless = self._restless
             for key in track.from_the_start():
@@ -52,7 +54,8 @@ class Plain:
         self._hear_for_absences(rows)
         self.ears.settle()
         self._tick(now)
-        said = list(chain.from_iterable(track.take_said() for track in self.tracks))
+        each = [track.take_said() for track in self.tracks]
+        said = self._quiet.told(each, now) if self._quiet else list(chain.from_iterable(each))
         said.sort(key=lambda transition: transition.at)
         return said
 

@@ -12,6 +12,7 @@ from rules.model import (
     InARow,
     Measure,
     MeasureInWindow,
+    Missing,
     Replaced,
     Score,
     Succession,
@@ -26,6 +27,7 @@ from tests.bench_rules.counts import CountTrack
 from tests.bench_rules.ears import Ears
 from tests.bench_rules.joined import SuccessionTrack
 from tests.bench_rules.measures import MeasureTrack
+from tests.bench_rules.missing import MissingTrack
 from tests.bench_rules.runs import RunTrack
 from tests.bench_rules.scores import ScoreTrack
 from tests.bench_rules.thresholds import ThresholdTrack
@@ -41,6 +43,7 @@ TRACKS: Mapping[type[Any], type[Track]] = {
     Score: ScoreTrack,
     MeasureInWindow: MeasureTrack,
     Succession: SuccessionTrack,
+    Missing: MissingTrack,
     Without: WithoutTrack,
     Replaced: CardTrack,
 }
@@ -50,7 +53,7 @@ TRACKS: Mapping[type[Any], type[Track]] = {
 def judges(own: RulePlan) -> bool:
     """Whether the plain loop knows this kind of rule, and all keys that it has."""
     rule, condition = own.rule, own.rule.condition
-    if rule.unless or rule.lateness or type(condition) not in TRACKS:
+    if rule.lateness or type(condition) not in TRACKS:
         return False
     if isinstance(condition, MeasureInWindow):
         counter = BY_NAME[rule.watch.metric].kind is MetricKind.COUNTER

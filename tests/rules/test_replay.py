@@ -16,7 +16,7 @@ from rules.difference import compare
 from rules.evaluate import advance
 from rules.model import SubjectKind
 from rules.plan import make_plan
-from rules.replay import LONGEST_STEP, Replay, cut, replay, steps
+from rules.replay import LONGEST_STEP, Replay, cut, cut_across, replay, steps
 from rules.spell import Spell, Spells
 from rules.state import fresh
 from rules.transition import Cause, Subject, Transition
@@ -65,6 +65,18 @@ def test_says_what_the_service_says_though_it_ticks_seldom(rows: list[Reading], 
     live = as_the_service(rows, end)
     said = list(replay(PLAN, cut(Batch.of(rows), SECOND), 0, end))
     assert by_subject(said) == by_subject(live)
+
+
+@given(timed(), st.integers(1, 60), st.data())
+@settings(max_examples=60, deadline=None)
+def test_the_portions_in_which_rows_come_do_not_matter(
+    rows: list[Reading], every: int, data: st.DataObject
+) -> None:
+    whole = Batch.of(rows)
+    edges = sorted([0, *data.draw(st.lists(st.integers(0, len(rows)), max_size=6)), len(rows)])
+    portions = [whole.take(np.arange(start, stop)) for start, stop in pairwise(edges)]
+    batches = [batch.rows() for batch in cut_across(portions, seconds(every))]
+    assert batches == [batch.rows() for batch in cut(whole, seconds(every))]
 
 
 @given(timed(), st.integers(1, 60), st.integers(0, 5_000))
