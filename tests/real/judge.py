@@ -1,12 +1,12 @@
 """What the rules are worth on recorded and simulated data: `python -m tests.real.judge [NAME…]`.
 
-Prints one JSON object a line. NAME: tihm, vast, replaced, adl, parking, city; all, if none given.
+Prints one JSON object a line. NAME: any of `ALL`; all of them, if none is given.
 What the figures mean is told in docs/evaluation.md.
 """
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import orjson
@@ -30,6 +30,9 @@ SYMPTOMS: Mapping[str, Sequence[str]] = {
     "Blood pressure": ("systolic", "diastolic"),
 }
 """Label of tihm → the metrics whose limits should find it."""
+
+ASKED_PRECISION, ASKED_RECALL = 0.75, 0.9
+HALVINGS = 200
 
 STILL = ("2h", "4h", "12h")
 """For how long nobody may move before an alert: the last is the library's."""
@@ -62,6 +65,54 @@ def tihm_figures() -> Iterator[Figures]:
                 "patients": len(tried),
                 **limits.figures(score),
             }
+
+
+def ceiling_figures() -> Iterator[Figures]:
+    """The best that limits on the pulse can do on each half, whoever sets them and however."""
+    folder = DATA / "tihm_dementia"
+    rows = tihm.convert(folder, "tihm").rows
+    labelled = tihm.labelled_days(read(folder / "Labels.csv"), "Pulse")
+    for way in limits.WAYS:
+        days = limits.extremes(rows, ["pulse"], way)
+        for name, half in zip(("first", "second"), limits.halves(rows), strict=True):
+            bounds, score = limits.most_precise(days, "pulse", labelled, half, ASKED_RECALL)
+            yield {
+                "data": "tihm",
+                "what": "the most precise limits of the pulse, set knowing the labels",
+                "judged_by": way,
+                "half": name,
+                "limits": list(bounds),
+                **limits.figures(score),
+            }
+
+
+def halvings_figures() -> Iterator[Figures]:
+    """Limits set on one half and scored on the other, for many halves drawn by lot."""
+    folder = DATA / "tihm_dementia"
+    rows = tihm.convert(folder, "tihm").rows
+    labels = read(folder / "Labels.csv")
+    for label, metrics in SYMPTOMS.items():
+        days = limits.extremes(rows, metrics)
+        labelled = tihm.labelled_days(labels, label)
+        every = limits.halvings(days, metrics, labelled, HALVINGS)
+        scores = [s for s in every if s.found + s.missed and s.found + s.wrong]
+        both = [s.precision >= ASKED_PRECISION and s.recall >= ASKED_RECALL for s in scores]
+        yield {
+            "data": "tihm",
+            "what": "halves drawn by lot",
+            "label": label,
+            "halves": HALVINGS,
+            "of_them_with_labels_and_alerts": len(scores),
+            "both_reached": sum(both),
+            "precision": _tenths(s.precision for s in scores),
+            "recall": _tenths(s.recall for s in scores),
+        }
+
+
+def _tenths(shares: Iterable[float]) -> list[float]:
+    """The first tenth, the median and the last tenth of these."""
+    found = sorted(shares)
+    return [round(found[int(len(found) * part)], 3) for part in (0.1, 0.5, 0.9)]
 
 
 def _span(alert: Spell, whole: Judged) -> tihm.Span:
@@ -236,6 +287,8 @@ def city_figures() -> Iterator[Figures]:
 
 ALL: Mapping[str, Callable[[], Iterator[Figures]]] = {
     "tihm": tihm_figures,
+    "ceiling": ceiling_figures,
+    "halvings": halvings_figures,
     "vast": vast_figures,
     "replaced": replaced_figures,
     "adl": adl_figures,
