@@ -18,7 +18,7 @@ def check(*paths: Path) -> tuple[int, str]:
 def test_says_how_many_rules_are_fine() -> None:
     code, output = check(EXAMPLES)
     assert code == 0
-    assert output == "42 rules in 2 files, all fine.\n"
+    assert output == "44 rules in 2 files, all fine.\n"
 
 
 def test_lists_every_mistake_and_fails(tmp_path: Path) -> None:

@@ -45,9 +45,6 @@ SEEN_TOO = {
 }
 """By the metric that shows an incident: what else does; who lies helpless uses no water."""
 
-UNTOLD = frozenset({"card_shared"})
-"""Incidents of which no rule tells."""
-
 AFTER: Micros = 13 * HOUR
 """So long before the end an incident must begin to be counted: no rule takes longer to tell."""
 
@@ -81,9 +78,7 @@ def days(site: Site, rules: Sequence[Rule], span: Micros, seed: int) -> Days:
     recording = Recording(heard, START, START + span, left_out)
     (run,) = play(ground, [rules], recording, EVERY).runs
     assert not run.failures, run.failures
-    planted = [
-        i for i in city.incidents if i.what not in UNTOLD and i.start <= START + span - AFTER
-    ]
+    planted = [i for i in city.incidents if i.start <= START + span - AFTER]
     counted, every = (_incidents(each, ground) for each in (planted, city.incidents))
     false = [s for s in run.spells if not (_of(s, every, ground) or _faulty(s, city))]
     found = detect(run.spells, counted, ground.inventory)
@@ -96,7 +91,7 @@ def days(site: Site, rules: Sequence[Rule], span: Micros, seed: int) -> Days:
         "incidents": found.whole.incidents,
         "found": found.whole.found,
         "recall": found.whole.recall,
-        "missed": sorted(i.name for i in found.missed),
+        "by_kind": _by_kind(counted, found.missed),
         "alerts": len(run.spells),
         "false": len(false),
         "false_by_rule": dict(Counter(alert.rule.code for alert in false).most_common()),
@@ -105,6 +100,12 @@ def days(site: Site, rules: Sequence[Rule], span: Micros, seed: int) -> Days:
         "median_delay_s": (found.whole.median_delay or 0) / 1e6,
     }
     return Days(counted, run.spells, false, found.whole.found, per_day, figures)
+
+
+def _by_kind(planted: Sequence[Incident], missed: Sequence[Incident]) -> dict[str, list[int]]:
+    """Of each kind of incident how many were found, and how many there were."""
+    every, lost = Counter(i.name for i in planted), Counter(i.name for i in missed)
+    return {name: [every[name] - lost[name], every[name]] for name in sorted(every)}
 
 
 def _readings(city: City) -> Iterator[Batch]:

@@ -60,7 +60,7 @@ def judged(converted: Converted, community: str, *, every: Micros = MINUTE) -> J
         recording = read_recording(
             file, Reader("recorded.csv", community), ground.inventory, LIMITS
         )
-    plan = make_plan(rules, ground.inventory)
+    plan = make_plan(rules, ground.inventory, ground.zone)
     said, spells, count = list[Transition](), Spells(), 0
     own = Replay.begin(plan, recording.start)
     batches = (batch for rows in recording.readings for batch in cut(rows, every))
