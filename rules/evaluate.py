@@ -87,7 +87,8 @@ def advance(plan: Plan, batch: Batch, state: State, now: Micros) -> Evaluation:
     in_order = [turns[number] for number in range(len(turns))]
     inhibit(in_order, state, now, frozenset(failures))
     failures = _each_index(list(zip(in_order, state.memories, strict=True)), now, failures)
-    said = [t for turn in in_order if turn.own.rule.code not in failures for t in turn.said]
+    telling = (t for t in in_order if t.own.rule.told and t.own.rule.code not in failures)
+    said = [transition for turn in telling for transition in turn.said]
     said.sort(key=lambda transition: transition.at)
     return Evaluation(state, said, tuple(failures.values()))
 

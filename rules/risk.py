@@ -88,7 +88,8 @@ def feed(turn: Turn, memory: RiskMemory, others: Sequence[tuple[Turn, Firing]]) 
     counted = [
         (other, firing)
         for other, firing in others
-        if not condition.categories or other.own.rule.category in condition.categories
+        if other.own.rule.told
+        and (not condition.categories or other.own.rule.category in condition.categories)
     ]
     for other, _ in counted:
         _note(memory, other, turn.own.feeds[other.own.rule.code])

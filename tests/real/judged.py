@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import yaml
+
 from devices.instant import MINUTE, Micros, to_datetime
 from devices.inventory import Inventory
 from gridwarden.backtest import LeftOut
 from gridwarden.backtest_file import read_recording
 from gridwarden.backtest_ground import ground_of_site
 from gridwarden.replay import Reader
+from gridwarden.rule_library import library_texts
 from gridwarden.site import check_files
 from ingest.decode import Limits
 from rules.model import Rule, SubjectKind
@@ -81,6 +84,17 @@ def judged(converted: Converted, community: str, *, every: Micros = MINUTE) -> J
         recording.start,
         recording.end,
     )
+
+
+def library_rule(code: str, **change: object) -> dict[str, object]:
+    """A rule of the library as data, with these keys changed."""
+    (found,) = (
+        item
+        for text in library_texts().values()
+        for item in yaml.safe_load(text)
+        if item["id"] == code
+    )
+    return {**found, **change}
 
 
 def when(moment: Micros | None) -> datetime | None:

@@ -74,14 +74,49 @@ def test_every_use_of_a_replaced_card_is_told_and_nothing_else() -> None:
 
 
 @needs_data
+@pytest.mark.parametrize(
+    ("closed", "reads", "cards"), [("22:00-06:00", 472, 19), ("00:00-06:00", 49, 4)]
+)
+def test_every_card_at_an_odd_hour_is_told_and_nothing_else(
+    closed: str, reads: int, cards: int
+) -> None:
+    """Once by reader and minute; the building has a late shift, which ends at midnight."""
+    odd = one("odd", closed=closed)
+    assert odd["by_hand"] == odd["of_them_by_hand"] == sum(odd["alerts"].values()) == reads
+    assert odd["cards"] == cards
+
+
+@needs_data
 def test_nobody_is_missed_at_home_and_every_shorter_silence_is_of_somebody_out() -> None:
-    assert one("adl", what="nobody moves for 12h")["alerts"] == 0
+    assert one("adl", what="nobody moves for 12h", away_by_the_door=False)["alerts"] == 0
     for least, count in (("4h", 3), ("2h", 7)):
-        still = one("adl", what=f"nobody moves for {least}")
+        still = one("adl", what=f"nobody moves for {least}", away_by_the_door=False)
         assert still["doing"] == {"Leaving": count}
     quiet = one("adl", what="silences of two hours or more, by hand")
     assert {doing for _, _, doing in quiet["silences"]} == {"Leaving"}
     assert quiet["rows_that_end_before_they_start"] == 3
+
+
+@needs_data
+@pytest.mark.parametrize("least", ["2h", "4h", "12h"])
+def test_with_away_by_the_door_nobody_who_is_out_is_missed_at_home(least: str) -> None:
+    still = one("adl", what=f"nobody moves for {least}", away_by_the_door=True)
+    assert still["alerts"] == 0
+    assert one("adl", what="nobody back within a day")["alerts"] == 0
+    out = one("adl", what="out, by the door")
+    assert out["share_labelled_leaving"] >= 0.95
+    assert out["share_of_leaving"] >= 0.9
+
+
+@needs_data
+def test_who_falls_at_home_is_told_of_as_soon_with_away_by_the_door_as_without() -> None:
+    plain, door = (
+        one("falls", what=f"a fall at home, told by: 12 h{more}")
+        for more in ("", ", away by the door")
+    )
+    assert plain["told"] == door["told"] == plain["falls"] > 30
+    assert door["longest_hours"] == plain["longest_hours"] <= 12
+    assert one("falls", what="a fall at home, told by: 2 h, away by the door")["told"] == 38
 
 
 @needs_data
