@@ -24,6 +24,9 @@ from rules.spell import Spell, Spells
 from rules.transition import Subject, Transition
 from tests.real.source import Converted
 
+Figures = dict[str, object]
+"""What was found, to be printed as one JSON object."""
+
 LIMITS = Limits(earliest=0, max_ahead=5 * MINUTE)
 
 
