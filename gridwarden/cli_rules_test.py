@@ -86,7 +86,7 @@ def _sum_up(results: "dict[str, list[Result]]", took: float) -> int:
 
 def _tell_untested(read: "list[RuleTests]", results: "dict[str, list[Result]]") -> None:
     """Name the rules that no test makes fire: nothing shows that they ever would."""
-    known = {rule for tests in read for rule in tests.scene.rules}
+    known = {code for tests in read for code, rule in tests.scene.rules.items() if rule.told}
     fired = {rule for own in results.values() for result in own for rule in result.fired}
     if known - fired:
         typer.echo(f"No test makes these fire: {', '.join(sorted(known - fired))}")

@@ -11,7 +11,6 @@ from devices.instant import DAY
 from devices.simulator.city import City
 from devices.simulator.incidents import Incidence
 from devices.simulator.message import Message
-from devices.simulator.plots import BY_NAME
 from devices.simulator.publish import Publisher, play
 from devices.simulator.rhythm import Span
 from gridwarden.clock import WallClock
@@ -21,8 +20,6 @@ from gridwarden.latency import LatencyMeter
 
 DAYS_AHEAD = 30
 INCIDENTS_FILE = "incidents.jsonl"
-NOT_TOLD = frozenset({"card_shared"})
-"""Incidents that no rule of the example site tells of: the demo would count them as missed."""
 
 
 class Simulation:
@@ -36,7 +33,7 @@ class Simulation:
             stage.town.inventory,
             self.span,
             seed=stage.options.seed,
-            incidence=Incidence(plots=BY_NAME.keys() - NOT_TOLD),
+            incidence=Incidence(),
         )
         self.incidents = city.incidents
         self._city = city

@@ -72,6 +72,7 @@ WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "what.car_park_full": ("停车场已满", "car park full"),
         "what.smoke": ("冒烟", "smoke"),
         "what.card_shared": ("一卡多用", "one card at two doors"),
+        "what.card_replaced": ("旧卡仍在使用", "a replaced card still used"),
         "what.smoke_in_stairwell": ("楼梯间冒烟", "smoke in a stairwell"),
     }
 )

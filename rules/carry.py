@@ -191,6 +191,8 @@ def _restart_timers(memory: Memory, turned: object, own: RulePlan, now: Micros) 
 def _withdraw(
     past: Remembered, cause: Cause, now: Micros, which: Bool | None = None
 ) -> list[Transition]:
+    if not past.rule.told:
+        return []
     kind = per_of(past.rule).subject
     firing = past.memory.firing if which is None else past.memory.firing & which
     told = []

@@ -91,7 +91,8 @@ def advance(plan: Plan, batch: Batch, state: State, now: Micros) -> Evaluation:
     failures |= _quieted(turns, state, now, failures, indexes=False)
     failures = _each_index(turns, state, now, failures)
     failures |= _quieted(turns, state, now, failures, indexes=True)
-    telling = [turn for turn in turns.telling() if turn.own.rule.code not in failures]
+    rules = ((turn, turn.own.rule) for turn in turns.telling())
+    telling = [turn for turn, rule in rules if rule.told and rule.code not in failures]
     said = [transition for turn in telling for transition in turn.said]
     said.sort(key=lambda transition: transition.at)
     return Evaluation(state, said, tuple(failures.values()))

@@ -41,6 +41,7 @@ _KEYS = frozenset(
         "severity",
         "active",
         "lateness",
+        "told",
         "no_data",
         "unless",
         "title",
@@ -153,6 +154,7 @@ def _load_rule(entry: Entry, text: str, seen: dict[str, str]) -> Rule | None:
     basis, tuning = _basis(entry), entry.languages("tuning", required=False)
     unless = read_unless(entry)
     lateness = read_lateness(entry)
+    told = entry.flag("told") is not False
     if len(entry.problems) > before or not (watch and condition and colours):
         return None
     rule = Rule(
@@ -175,6 +177,7 @@ def _load_rule(entry: Entry, text: str, seen: dict[str, str]) -> Rule | None:
         basis,
         unless.rules,
         lateness,
+        told,
     )
     return replace(rule, fingerprint=fingerprint(rule), basis=basis, tuning=tuning)
 

@@ -572,7 +572,7 @@ class Rule:
     tuning: what to change when it is too loud or too late, and what that costs · basis: where its
     threshold comes from; both by language, empty where nothing is said · unless: codes of rules
     that keep it from being told while they fire around · lateness: how long it waits for readings
-    that come late, µs.
+    that come late, µs · told: False where it only keeps others quiet, and is no alert itself.
     """
 
     code: str
@@ -594,6 +594,7 @@ class Rule:
     basis: Mapping[str, str] = field(default_factory=dict)
     unless: tuple[str, ...] = ()
     lateness: Micros = 0
+    told: bool = True
 
     @property
     def expressions(self) -> tuple[Expression, ...]:

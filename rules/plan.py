@@ -301,13 +301,13 @@ class _Shared:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._arrays: dict[tuple[str, int, bytes], npt.NDArray[Any]] = {}
+        self._arrays: dict[tuple[str, tuple[int, ...], bytes], npt.NDArray[Any]] = {}
         self._slots: dict[tuple[int, int, int], Sparse[np.int32]] = {}
 
     def array(self, array: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
         """The same array, or an equal one that another rule has."""
         digest = hashlib.blake2b(np.ascontiguousarray(array).data, digest_size=16).digest()
-        return self._arrays.setdefault((array.dtype.str, len(array), digest), array)
+        return self._arrays.setdefault((array.dtype.str, array.shape, digest), array)
 
     def slots(self, devices: I32, starts: I32, muted: Bool) -> Sparse[np.int32]:
         """The slot of each device by its id; all are `array`s of this."""

@@ -129,7 +129,8 @@ def feed(turn: Turn, memory: RiskMemory, others: Sequence[Other]) -> None:
     others: at least those that said anything; all of them while it `is_new`.
     """
     categories = risk_of(turn.own.rule).categories
-    counted = [one for one in others if not categories or one.rule.category in categories]
+    told = [one for one in others if one.rule.told]
+    counted = [one for one in told if not categories or one.rule.category in categories]
     for other in counted:
         if other.turn.said:
             _note(memory, other.turn, turn.own.feeds[other.rule.code])

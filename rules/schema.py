@@ -98,6 +98,9 @@ OF_KEYS: Mapping[str, Schema] = MappingProxyType(
         "lateness": _told(
             _DURATION, "How long it waits for what comes late.", "等待迟到数据多久。"
         ),
+        "told": _told(
+            {"type": "boolean"}, "False: only keeps others quiet.", "false：只用于抑制其他规则。"
+        ),
         "title": _told(_LANGUAGES, "What people read first.", "标题。"),
         "advice": _told(_LANGUAGES, "What to do.", "处置建议。"),
         "tuning": _told(_LANGUAGES, "What to change where it does not fit.", "调整建议。"),

@@ -67,6 +67,8 @@ def _meaning(rule: Rule, render: Render) -> Fields:
     }
     if rule.lateness:
         fields["lateness"] = format_duration(rule.lateness)
+    if not rule.told:
+        fields["told"] = False
     if rule.active is not None:
         fields["active"] = _active(rule.active)
     if rule.unless:

@@ -7,16 +7,17 @@ cast, one date's plans and one slice of messages.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
-from functools import cached_property
+from functools import cached_property, lru_cache
 from heapq import heappop, heappush
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+import orjson
 
 from devices import topic
 from devices.inventory import Inventory
-from devices.metric import BY_NAME
+from devices.metric import BY_NAME, Metric
 from devices.reading import F64, I32, I64, Batch, Reading, concatenate
 from devices.simulator import body, detectors, doors, faults, incidents, parking, rooms
 from devices.simulator.cast import Cast, Role
@@ -28,6 +29,7 @@ from devices.simulator.plots import PLOTS
 from devices.simulator.render import rendered
 from devices.simulator.rhythm import Span
 from devices.simulator.scene import HOUR_MS, MINUTE_MS, Lines, Scene, Slice
+from devices.token import NO_ISSUE, NOBODY, issue_of, token_of
 
 Habit = Callable[[Scene, Role, I32], Iterator[Lines]]
 
@@ -58,6 +60,9 @@ HABITS: Mapping[str, tuple[Habit, ...]] = MappingProxyType(
 
 TARGET: Final = 40_000
 """About how many messages a slice holds, where nobody says how long one is."""
+
+CARDS: Final = 2**16
+"""So many cards and plates are known by heart: each is read once, not at every passage."""
 
 
 class Burst(NamedTuple):
@@ -153,23 +158,27 @@ class City:
         """These as readings, those of each message one after another."""
         sent = self.faults.apply(lines)
         count, names = len(sent.ts), sent.lines.names
+        token, issue = _naming(sent.lines)
         return Batch(
             np.repeat(sent.ts * 1_000, len(names)),
             np.repeat(sent.due * 1_000, len(names)),
             np.repeat(self.cast.id[sent.lines.rows].astype(np.int32), len(names)),
             np.tile(np.array([BY_NAME[name].id for name in names], np.int16), count),
             np.column_stack(sent.lines.columns).astype(np.float64).reshape(-1),
+            token,
+            issue,
         )
 
     def _told(self, now: Slice) -> Batch:
         """What incidents that begin in this slice make their devices say, and words of gateways."""
         said = [
-            Reading(due, due, int(self.cast.id[row]), BY_NAME[name].id, float(value))
+            Reading(due, due, int(self.cast.id[row]), metric.id, float(value), *_named(metric, one))
             for incident in self._beginning(now)
             for row, one in incidents.acts(incident)
             if self._mine(row)
             for due in (one.at // 1_000 * 1_000,)
             for name, value in one.values.items()
+            for metric in (BY_NAME[name],)
         ]
         beat = BY_NAME["heartbeat"].id
         for row, at, word in self.faults.words(now.start, now.end):
@@ -301,6 +310,32 @@ class City:
                 slots = (instants[mine] - midnight) / SLOT_MS
                 values[mine] = rooms.metered(day, np.arange(len(mine), dtype=np.int32), slots)
         return begun, ended
+
+
+def _naming(lines: Lines) -> tuple[I64, I32]:
+    """Whom these messages name, and the card's issue, for each of their values: as ingest has it.
+
+    Only what is momentary names anybody.
+    """
+    count = len(lines.rows) * len(lines.names)
+    occurs = np.array([BY_NAME[name].momentary for name in lines.names])
+    if lines.attributes is None or not occurs.any():
+        return np.zeros(count, np.int64), np.zeros(count, np.int32)
+    facts = np.array([_read(said) for said in lines.attributes], np.int64).reshape(-1, 2)
+    token, issue = (np.outer(column, occurs).reshape(-1) for column in facts.T)
+    return token, issue.astype(np.int32)
+
+
+def _named(metric: Metric, said: Said) -> tuple[int, int]:
+    if not metric.momentary:
+        return NOBODY, NO_ISSUE
+    return token_of(said.attributes), issue_of(said.attributes)
+
+
+@lru_cache(maxsize=CARDS)
+def _read(attributes: bytes) -> tuple[int, int]:
+    facts = orjson.loads(attributes)
+    return token_of(facts), issue_of(facts)
 
 
 def _charge(at: int) -> bytes:

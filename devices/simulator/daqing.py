@@ -24,6 +24,9 @@ _PER_HOUSEHOLD: Final = 2.6
 _GRID_HOUSEHOLDS: Final = 400
 _BUILDINGS: Final = 6
 _DOORS: Final = 2
+_APART: Final = 20.0
+"""Metres between two doors of a building."""
+
 _FLOORS_WATCHED: Final = (1, 3, 5)
 _BAYS: Final = 20
 _PLACES: Final = 120
@@ -144,7 +147,8 @@ class _Community:
         self._areas.append(_area(area, "building", area.rpartition("-")[0], zh, en))
         name = f"{grid:02d}-{building}"
         for door in range(1, _DOORS + 1):
-            self._device(f"door-{name}-{door}", "door", area)
+            x, y = _place(grid, building)
+            self._device(f"door-{name}-{door}", "door", area, x=x + _APART * door, y=y)
         self._device(self._gateway(area), "gateway", area)
         for floor in _FLOORS_WATCHED:
             self._device(f"smoke-{name}-f{floor}", "smoke_detector", area)
@@ -215,6 +219,12 @@ class _Community:
         self._members.append(MemberEntry(member, name, None, "zh", _HERE))
         chosen = None if categories is None else frozenset(categories)
         self._duties.append(DutyEntry(member, area, role, chosen, None, None, _HERE))
+
+
+def _place(grid: int, building: int) -> tuple[float, float]:
+    """Where a building stands, metres: three in a row, grids beside each other in rows of ten."""
+    across, along = divmod(building - 1, 3)
+    return (grid % 10) * 400.0 + along * 100.0, (grid // 10) * 300.0 + across * 100.0
 
 
 _SHORT: Mapping[str, str] = {

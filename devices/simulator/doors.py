@@ -115,7 +115,7 @@ def _own(scene: Scene, rows: I32, kind: str, apart: int) -> tuple[I64, I64, I64]
 
 
 def _strangers(scene: Scene, rows: I32) -> tuple[I64, I64, I64]:
-    """Passages of others: at most one in five minutes at each door."""
+    """Passages of others, each by their usual door: at most one in five minutes at each."""
     now, cast = scene.now, scene.cast
     key = cast.key[rows]
     found = []
@@ -126,8 +126,8 @@ def _strangers(scene: Scene, rows: I32) -> tuple[I64, I64, I64]:
         who, own = rows[comes].astype(np.int64), key[comes]
         delay = (bits(own, "when", now.date, step) % np.uint64(270_000)).astype(np.int64)
         at = now.midnight + step * STEP_MS + delay
-        person = (bits(own, "who", now.date, step) % np.uint64(150)).astype(np.int64)
-        found.append((who, at, credential(cast.area_key[cast.area[who]], person)))
+        person = (bits(own, "who", now.date, step) % np.uint64(50)).astype(np.int64)
+        found.append((who, at, credential(own, person)))
     if not found:
         return (np.zeros(0, np.int64),) * 3
     who, at, card = (np.concatenate(c) for c in zip(*found, strict=True))

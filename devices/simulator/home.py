@@ -57,7 +57,10 @@ class HomeDay:
         return gone
 
     def activity(self, home: I32, slot: I64) -> F64:
-        """How likely somebody moves about in this slot, 0 to 1; 1 where somebody gets up."""
+        """How likely somebody moves about in this slot, 0 to 1.
+
+        1 where somebody gets up, at night too, and before bed.
+        """
         since: F64 = slot * np.float64(SLOT_H)
         until: F64 = since + np.float64(SLOT_H)
         likely = np.where(self.homes.care[home], 0.5, 0.35)
@@ -69,10 +72,19 @@ class HomeDay:
         likely[sleeping] = 0.0
         for toilet in self.toilets:
             likely[toilet[home] == slot] = 1.0
-        up = (since >= self.wake[home]) & (since < self.wake[home] + SLOT_H)
-        likely[up] = 1.0
+        likely[(slot == self.up[home]) | (slot == self.last[home])] = 1.0
         likely[self.empty(home, since, until)] = 0.0
         return likely
+
+    @property
+    def up(self) -> I64:
+        """The slot in which somebody gets up."""
+        return np.ceil(self.wake / SLOT_H).astype(np.int64)
+
+    @property
+    def last(self) -> I64:
+        """The last slot before bed: somebody washes."""
+        return np.floor(self.bed / SLOT_H).astype(np.int64) - 1
 
     def active(self, home: I32, slot: I64) -> Bool:
         """Where somebody does move about in this slot: the same for all devices of the home."""

@@ -17,7 +17,7 @@ from devices.simulator.chance import bits, draw
 from devices.simulator.doors import credential
 from devices.simulator.home import home_day
 from devices.simulator.message import Said
-from devices.simulator.plots import BY_NAME, FIRST, PLOTS, Course, Plot
+from devices.simulator.plots import BY_NAME, CARD_PLOTS, FIRST, PLOTS, Course, Plot
 from devices.simulator.rhythm import Span
 from devices.simulator.scene import HOUR_MS, Windows
 
@@ -172,7 +172,7 @@ class _Planner:
             cast.area_codes[cast.area[row]],
             cast.homes.code[home] if home != NOWHERE else None,
             tuple(cast.where(r)[1] for r in rows),
-            self._card(row, start) if plot.what == "card_shared" else "",
+            self._card(row, start) if plot.what in CARD_PLOTS else "",
             rows,
         )
 

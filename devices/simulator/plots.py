@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from devices.instant import HOUR, MINUTE, SECOND, Micros
+from devices.reading import Json
 from devices.simulator.message import Said
 
 
@@ -104,6 +105,16 @@ def _shared_card(course: Course) -> Iterator[Act]:
         yield Act(device, Said(at + 7 * SECOND, {"door_open": 0.0}))
 
 
+def _replaced_card(course: Course) -> Iterator[Act]:
+    """Somebody comes in with a card, and half a minute later somebody with the one it replaced."""
+    for after, issue in ((0, 2), (30 * SECOND, 1)):
+        at = course.start + after
+        card: Mapping[str, Json] = {"credential": course.credential, "issue": issue}
+        yield Act(0, Said(at, {"access_granted": 1.0}, card))
+        yield Act(0, Said(at + SECOND, {"door_open": 1.0}))
+        yield Act(0, Said(at + 7 * SECOND, {"door_open": 0.0}))
+
+
 def _stairwell(course: Course) -> Iterator[Act]:
     """Smoke rises: the detectors of the stairwell tell of it one after another."""
     for device in range(course.devices):
@@ -163,9 +174,14 @@ PLOTS: tuple[Plot, ...] = (
         _stairwell,
         frozenset({"smoke"}),
     ),
+    Plot("card_replaced", "door", "access_granted", MINUTE, 0.02, _replaced_card, _PASSAGE),
 )
+
+CARD_PLOTS = frozenset({"card_shared", "card_replaced"})
+"""Those that are about one card."""
 
 BY_NAME: Mapping[str, Plot] = MappingProxyType({plot.what: plot for plot in PLOTS})
 
-FIRST: tuple[Micros, ...] = tuple(m * MINUTE for m in (4, 9, 15, 24, 35, 45, 60, 75, 100, 110, 130))
+_MINUTES = (4, 9, 15, 24, 35, 45, 60, 75, 100, 110, 130, 150)
+FIRST: tuple[Micros, ...] = tuple(m * MINUTE for m in _MINUTES)
 """How long after the start the first incident of each plot begins, in the order of PLOTS."""

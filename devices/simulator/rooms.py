@@ -1,7 +1,9 @@
 """Movement in the rooms of a home, and the water that its meter has counted.
 
-Water: 80 to 135 litres a person and day, the standard of GB/T 50331 for the north-east of China;
-drawn where people move about, mostly at meals. The meter is a closed form of the time, so that it
+Water: 80 to 135 litres a person and day, the standard of GB/T 50331 for the north-east of China.
+Some of it goes where it goes every day, by our choice: who gets up and who goes to bed washes and
+flushes, who gets up at night flushes. The rest is drawn where people move about, mostly at meals.
+The meter is a closed form of the time, so that it
 only grows, from one run to the next as well.
 """
 
@@ -15,6 +17,12 @@ from devices.simulator.chance import between, bits, draw
 from devices.simulator.detectors import repeat
 from devices.simulator.home import SLOT_MS, SLOTS, HomeDay
 from devices.simulator.scene import Lines, Scene, every
+
+WASH = 0.012
+"""m³ a person: a flush and a basin, on getting up and before bed."""
+
+FLUSH = 0.006
+"""m³: of a toilet."""
 
 
 def motion(scene: Scene, role: Role, rows: I32) -> Iterator[Lines]:
@@ -54,7 +62,7 @@ def metered(day: HomeDay, home: I32, slots: F64) -> F64:
     quota = between(0.080, 0.135, key, "quota") * day.homes.residents[home]
     before = _until_midnight(key, day.date)
     today = _until_midnight(key, day.date + 1) - before
-    drawn: F64 = quota * (before + today * _share(day, home, slots))
+    drawn: F64 = quota * before + _today(day, home, slots, quota * today)
     return np.where(day.homes.away[home], 100.0 * quota, drawn)
 
 
@@ -80,20 +88,30 @@ def _until_midnight(key: np.ndarray, date: int) -> F64:
     return (date % 20_000) + 0.4 * draw(key, "water", date)
 
 
-def _share(day: HomeDay, home: I32, slots: F64) -> F64:
-    """The share of the day's water that is drawn by then: by slots in which somebody moves."""
-    every_slot = np.arange(SLOTS)
-    who = np.repeat(home, SLOTS)
-    slot = np.tile(every_slot, len(home))
-    drawn = draw(day.homes.key[who], "drawn", day.date, slot)
-    drawn *= day.active(who, slot) * day.activity(who, slot)
-    total = np.cumsum(drawn.reshape(len(home), SLOTS), axis=1)
+def _today(day: HomeDay, home: I32, slots: F64, total: F64) -> F64:
+    """What of the day's water, m³, is drawn by then: by slots in which somebody moves."""
+    who, slot = np.repeat(home, SLOTS), np.tile(np.arange(SLOTS), len(home))
+    active = day.active(who, slot)
+    daily = (_daily(day, who, slot) * active).reshape(len(home), SLOTS)
+    rest = draw(day.homes.key[who], "drawn", day.date, slot) * active * day.activity(who, slot)
+    rest = rest.reshape(len(home), SLOTS)
+    left = total - daily.sum(axis=1)
+    rest *= (left / np.maximum(rest.sum(axis=1), 1e-9))[:, None]
+    drawn = np.cumsum(daily + rest, axis=1)
     whole = np.minimum(slots.astype(np.int64), SLOTS - 1)
     line = np.arange(len(home))
-    before = np.where(whole > 0, total[line, whole - 1], 0.0)
-    now = before + (total[line, whole] - before) * np.minimum(slots - whole, 1.0)
-    share: F64 = now / np.maximum(total[:, -1], 1e-9)
-    return share
+    before = np.where(whole > 0, drawn[line, whole - 1], 0.0)
+    now: F64 = before + (drawn[line, whole] - before) * np.minimum(slots - whole, 1.0)
+    return now
+
+
+def _daily(day: HomeDay, home: I32, slot: I64) -> F64:
+    """What is drawn in a slot on every day alike, m³."""
+    washes = (slot == day.up[home]) | (slot == day.last[home])
+    drawn: F64 = WASH * washes * day.homes.residents[home]
+    for toilet in day.toilets:
+        drawn += FLUSH * (toilet[home] == slot)
+    return drawn
 
 
 def _moved(scene: Scene, rows: I32, slot: I64) -> tuple[I64, I64]:

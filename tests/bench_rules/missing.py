@@ -74,7 +74,8 @@ class MissingTrack(JoinedTrack):
             wait.begun = None
             if not self.named:
                 self._since[key] = since
-            self.fire(key, Cause.NOT_FOLLOWED, (since, due), [device], None)
+            cause = Cause.UNANSWERED if self.named else Cause.NOT_FOLLOWED
+            self.fire(key, cause, (since, due), [device], None)
         elif due + LATE < time:
             wait.begun = None
 

@@ -19,7 +19,7 @@ from rules.transition import Transition
 from tests.bench_rules.ears import Ears
 from tests.bench_rules.track import HEARTBEAT, Key, Row, Track
 from tests.bench_rules.tracks import track_of
-from tests.rules.oracle import Quiet
+from tests.rules.oracle_quiet import Quiet
 
 _DEVICE, _TIME = itemgetter(3), itemgetter(0)
 
@@ -54,8 +54,11 @@ class Plain:
         self._hear_for_absences(rows)
         self.ears.settle()
         self._tick(now)
-        each = [track.take_said() for track in self.tracks]
-        said = self._quiet.told(each, now) if self._quiet else list(chain.from_iterable(each))
+        each = {number: track.take_said() for number, track in enumerate(self.tracks)}
+        if self._quiet:
+            each = self._quiet.told(each, now, {})
+            self._quiet.end(each)
+        said = [t for t in chain.from_iterable(each.values()) if t.rule.told]
         said.sort(key=lambda transition: transition.at)
         return said
 

@@ -25,8 +25,10 @@ class Judge:
         self.lapses = track.rule.no_data is NoData.CLEAR
 
     def colour(self, numbers: Any) -> Severity | None:
-        """The gravest that holds."""
-        return next((grave for holds, grave in self.grades if holds(numbers, 0)), None)
+        """The gravest that holds; None: the rule's own."""
+        own = self.track.rule.severity
+        found = next((grave for holds, grave in self.grades if holds(numbers, 0)), own)
+        return None if found is own else found
 
 
 class Span:
@@ -39,9 +41,11 @@ class Span:
         "judge",
         "key",
         "lapsed",
+        "missed",
         "pending",
         "silent",
         "since",
+        "told",
         "value",
     )
 
@@ -51,29 +55,36 @@ class Span:
         self.pending: Micros | None = None
         self.calm: Micros | None = None
         self.since: Micros | None = None
+        self.missed: Micros | None = None
         self.colour: Severity | None = None
+        self.told: Severity | None = None
         self.silent = self.by_silence = self.lapsed = False
 
     @property
     def lively(self) -> bool:
         """Whether all is not well, or was not."""
-        return self.since is not None or self.pending is not None
+        return self.since is not None or self.pending is not None or self.missed is not None
 
     def next_due(self) -> Micros:
         """When something has lasted for long enough, if nothing changes."""
         if self.since is not None:
             return FOREVER if self.calm is None else self.calm + self.judge.keep
-        if self.pending is None:
-            return FOREVER
-        return self.judge.track.due(self.pending, self.judge.lasting)
+        if self.pending is not None:
+            return self.judge.track.due(self.pending, self.judge.lasting)
+        if self.missed is not None:
+            return self.judge.track.due(self.missed, 0) + 1
+        return FOREVER
 
     def until(self, time: Micros) -> None:
         """What is due by then."""
         due = self.next_due()
         if due <= time:
-            if self.since is None:
-                assert self.pending is not None
+            if self.since is None and self.pending is not None:
+                self.told = self.colour
                 self._fire(self.pending, due, self.value, Cause.CONDITION_HELD)
+            elif self.since is None:
+                assert self.missed is not None
+                self._miss(self.missed, due - 1)
             else:
                 self._end(due, self.value, Cause.CONDITION_ENDED)
 
@@ -85,13 +96,15 @@ class Span:
             if self.silent:
                 self.silent = False
                 self._say(Change.HEARD_AGAIN, Cause.HEARD, time, value)
-            clear = self._clears(numbers, true=true)
-            if self.judge.grades:
-                self._grade(time, numbers, value, clear=clear)
+            self.missed = None
+            self.colour = self.judge.colour(numbers)
             if true:
                 self._true(time, value)
             else:
-                self._other(time, value, clear=clear)
+                self._other(time, value, clear=self._clears(numbers, true=true))
+            if self.since is not None and self.colour is not self.told:
+                self.told = self.colour
+                self._say(Change.GRADED, Cause.VALUE_CHANGED, time, value)
         self.value = value
 
     def _clears(self, numbers: Any, *, true: bool | None) -> bool:
@@ -101,13 +114,6 @@ class Span:
             return bool(self.judge.clear(numbers, 0))
         return true is False
 
-    def _grade(self, time: Micros, numbers: Any, value: float, *, clear: bool) -> None:
-        own = self.judge.track.rule.severity
-        before, self.colour = self.colour or own, self.judge.colour(numbers)
-        changed = before is not (self.colour or own)
-        if changed and self.since is not None and (not clear or self.judge.keep):
-            self._say(Change.GRADED, Cause.VALUE_CHANGED, time, value)
-
     def _true(self, time: Micros, value: float) -> None:
         self.by_silence = self.lapsed = False
         self.calm = None
@@ -115,6 +121,7 @@ class Span:
         if self.since is None:
             due = self.judge.track.due(self.pending, self.judge.lasting)
             if due <= time:
+                self.told = self.colour
                 self._fire(self.pending, due, value, Cause.CONDITION_HELD)
 
     def _other(self, time: Micros, value: float, *, clear: bool) -> None:
@@ -139,9 +146,15 @@ class Span:
                 self.silent = True
                 self._say(Change.WENT_SILENT, Cause.SENSOR_SILENT, time, self.value)
             self.lapsed = self.lapsed or self.judge.lapses
-        elif self.judge.alert and self.judge.track.is_active(time):
-            self.by_silence = True
-            self._fire(time, time, self.value, Cause.SENSOR_SILENT)
+        elif self.judge.alert:
+            self.missed = time if self.missed is None else self.missed
+            if self.judge.track.due(self.missed, 0) == time:
+                self._miss(self.missed, time)
+
+    def _miss(self, since: Micros, at: Micros) -> None:
+        """Raise an alert for the silence alone."""
+        self.by_silence, self.missed, self.told = True, None, None
+        self._fire(since, at, self.value, Cause.SENSOR_SILENT)
 
     def _fire(self, since: Micros, at: Micros, value: float | None, cause: Cause) -> None:
         self.since = since
@@ -156,7 +169,7 @@ class Span:
         track = self.judge.track
         assert self.since is not None
         devices, span = self.causes(at), (self.since, at)
-        track.say(change, cause, self.key, span, value=value, devices=devices, colour=self.colour)
+        track.say(change, cause, self.key, span, value=value, devices=devices, colour=self.told)
 
     def causes(self, at: Micros) -> Iterable[int]:  # noqa: ARG002
         """The devices that caused what is told of then."""

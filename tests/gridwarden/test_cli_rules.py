@@ -21,7 +21,7 @@ def check(*paths: Path) -> tuple[int, str]:
 def test_says_how_many_rules_are_fine() -> None:
     code, output = check(EXAMPLES)
     assert code == 0
-    assert output == "41 rules in 2 files, all fine.\n"
+    assert output == "45 rules in 2 files, all fine.\n"
 
 
 def test_lists_every_mistake_and_fails(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_a_folder_without_rule_files_is_a_mistake(tmp_path: Path) -> None:
 
 def test_tests_beside_the_rules_are_no_rules() -> None:
     code, output = check(EXAMPLES.parents[2] / "rules" / "library")
-    assert (code, output.split(" in ")[1]) == (0, "5 files, all fine.\n")
+    assert (code, output.split(" in ")[1]) == (0, "6 files, all fine.\n")
 
 
 def test_two_hundred_mistakes_are_two_hundred_lines(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ INTERVAL = "7d"
 
 
 PRESSED_AGAIN = timedelta(minutes=30)
+TRIED = timedelta(hours=40)
+"""So long after a fall the rules are looked at."""
 
 
 class Activity(NamedTuple):
@@ -50,6 +52,45 @@ def convert(folder: Path, community: str, rules: Sequence[dict[str, object]]) ->
         ),
         in_order(row for span in spans for row in _rows(*span)),
     )
+
+
+def fallen(
+    folder: Path, community: str, rules: Sequence[dict[str, object]], moments: Sequence[datetime]
+) -> Converted:
+    """A home for each moment, `home-N`: what was sensed in the day before it, and nothing after.
+
+    As if the person had fallen then. The sensors stay alive: each says after `TRIED` that it sees
+    nobody.
+    """
+    spans = list(_table(folder / "OrdonezA_Sensors.txt"))
+    every = in_order(row for span in spans for row in _rows(*span))
+    codes = sorted({_code(words) for _, _, words in spans})
+    households: list[dict[str, object]] = []
+    devices, rows = list[dict[str, object]](), list[Row]()
+    for n, moment in enumerate(moments):
+        home = f"{HOME}-{n}"
+        name = {"zh": home, "en": home}
+        households.append({"code": home, "area": f"{community}-here", "care": True, "name": name})
+        devices += [{**_device(code), "code": f"{code}-{n}", "household": home} for code in codes]
+        before = (r for r in every if moment - timedelta(days=1) <= r.time <= moment)
+        rows += [r._replace(device=f"{r.device}-{n}") for r in before]
+        rows += [_nothing(code, f"{code}-{n}", moment + TRIED) for code in codes]
+    parts = site(community, "UTC", households=households, devices=devices, rules=rules)
+    return Converted(parts, in_order(rows))
+
+
+def at_home(folder: Path, every: timedelta) -> list[datetime]:
+    """Moments so far apart at which the person was not out, of the days that have one before."""
+    done, first = activities(folder), _table(folder / "OrdonezA_Sensors.txt")
+    begin = next(first)[0] + timedelta(days=1)
+    last = max(activity.end for activity in done)
+    count = (last - begin) // every
+    moments = [begin + n * every for n in range(count)]
+    return [m for m in moments if during(m, done) not in {"Leaving", ""}]
+
+
+def _nothing(code: str, device: str, at: datetime) -> Row:
+    return Row(at, device, "door_open" if code == DOOR else "motion", "0")
 
 
 def activities(folder: Path) -> list[Activity]:

@@ -16,11 +16,12 @@ from devices.instant import DAY, HOUR, MINUTE, Micros, to_datetime, to_micros
 from devices.reading import Batch
 from devices.simulator.city import City
 from devices.simulator.daqing import CityPlan
+from devices.simulator.faults import NO_FAULTS
 from devices.simulator.incidents import Incidence
 from devices.simulator.incidents import Incident as Planted
 from devices.simulator.rhythm import Span
 from devices.site import Site
-from gridwarden.backtest import Ground, LeftOut, Recording, Router, play
+from gridwarden.backtest import Ground, LeftOut, Recording, Router, Run, play
 from gridwarden.backtest_file import possible
 from gridwarden.backtest_ground import ground_of_site, site_of_parts
 from gridwarden.incident_file import of_planted
@@ -44,9 +45,6 @@ SEEN_TOO = {
     "door_forced": frozenset({"door_open"}),
 }
 """By the metric that shows an incident: what else does; who lies helpless uses no water."""
-
-UNTOLD = frozenset({"card_shared"})
-"""Incidents of which no rule tells."""
 
 AFTER: Micros = 13 * HOUR
 """So long before the end an incident must begin to be counted: no rule takes longer to tell."""
@@ -76,14 +74,8 @@ def days(site: Site, rules: Sequence[Rule], span: Micros, seed: int) -> Days:
     """So long a life of this site, with incidents and faults at their usual rates."""
     ground = replace(ground_of_site(site), rules=rules)
     city = City(ground.inventory, Span(START, START + span, ZONE), seed=seed, incidence=Incidence())
-    left_out = LeftOut()
-    heard = (possible(rows, ground.inventory, LIMITS, left_out) for rows in _readings(city))
-    recording = Recording(heard, START, START + span, left_out)
-    (run,) = play(ground, [rules], recording, EVERY).runs
-    assert not run.failures, run.failures
-    planted = [
-        i for i in city.incidents if i.what not in UNTOLD and i.start <= START + span - AFTER
-    ]
+    run = _run(ground, city)
+    planted = [i for i in city.incidents if i.start <= START + span - AFTER]
     counted, every = (_incidents(each, ground) for each in (planted, city.incidents))
     false = [s for s in run.spells if not (_of(s, every, ground) or _faulty(s, city))]
     found = detect(run.spells, counted, ground.inventory)
@@ -96,7 +88,7 @@ def days(site: Site, rules: Sequence[Rule], span: Micros, seed: int) -> Days:
         "incidents": found.whole.incidents,
         "found": found.whole.found,
         "recall": found.whole.recall,
-        "missed": sorted(i.name for i in found.missed),
+        "by_kind": _by_kind(counted, found.missed),
         "alerts": len(run.spells),
         "false": len(false),
         "false_by_rule": dict(Counter(alert.rule.code for alert in false).most_common()),
@@ -105,6 +97,29 @@ def days(site: Site, rules: Sequence[Rule], span: Micros, seed: int) -> Days:
         "median_delay_s": (found.whole.median_delay or 0) / 1e6,
     }
     return Days(counted, run.spells, false, found.whole.found, per_day, figures)
+
+
+def quiet(site: Site, rules: Sequence[Rule], span: Micros, seed: int) -> Sequence[Spell]:
+    """The alerts of so long a life in which nothing happens and nothing breaks."""
+    ground = replace(ground_of_site(site), rules=rules)
+    lasting, nothing = Span(START, START + span, ZONE), Incidence(0, (), opening=False)
+    city = City(ground.inventory, lasting, seed=seed, incidence=nothing, rates=NO_FAULTS)
+    return _run(ground, city).spells
+
+
+def _run(ground: Ground, city: City) -> Run:
+    left_out, span = LeftOut(), city.span
+    heard = (possible(rows, ground.inventory, LIMITS, left_out) for rows in _readings(city))
+    recording = Recording(heard, span.start, span.end, left_out)
+    (run,) = play(ground, [ground.rules], recording, EVERY).runs
+    assert not run.failures, run.failures
+    return run
+
+
+def _by_kind(planted: Sequence[Incident], missed: Sequence[Incident]) -> dict[str, list[int]]:
+    """Of each kind of incident how many were found, and how many there were."""
+    every, lost = Counter(i.name for i in planted), Counter(i.name for i in missed)
+    return {name: [every[name] - lost[name], every[name]] for name in sorted(every)}
 
 
 def _readings(city: City) -> Iterator[Batch]:

@@ -1,13 +1,13 @@
 """What the rules are worth on recorded and simulated data: `python -m tests.real.judge [NAME…]`.
 
-Prints one JSON object a line. NAME: tihm, vast, replaced, adl, parking, city; all, if none given.
+Prints one JSON object a line. NAME: any of `ALL`; all of them, if none is given.
 What the figures mean is told in docs/evaluation.md.
 """
 
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import orjson
 
@@ -15,141 +15,15 @@ from devices.instant import DAY, to_datetime
 from gridwarden.demo_site import example_site
 from gridwarden.rule_library import library_texts
 from gridwarden.site import check, read_folder
-from gridwarden.site_writer import with_copd
+from gridwarden.site_writer import COPD, with_copd
 from rules.loader import load
 from rules.spell import Spell
 from rules.transition import Change
-from tests.real import adl, city, limits, parking, tihm, vast
-from tests.real.judged import Judged, judged, told, when
+from tests.real import access_figures, city, home_figures, parking, vital_figures
+from tests.real.judged import Figures, Judged, judged, when
 from tests.real.source import DATA, Row, read
 
-Figures = dict[str, object]
-
-SYMPTOMS: Mapping[str, Sequence[str]] = {
-    "Pulse": ("pulse",),
-    "Blood pressure": ("systolic", "diastolic"),
-}
-"""Label of tihm → the metrics whose limits should find it."""
-
-STILL = ("2h", "4h", "12h")
-"""For how long nobody may move before an alert: the last is the library's."""
-
-
-def tihm_figures() -> Iterator[Figures]:
-    """Limits set on one half of the patients, scored on the other; both directions."""
-    folder = DATA / "tihm_dementia"
-    rows = tihm.convert(folder, "tihm").rows
-    labels = read(folder / "Labels.csv")
-    labelled = {label: tihm.labelled_days(labels, label) for label in SYMPTOMS}
-    first, second = limits.halves(rows)
-    for name, learnt, tried in (("first", first, second), ("second", second, first)):
-        found = {
-            label: limits.search(rows, metrics, labelled[label], learnt)
-            for label, metrics in SYMPTOMS.items()
-        }
-        rules = tihm.rules_of({m: b for bounds in found.values() for m, b in bounds.items()})
-        whole = judged(tihm.convert(folder, "tihm", rules), "tihm")
-        spans = [_span(alert, whole) for alert in whole.alerts]
-        mine = [row for row in rows if row.device.removeprefix("vitals-") in tried]
-        for label, metrics in SYMPTOMS.items():
-            alerted = tihm.alerted_days(spans, mine, [f"tihm.{metric}" for metric in metrics])
-            score = tihm.score(alerted, limits.of_patients(labelled[label], tried))
-            yield {
-                "data": "tihm",
-                "label": label,
-                "limits_from": f"{name} half",
-                "limits": {metric: list(bounds) for metric, bounds in found[label].items()},
-                "patients": len(tried),
-                **limits.figures(score),
-            }
-
-
-def _span(alert: Spell, whole: Judged) -> tihm.Span:
-    patient = whole.place(alert.subject).removeprefix("vitals-")
-    return tihm.Span(alert.rule.code, patient, to_datetime(alert.since), when(alert.until))
-
-
-def vast_figures() -> Iterator[Figures]:
-    """Gas above 5: every stretch, as counted by hand."""
-    converted = vast.convert(DATA / "vast2016_access", "vast")
-    whole = judged(converted, "vast")
-    alerts = whole.of(vast.GAS_RULE)
-    yield {
-        "data": "vast",
-        "what": "gas above 5",
-        "readings_above": sum(
-            row.metric == "gas_concentration" and float(row.value) > vast.GAS_LIMIT
-            for row in converted.rows
-        ),
-        "by_hand": vast.gas_spans(converted.rows),
-        "alerts": len(alerts),
-        "told": list(told(whole, alerts)),
-    }
-
-
-def replaced_figures() -> Iterator[Figures]:
-    """A card still used after its replacement: by owner and minute, as counted by hand."""
-    converted = vast.convert(DATA / "vast2016_access", "vast", [vast.REPLACED])
-    alerts = judged(converted, "vast").of("access.replaced_card")
-    hand = vast.replaced_reads(converted.rows)
-    minutes = Counter(moment for moment, _ in hand)
-    yield {
-        "data": "vast",
-        "what": "a replaced card",
-        "by_hand": dict(Counter(owner for _, owner in hand)),
-        "alerts": len(alerts),
-        "of_them_by_hand": sum(to_datetime(a.fired) in minutes for a in alerts),
-    }
-
-
-def adl_figures() -> Iterator[Figures]:
-    """Nobody moves for so long: every alert, with what the person was doing."""
-    folder = DATA / "uci_adl_binary"
-    done = adl.activities(folder)
-    converted = adl.convert(folder, "adl", [_still(least) for least in STILL])
-    whole = judged(converted, "adl")
-    quiet = adl.silences(converted.rows, timedelta(hours=2))
-    yield {
-        "data": "adl",
-        "what": "silences of two hours or more, by hand",
-        "silences": [[a.isoformat(), b.isoformat(), _doing(a, b, done)] for a, b in quiet],
-        "rows_that_end_before_they_start": adl.reversed_rows(folder),
-    }
-    for least in STILL:
-        alerts = whole.of(f"adl.still_{least}")
-        told_of = list(told(whole, alerts))
-        for record, alert in zip(told_of, alerts, strict=True):
-            record["doing"] = _doing(to_datetime(alert.since), to_datetime(alert.fired), done)
-        doing = Counter(str(record["doing"]) for record in told_of)
-        yield {
-            "data": "adl",
-            "what": f"nobody moves for {least}",
-            "alerts": len(alerts),
-            "doing": dict(doing),
-            "told": told_of,
-        }
-
-
-def _doing(start: datetime, end: datetime, done: Sequence[adl.Activity]) -> str:
-    """What the person did for most of this time."""
-    spent: Counter[str] = Counter()
-    for activity in done:
-        both = min(end, activity.end) - max(start, activity.start)
-        spent[activity.what] += max(0, int(both.total_seconds()))
-    return spent.most_common(1)[0][0]
-
-
-def _still(least: str) -> Figures:
-    return {
-        "id": f"adl.still_{least}",
-        "category": "care",
-        "watch": {"metric": "motion", "household": {"care": True}},
-        "when": "motion == 1",
-        "absent": least,
-        "per": "household",
-        "severity": "orange",
-        "title": {"zh": least, "en": least},
-    }
+WHOLE = "- library: [parking, access, safety, devices]\n- library: care\n"
 
 
 def parking_figures() -> Iterator[Figures]:
@@ -225,22 +99,54 @@ def _known(standing: Sequence[Spell], whole: Judged, moment: datetime) -> int:
 
 
 def city_figures() -> Iterator[Figures]:
-    """Simulated days of the example site and of a part of a city, with incidents and faults."""
+    """Simulated days of the example site and of a part of a city, with incidents and faults.
+
+    Each with the example's rules and with the whole library as it is, but for who has COPD.
+    """
     site, rules = check(example_site())
+    whole = load({"rules/whole.yaml": WHOLE}, library_texts())
     yield {"data": "city", "what": "example site", **city.days(site, rules, 3 * DAY, 1).figures}
+    lived = city.days(site, whole, 3 * DAY, 1)
+    yield {"data": "city", "what": "example site, whole library", **lived.figures}
     files = {p: t for p, t in read_folder(example_site()).items() if p.startswith("rules/")}
     own = load(with_copd(files), library_texts())
     part = city.city_site(site, 2, 600)
     yield {"data": "city", "what": "600 elders", **city.days(part, own, 2 * DAY, 1).figures}
+    whole = load({"rules/whole.yaml": WHOLE + "  change:\n" + COPD}, library_texts())
+    lived = city.days(part, whole, 2 * DAY, 1)
+    yield {"data": "city", "what": "600 elders, whole library", **lived.figures}
+
+
+def quiet_figures() -> Iterator[Figures]:
+    """What the library tells of elders to whom nothing happens, by their habits alone."""
+    site, _ = check(example_site())
+    library = load({"rules/care.yaml": "- library: care\n"}, library_texts())
+    habits = [rule for rule in library if rule.watch.metric in {"motion", "water_volume"}]
+    part = city.city_site(site, 2, 600)
+    homes = sum(home.care for home in part.households.values())
+    for seed in (1, 2):
+        alerts = Counter(spell.rule.code for spell in city.quiet(part, habits, 7 * DAY, seed))
+        yield {
+            "data": "city",
+            "what": "quiet days",
+            "seed": seed,
+            "homes_and_days": homes * 7,
+            "alerts": {rule.code: alerts[rule.code] for rule in habits if rule.told},
+        }
 
 
 ALL: Mapping[str, Callable[[], Iterator[Figures]]] = {
-    "tihm": tihm_figures,
-    "vast": vast_figures,
-    "replaced": replaced_figures,
-    "adl": adl_figures,
+    "tihm": vital_figures.tihm_figures,
+    "ceiling": vital_figures.ceiling_figures,
+    "halvings": vital_figures.halvings_figures,
+    "vast": access_figures.vast_figures,
+    "replaced": access_figures.replaced_figures,
+    "odd": access_figures.odd_figures,
+    "adl": home_figures.adl_figures,
+    "falls": home_figures.falls_figures,
     "parking": parking_figures,
     "city": city_figures,
+    "quiet": quiet_figures,
 }
 
 

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import yaml
+
 from devices.instant import MINUTE, Micros, to_datetime
 from devices.inventory import Inventory
 from gridwarden.backtest import LeftOut
 from gridwarden.backtest_file import read_recording
 from gridwarden.backtest_ground import ground_of_site
 from gridwarden.replay import Reader
+from gridwarden.rule_library import library_texts
 from gridwarden.site import check_files
 from ingest.decode import Limits
 from rules.model import Rule, SubjectKind
@@ -20,6 +23,9 @@ from rules.replay import Replay, cut, steps
 from rules.spell import Spell, Spells
 from rules.transition import Subject, Transition
 from tests.real.source import Converted
+
+Figures = dict[str, object]
+"""What was found, to be printed as one JSON object."""
 
 LIMITS = Limits(earliest=0, max_ahead=5 * MINUTE)
 
@@ -60,7 +66,7 @@ def judged(converted: Converted, community: str, *, every: Micros = MINUTE) -> J
         recording = read_recording(
             file, Reader("recorded.csv", community), ground.inventory, LIMITS
         )
-    plan = make_plan(rules, ground.inventory)
+    plan = make_plan(rules, ground.inventory, ground.zone)
     said, spells, count = list[Transition](), Spells(), 0
     own = Replay.begin(plan, recording.start)
     batches = (batch for rows in recording.readings for batch in cut(rows, every))
@@ -81,6 +87,17 @@ def judged(converted: Converted, community: str, *, every: Micros = MINUTE) -> J
         recording.start,
         recording.end,
     )
+
+
+def library_rule(code: str, **change: object) -> dict[str, object]:
+    """A rule of the library as data, with these keys changed."""
+    (found,) = (
+        item
+        for text in library_texts().values()
+        for item in yaml.safe_load(text)
+        if item["id"] == code
+    )
+    return {**found, **change}
 
 
 def when(moment: Micros | None) -> datetime | None:

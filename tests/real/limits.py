@@ -6,7 +6,7 @@ is worse than a false one), and of equal ones the narrowest, which miss least. H
 patients: every other one in the order of their codes, so that nobody chose who is in which.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from tests.real.source import Row
 from tests.real.tihm import LONDON, PatientDay, Score
+from tests.real.tihm import score as scored
 
 Bounds = tuple[float, float]
 """What is already too low, and what is already too high."""
@@ -24,6 +25,16 @@ GRID: Mapping[str, tuple[Sequence[float], Sequence[float]]] = {
     "diastolic": (range(65, 40, -5), range(90, 120, 5)),
 }
 """By metric: lower limits and upper limits to try, the narrowest first; /min and mmHg."""
+
+Extremes = Mapping[PatientDay, Mapping[str, Bounds]]
+"""By patient-day and metric: the least and the greatest of what is held against the limits."""
+
+WAYS: Mapping[str, Callable[[Sequence[float]], Bounds]] = {
+    "any reading": lambda values: (min(values), max(values)),
+    "the last reading of the day": lambda values: (values[-1], values[-1]),
+    "the mean of the day": lambda values: (float(np.mean(values)), float(np.mean(values))),
+}
+"""What of a day's readings may be held against limits."""
 
 
 def halves(rows: Iterable[Row]) -> tuple[frozenset[str], frozenset[str]]:
@@ -42,8 +53,17 @@ def search(
 
     A day is alerted where any reading of any of the metrics is at or beyond its limits.
     """
-    days = _extremes(rows, metrics, patients)
-    order = sorted(days | {day: {} for day in labelled if day[0] in patients})
+    return _search(extremes(rows, metrics), metrics, labelled, patients)
+
+
+def _search(
+    every: Extremes,
+    metrics: Sequence[str],
+    labelled: Collection[PatientDay],
+    patients: Collection[str],
+) -> dict[str, Bounds]:
+    days = {day: found for day, found in every.items() if day[0] in patients}
+    order = sorted(days.keys() | of_patients(labelled, patients))
     truth = np.array([day in labelled for day in order])
     choices = [_choices(metric, [days.get(day, {}) for day in order]) for metric in metrics]
     best: tuple[float, tuple[Bounds, ...]] = (-1.0, ())
@@ -53,6 +73,50 @@ def search(
         if agreement > best[0]:
             best = (agreement, tuple(bounds for bounds, _ in chosen))
     return dict(zip(metrics, best[1], strict=True))
+
+
+def most_precise(
+    days: Extremes,
+    metric: str,
+    labelled: Collection[PatientDay],
+    patients: Collection[str],
+    recall: float,
+) -> tuple[Bounds, Score]:
+    """The most precise limits, in whole numbers, that reach this recall on these patients.
+
+    Where none do, those with the greatest recall.
+    They are chosen knowing the labels that they are scored by: no way of setting limits beats them.
+    """
+    own = of_patients(labelled, patients)
+    mine = {day: found[metric] for day, found in days.items() if day[0] in patients}
+    lows, highs = ([int(limit) for limit in limits] for limits in GRID[metric])
+    pairs = product(range(min(lows) - 10, max(lows) + 1), range(min(highs), max(highs) + 11))
+    tried = [
+        (
+            (float(low), float(high)),
+            scored({d for d, (a, b) in mine.items() if a <= low or b >= high}, own),
+        )
+        for low, high in pairs
+    ]
+    found = [one for one in tried if one[1].found]
+    return max(found, key=lambda one: (min(one[1].recall, recall), one[1].precision))
+
+
+def halvings(
+    days: Extremes, metrics: Sequence[str], labelled: Collection[PatientDay], count: int
+) -> Iterator[Score]:
+    """Limits set on one half of the patients and scored on the other, for halves drawn by lot."""
+    lot, patients = np.random.default_rng(1), sorted({patient for patient, _ in days})
+    for _ in range(count):
+        learnt = frozenset(lot.choice(patients, len(patients) // 2, replace=False).tolist())
+        limits = _search(days, metrics, labelled, learnt)
+        tried = [day for day in days if day[0] not in learnt]
+        alerted = {day for day in tried if _outside(days[day], limits)}
+        yield scored(alerted, of_patients(labelled, set(patients) - learnt))
+
+
+def _outside(found: Mapping[str, Bounds], limits: Mapping[str, Bounds]) -> bool:
+    return any(a <= limits[name][0] or b >= limits[name][1] for name, (a, b) in found.items())
 
 
 def interval(part: int, whole: int) -> tuple[float, float]:
@@ -85,18 +149,21 @@ def figures(score: Score) -> dict[str, object]:
     }
 
 
-def _extremes(
-    rows: Iterable[Row], metrics: Sequence[str], patients: Collection[str]
+def extremes(
+    rows: Iterable[Row], metrics: Sequence[str], way: str = "any reading"
 ) -> dict[PatientDay, dict[str, Bounds]]:
-    """The least and the greatest reading of each metric on each patient-day."""
-    days: dict[PatientDay, dict[str, Bounds]] = {}
+    """Of each metric on each patient-day the least and the greatest, by one of `WAYS`.
+
+    rows: in time order.
+    """
+    days: dict[PatientDay, dict[str, list[float]]] = {}
     for row in rows:
-        patient = row.device.removeprefix("vitals-")
-        if row.metric in metrics and patient in patients:
+        if row.metric in metrics:
+            patient = row.device.removeprefix("vitals-")
             day = days.setdefault((patient, row.time.astimezone(LONDON).date()), {})
-            low, high = day.get(row.metric, (np.inf, -np.inf))
-            day[row.metric] = min(low, float(row.value)), max(high, float(row.value))
-    return days
+            day.setdefault(row.metric, []).append(float(row.value))
+    held = WAYS[way]
+    return {day: {name: held(values) for name, values in of.items()} for day, of in days.items()}
 
 
 def _choices(

@@ -45,6 +45,23 @@ def replaced_reads(rows: list[Row]) -> set[tuple[datetime, str]]:
     return found
 
 
+ODD = ("access.office_at_night", "access.office_at_weekend")
+"""The library's rules on hours at which nobody should come."""
+
+
+def odd_reads(rows: list[Row], opens: int, closes: int) -> set[tuple[datetime, str]]:
+    """When which reader was used outside these hours or at the weekend, by hand.
+
+    opens, closes: hours of the day, 24 for midnight.
+    """
+    return {
+        (row.time, row.device)
+        for row in rows
+        if row.metric == "access_granted"
+        and (row.time.isoweekday() > 5 or not opens <= row.time.hour < closes)
+    }
+
+
 def convert(folder: Path, community: str, more: Sequence[dict[str, object]] = ()) -> Converted:
     """A card reader per zone and a gas detector per hazium column. more: rules beside ours."""
     reads = [_read(row) for row in read(folder / "proxOut-MC2.csv")]

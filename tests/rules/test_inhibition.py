@@ -169,6 +169,8 @@ def test_what_is_missing_and_stands_keeps_others_quiet() -> None:
     _, said = run(plan, fresh(plan, 0), *map(batch, [*early, answer]), now=20)
     assert of("x.missing", said) == [("fired", 12), ("cleared", 20)]
     assert of("x.pulse", said) == [("fired", 20)]
+
+
 CALLED = "first: {metric: sos}\nthen: {metric: motion, where: motion == 1}\nwithin: 4s\n"
 MISSED = rule("x.missed", f"{CALLED}same: household\nmissing: true\nunless: x.grave")
 

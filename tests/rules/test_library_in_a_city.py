@@ -26,6 +26,8 @@ NEVER_SAID = {
     "device.tamper",
     "safety.carbon_monoxide",
 }
+OF_DOORS_OF_HOMES = {"care.out", "care.not_back"}
+"""The city has no sensors at them."""
 NEVER_LONG_ENOUGH = {"device.smoke_detector_silent", "device.gas_detector_silent"}
 
 
@@ -53,4 +55,6 @@ def test_the_library_says_what_a_loop_over_single_readings_says() -> None:
         if chance.random() < RESTARTS:
             state, withdrawn = restore(dump(state, plan), plan, now)
             assert withdrawn == []
-    assert fired == {own.rule.code for own in plan.rules} - NEVER_SAID - NEVER_LONG_ENOUGH
+    watching = {own.rule.code for own in plan.rules if len(own.subject_ids)}
+    assert {own.rule.code for own in plan.rules} - watching == OF_DOORS_OF_HOMES
+    assert fired == watching - NEVER_SAID - NEVER_LONG_ENOUGH

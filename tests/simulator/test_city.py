@@ -25,6 +25,7 @@ from devices.simulator.message import Message
 from devices.simulator.parts import inventory_of
 from devices.simulator.plots import PLOTS
 from devices.simulator.rhythm import Span
+from devices.token import issue_of, token_of
 from devices.topic import parse
 from gridwarden.site import check
 from tests.simulator.town import small_town
@@ -87,12 +88,16 @@ def test_readings_are_what_the_messages_say(messages: list[Message]) -> None:
         else:
             body = orjson.loads(message.payload)
         for name, value in body["values"].items():
-            metric = BY_NAME[name].id
-            wanted.append(Reading(body["ts"] * 1_000, message.due, device, metric, float(value)))
+            metric, facts = BY_NAME[name], body.get("attributes", {})
+            named = (token_of(facts), issue_of(facts)) if metric.momentary else (0, 0)
+            at = body["ts"] * 1_000
+            wanted.append(Reading(at, message.due, device, metric.id, float(value), *named))
     batches = list(example_day().readings(20 * 60_000))
     said = [row for batch in batches for row in batch.rows()]
     assert [row.arrival for row in said] == sorted(row.arrival for row in said)
     assert sorted(said) == sorted(wanted)
+    assert len({row.token for row in said}) > 100
+    assert {row.issue for row in said} == {0, 1, 2}
 
 
 @pytest.mark.parametrize("minutes", [1, 7, 90])

@@ -17,3 +17,7 @@ def test_the_rules_find_what_was_planted_and_seldom_tell_of_what_was_not() -> No
     assert len(lived.incidents) >= 20
     assert lived.found >= 0.95 * len(lived.incidents), lived.figures
     assert lived.false_per_day <= 1, lived.figures
+    by_kind = lived.figures["by_kind"]
+    assert isinstance(by_kind, dict)
+    for what in ("card_shared", "card_replaced", "wrong_cards"):
+        assert by_kind[what][0] == by_kind[what][1] > 0, (what, by_kind)
