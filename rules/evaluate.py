@@ -99,7 +99,7 @@ def advance(plan: Plan, batch: Batch, state: State, now: Micros) -> Evaluation:
 
 
 def _quieted(
-    turns: Sequence[Turn],
+    turns: Turns,
     state: State,
     now: Micros,
     failures: Mapping[str, Failure],

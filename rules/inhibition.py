@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from devices.instant import Micros
 from rules.held import Held
 from rules.inhibitors import Whereabouts
-from rules.model import RiskIndex, Rule
+from rules.model import Rule
 from rules.plan import about
+from rules.rota import Turns
 from rules.state import State
 from rules.transition import Cause, Change, Subject, Transition
 from rules.turn import Turn
@@ -21,7 +22,7 @@ _ENDS = frozenset({Change.CLEARED, Change.WITHDRAWN})
 
 
 def inhibit(
-    turns: Sequence[Turn],
+    turns: Turns,
     state: State,
     now: Micros,
     failed: frozenset[str],
@@ -35,24 +36,22 @@ def inhibit(
     place. Returns the rules in which an error showed.
     """
     errors: list[tuple[Rule, Exception]] = []
-    if not turns or not turns[0].plan.inhibited:
-        return errors
-    plan = turns[0].plan
-    scene = _Scene(turns, state, plan.whereabouts, failed)
-    for number in plan.inhibited:
-        turn = turns[number]
-        if isinstance(turn.own.rule.condition, RiskIndex) is not indexes:
+    plan, held_back = turns.plan, state.held
+    scene: _Scene | None = None
+    for number in plan.indices if indexes else plan.inhibited:
+        rule = plan.rules[number].rule
+        if not (rule.unless and (turns.told(number) or held_back.get(rule.code))):
             continue
-        code = turn.own.rule.code
-        if isinstance(turn.own.rule.condition, RiskIndex) is not indexes:
+        if rule.code in failed or (number in plan.indices) is not indexes:
             continue
-        held = state.held.setdefault(code, {})
-        if code not in failed and (turn.said or held):
-            try:
-                turn.said[:] = _Inhibited(scene, turn, held).told(now)
-            except Exception as error:  # noqa: BLE001 — one broken rule must not stop the others
-                errors.append((turn.own.rule, error))
-                scene.failed |= {code}
+        scene = scene or _Scene(turns, state, plan.whereabouts, failed)
+        held = held_back.setdefault(rule.code, {})
+        try:
+            turn = turns[number]
+            turn.said[:] = _Inhibited(scene, turn, held).told(now)
+        except Exception as error:  # noqa: BLE001 — one broken rule must not stop the others
+            errors.append((rule, error))
+            scene.failed |= {rule.code}
         scene.forget(number)
     return errors
 
