@@ -103,13 +103,20 @@ class Heard(NamedTuple):
     then: Playing
     silences: Rows
 
+    def roles(self) -> tuple[Rows, I64]:
+        """The rows of readings, ascending, and the role of each."""
+        first, then = self.first.row, self.then.row
+        if np.array_equal(first, then):
+            return first, np.full(len(first), BOTH)
+        rows = np.union1d(first, then)
+        role = np.where(np.isin(rows, first), FIRST, THEN)
+        role[np.isin(rows, first) & np.isin(rows, then)] = BOTH
+        return rows, role
+
     def moments(self, turn: Turn) -> list[Moment]:
         """All of it, in order."""
-        rows = np.union1d(self.first.row, self.then.row)
-        role = np.where(np.isin(rows, self.first.row), FIRST, THEN)
-        role[np.isin(rows, self.first.row) & np.isin(rows, self.then.row)] = BOTH
-        found = _moments(turn, rows, role, NEVER)
-        found += _moments(turn, self.silences, SILENCE, turn.hearing.until[self.silences])
+        found = moments_at(turn, *self.roles(), NEVER)
+        found += moments_at(turn, self.silences, SILENCE, turn.hearing.until[self.silences])
         found.sort()
         return found
 
@@ -145,8 +152,8 @@ def _gaps(turn: Turn) -> Rows:
     return hearing.first_rows(words)
 
 
-def _moments(turn: Turn, rows: Rows, role: I64 | int, since: I64 | Micros) -> list[Moment]:
-    """Moments at these rows, all of the rule's devices."""
+def moments_at(turn: Turn, rows: Rows, role: I64 | int, since: I64 | Micros) -> list[Moment]:
+    """Moments at these rows, all of the rule's devices, in the same order."""
     hearing = turn.hearing
     if not len(rows):
         return []

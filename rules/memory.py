@@ -49,6 +49,7 @@ from rules.sequence_memory import (
     fresh_sequence,
     fresh_without,
 )
+from rules.sightings import Sightings
 from rules.sparse import Column, Rows, Sparse
 from rules.table import ByDevice, Table
 
@@ -216,6 +217,8 @@ def copy_of(memory: Memory) -> Memory:
     for name, part in _parts(memory):
         if isinstance(part, np.ndarray | Sparse | ByDevice | Table | Backlog):
             setattr(twin, name, part.copy())
+        elif isinstance(part, Sightings):
+            setattr(twin, name, None)
     return twin
 
 
@@ -224,6 +227,8 @@ def forget_bounds(memory: Memory) -> None:
     for name, part in _parts(memory):
         if isinstance(part, int):
             setattr(memory, name, FORGOTTEN)
+        elif isinstance(part, Sightings):
+            setattr(memory, name, None)
 
 
 def since_of(memory: Memory, slots: Rows) -> I64:

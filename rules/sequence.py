@@ -13,10 +13,12 @@ from typing import TypeAlias, cast
 
 import numpy as np
 
-from devices.instant import SECOND, Micros
-from rules.joining import BOTH, Moment, gather, moments, raise_floor, times_of, touched
+from devices.instant import NEVER, SECOND, Micros
+from devices.reading import I64
+from rules.joining import BOTH, Moment, gather, heard, moments_at, raise_floor, touched
 from rules.model import SubjectKind, Succession
 from rules.sequence_memory import LATE, SequenceMemory
+from rules.sightings import Sightings
 from rules.silence import Rows
 from rules.table import Table
 from rules.transition import Cause, Change, Subject, Transition
@@ -45,16 +47,71 @@ class _Seen:
 
 def fold(turn: Turn, memory: SequenceMemory, _rows: Rows) -> None:
     """Join the rows of the rule's metrics; `memory` is changed in place."""
-    found = moments(turn, memory, silences=False)
+    rows, role = heard(turn, memory, silences=False).roles()
+    slot, time = turn.own.slot[turn.hearing.device.take(rows)], turn.hearing.time.take(rows)
+    known = (time >= memory.floor[slot]).nonzero()[0]
+    if not len(known):
+        return
+    if len(known) < len(rows):
+        rows, role, slot, time = rows[known], role[known], slot[known], time[known]
+    loud, theirs = rows, role
+    if _needs_another_device(turn):
+        loud, theirs = _put_away(turn, memory, rows, role)
+    found = moments_at(turn, loud, theirs, NEVER)
     if found:
-        floors = memory.floor[np.array([moment.slot for moment in found])].tolist()
-        found = [m for m, floor in zip(found, floors, strict=True) if m.time >= floor]
-    if found:
+        found.sort()
         _Fold(turn, memory, found).run()
+    condition, seen = cast("Succession", turn.own.rule.condition), memory.seen
+    raise_floor(memory, slot.astype(np.int64), time, condition.within + LATE)
+    gather(seen, memory.lately, lambda: seen["time"] >= memory.floor[seen.slot])
 
 
 def tick(_turn: Turn, _memory: SequenceMemory, _now: Micros) -> None:
     """Nothing follows from time alone."""
+
+
+def _needs_another_device(turn: Turn) -> bool:
+    """Whether two readings of one device never belong together."""
+    condition = cast("Succession", turn.own.rule.condition)
+    return condition.same.named and (condition.elsewhere or condition.speed > 0)
+
+
+def _put_away(turn: Turn, memory: SequenceMemory, rows: Rows, role: I64) -> tuple[Rows, I64]:
+    """Remember the readings of whom nothing is known but earlier ones of the same device.
+
+    Nothing follows from them yet. Returns the others, and the role of each.
+    """
+    hearing = turn.hearing
+    rows, role = rows[order := hearing.time.take(rows).argsort(kind="stable")], role[order]
+    device, time, token = (
+        hearing.device.take(rows),
+        hearing.time.take(rows),
+        hearing.token.take(rows),
+    )
+    slot = turn.own.slot[device]
+    quiet = _sightings(memory).see(slot, token, device, time)
+    memory.lately.add(
+        slot[quiet],
+        token=token[quiet],
+        time=time[quiet],
+        device=device[quiet],
+        role=role[quiet],
+        used=np.zeros(np.count_nonzero(quiet), np.int8),
+    )
+    return rows[~quiet], role[~quiet]
+
+
+def _sightings(memory: SequenceMemory) -> Sightings:
+    """What is known of the readings that are remembered."""
+    if memory.sightings is None or memory.sightings.full:
+        tables = (memory.seen, memory.lately)
+        slot = np.concatenate([table.slot for table in tables])
+        token, device, time = (
+            np.concatenate([table[name] for table in tables])
+            for name in ("token", "device", "time")
+        )
+        memory.sightings = Sightings(slot, token, device, time)
+    return memory.sightings
 
 
 class _Fold:
@@ -168,7 +225,6 @@ class _Fold:
 
     def _write(self) -> None:
         """Note what is used now, and put in what is new."""
-        raise_floor(self.memory, *times_of(self.found), self.condition.within + LATE)
         before = 0
         for table in self._tables:
             end = before + len(table)
@@ -176,8 +232,7 @@ class _Fold:
             table["used"][[s.row - before for s in mine]] = [s.used for s in mine]
             before = end
         new = [(*key, s) for key, seen in self.seen.items() for s in seen if s.row < 0]
-        seen, lately = self._tables
-        lately.add(
+        self.memory.lately.add(
             [slot for slot, _, _ in new],
             token=[token for _, token, _ in new],
             time=[s.time for _, _, s in new],
@@ -185,4 +240,3 @@ class _Fold:
             role=[s.role for _, _, s in new],
             used=[s.used for _, _, s in new],
         )
-        gather(seen, lately, lambda: seen["time"] >= self.memory.floor[seen.slot])

@@ -14,6 +14,7 @@ import numpy as np
 
 from devices.instant import MINUTE, NEVER, Micros
 from devices.reading import I64, Bool
+from rules.sightings import Sightings
 from rules.sparse import Sparse
 from rules.table import ByDevice, Table
 
@@ -28,7 +29,8 @@ _NEVER, _UNKNOWN = np.int64(NEVER), np.int8(0)
 class SequenceMemory:
     """seen, lately: readings with a part: token, time (µs), device, role, used (`FIRST_USED`, …).
 
-    The newest are in `lately`, and now and then go to the others.
+    The newest are in `lately`, and now and then go to the others. sightings: at which one device
+    each name was seen; None: not worked out. They are never saved, and each state has its own.
     """
 
     held: ByDevice
@@ -39,6 +41,7 @@ class SequenceMemory:
     seen: Table
     lately: Table
     earliest: Micros = NEVER
+    sightings: Sightings | None = None
 
 
 @dataclass(slots=True, eq=False)
