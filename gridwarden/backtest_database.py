@@ -15,16 +15,18 @@ from psycopg.rows import TupleRow
 
 from devices.instant import DAY, HOUR, MINUTE, Micros, to_datetime
 from devices.reading import Batch, concatenate
+from devices.token import NAMING
 from gridwarden.backtest import Ground, Recording
 from gridwarden.backtest_ground import ground_of_database
-from ingest.binary_copy import FLOAT8, INT2, INT4, TIMESTAMP, decode, from_timestamp
+from gridwarden.whom import whom
+from ingest.binary_copy import FLOAT8, INT2, INT4, INT8, TIMESTAMP, decode, from_timestamp
 
 SQL = Path(__file__).parent / "sql"
 
 LATE: Micros = DAY
 """What came later than so long after its own time is not found, unless its time is in the span."""
 
-_LAYOUT = (TIMESTAMP, TIMESTAMP, INT4, INT2, FLOAT8)
+_LAYOUT = (TIMESTAMP, TIMESTAMP, INT4, INT2, FLOAT8, INT8)
 _FEW, _MANY = 250_000, 1_000_000
 """Rows of a portion: with fewer the next one is twice as long, with more half as long."""
 _SHORTEST, _LONGEST = MINUTE, DAY
@@ -98,5 +100,8 @@ def _read(conn: Connection, stretch: Stretch, start: Micros, end: Micros) -> Bat
     query = (SQL / "backtest_readings.sql").read_bytes()
     with conn.cursor() as cursor, cursor.copy(query, bound) as copy:
         stream = b"".join(bytes(block) for block in copy)
-    time, arrival, device, metric, value = decode(stream, _LAYOUT)
-    return Batch(from_timestamp(time), from_timestamp(arrival), device, metric, value)
+    query = (SQL / "backtest_named.sql").read_bytes()
+    named = conn.execute(query, {**bound, "naming": list(NAMING)}).fetchall()
+    time, arrival, device, metric, value, digest = decode(stream, _LAYOUT)
+    time, arrival = from_timestamp(time), from_timestamp(arrival)
+    return Batch(time, arrival, device, metric, value, *whom(device, metric, time, digest, named))

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-import orjson
 import psycopg
 from psycopg.rows import class_row, dict_row, tuple_row
 from psycopg.types.json import Jsonb
@@ -25,10 +24,11 @@ from devices.inventory import Inventory
 from devices.metric import BY_ID
 from devices.reading import Batch
 from devices.registry import load_inventory
-from devices.token import NAMING, NOBODY, issue_of, token_of
+from devices.token import NAMING, NOBODY
 from gridwarden.errors import GridwardenError
 from gridwarden.rejected import operator
 from gridwarden.site_state import load_zone
+from gridwarden.whom import whom
 from ingest.binary_copy import FLOAT8, INT2, INT4, INT8, TIMESTAMP, decode, from_timestamp
 from rules.account import (
     Account,
@@ -286,17 +286,10 @@ async def _readings(conn: Connection, devices: Sequence[int], start: Micros, end
         async with cursor.copy(_sql("explain_readings"), bound) as copy:
             stream = b"".join([bytes(block) async for block in copy])
         await cursor.execute(_sql("explain_named"), {**bound, "naming": list(NAMING)})
-        named = {
-            (device, metric, to_micros(time), digest): orjson.loads(attributes)
-            for device, metric, time, digest, attributes in await cursor.fetchall()
-        }
+        named = await cursor.fetchall()
     time, arrival, device, metric, value, digest = decode(stream, _LAYOUT)
-    time = from_timestamp(time)
-    keys = zip(device.tolist(), metric.tolist(), time.tolist(), digest.tolist(), strict=True)
-    said = [named.get(key, {}) for key in keys]
-    token = np.array([token_of(one) for one in said], np.int64)
-    issue = np.array([issue_of(one) for one in said], np.int32)
-    return Batch(time, from_timestamp(arrival), device, metric, value, token, issue)
+    time, arrival = from_timestamp(time), from_timestamp(arrival)
+    return Batch(time, arrival, device, metric, value, *whom(device, metric, time, digest, named))
 
 
 async def _codes(conn: Connection, devices: set[int]) -> dict[int, str]:

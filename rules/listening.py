@@ -77,6 +77,8 @@ def listen(plan: Plan, batch: Batch, silence: Silence, now: Micros) -> Hearing:
     seen = _seen(words, own, words.offline, loss, fresh)
     if np.count_nonzero(loss.possible):
         moved = np.concatenate([moved, _nearer(words, lag, loss)])
+    if not seen.known:  # the first words of devices may be from before these became known
+        moved = np.concatenate([moved, words.device[seen.alive < seen.before]])
     if words.leaves or np.count_nonzero(seen.gap):
         moved = np.concatenate([moved, words.device[seen.gap | words.offline]])
     return Hearing(

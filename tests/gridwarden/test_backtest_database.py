@@ -1,6 +1,7 @@
 """Stored readings come by arrival, whatever their own times, and tell what they told then."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -8,13 +9,15 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
-from devices.instant import DAY, HOUR, MINUTE, SECOND, Micros, to_micros
+from devices.instant import DAY, HOUR, MINUTE, SECOND, Micros, to_datetime, to_micros
 from devices.metric import metric
-from devices.reading import Batch, Reading, concatenate
+from devices.reading import Batch, Json, Reading, concatenate
 from devices.simulator.city import City
 from devices.simulator.faults import RATES
 from devices.simulator.rhythm import Span
+from devices.token import NO_ISSUE, NOBODY, issue_of, token_of
 from gridwarden import backtest_database
 from gridwarden.backtest import LeftOut, Recording, Run, play
 from gridwarden.backtest_database import Stretch, read_ground, stored
@@ -92,6 +95,31 @@ def test_events_come_with_readings_and_nothing_can_be_written(database_url: str)
             conn.execute("DELETE FROM readings")
 
 
+def test_whom_events_name_is_read_with_them(database_url: str) -> None:
+    """Two of one instant are told apart by what they say; a reading names nobody."""
+    card = metric("access_granted").id
+    said: list[dict[str, Json]] = [
+        {"credential": "A7", "issue": 2},
+        {"plate": "京A12345"},
+        {"door": 3},
+    ]
+    keep(database_url, Batch.of([Reading(START, START, 1, SPO2, 97.0)]))
+    with psycopg.connect(database_url) as conn:
+        for digest, attributes in enumerate(said, 1):
+            conn.execute(
+                "INSERT INTO events (time, device_id, metric_id, value, attributes, digest,"
+                " arrival, seq) VALUES (%s, 1, %s, 1, %s, %s, %s, 1)",
+                (to_datetime(START), card, Jsonb(attributes), digest, to_datetime(START)),
+            )
+    with psycopg.connect(database_url) as conn:
+        recording = stored(conn, Stretch(START, START + HOUR, AHEAD))
+        rows = concatenate(list(recording.readings))
+    named = sorted(zip(rows.metric.tolist(), rows.token.tolist(), rows.issue.tolist(), strict=True))
+    tokens = [(card, token_of(one), issue_of(one)) for one in said]
+    assert named == sorted([(SPO2, NOBODY, NO_ISSUE), *tokens])
+    assert len({token for _, token, _ in tokens}) == 3
+
+
 def once(rows: Batch) -> Batch:
     """Of readings of one device, metric and time the first that arrived, as the database has it."""
     order = np.lexsort((rows.arrival, rows.time, rows.metric, rows.device))
@@ -119,6 +147,7 @@ def test_a_simulated_morning_tells_the_same_when_it_is_stored(
     limits = Limits(START - DAY, AHEAD)
     rows = once(possible(concatenate(list(city.readings())), ground.inventory, limits, left_out))
     rows = rows.take(rows.arrival < span.end)
+    rows = replace(rows, token=np.zeros(len(rows), np.int64), issue=np.zeros(len(rows), np.int32))
     keep(database_url, rows)
     as_said = Recording((rows,), span.start, span.end)
     (live,) = play(ground, [ground.rules], as_said, 30 * SECOND).runs

@@ -205,7 +205,7 @@ async def test_a_switched_off_rule_stays_off_until_its_text_changes(
 ) -> None:
     with monkeypatch.context() as patch:
         fold_thresholds_by(broken, patch)
-        await bench.hear(pulse=140, spo2=97)
+        await bench.hear(pulse=140, spo2=88)
     await bench.apply(SPO2 + PULSE.replace("130", "131"))
     await bench.judge.adopt_site()
     assert [own.rule.code for own in bench.judge.plan.rules] == ["care.pulse_high"]

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from devices.metric import BY_NAME
 from devices.reading import Batch, Reading
 from rules import evaluate
 from rules.memory import ThresholdMemory, forget_bounds
@@ -52,6 +53,12 @@ def agree(plan: Plan, batches: Batches) -> None:
 @settings(max_examples=25, deadline=None)
 def test_no_look_at_a_timer_is_missed(batches: Batches) -> None:
     agree(PLAN, batches)
+
+
+def test_a_silence_that_comes_sooner_by_a_first_word_from_before_is_not_missed() -> None:
+    """It was said before the device became known, and heard by a rule that waits."""
+    early = Reading(-seconds(7), 0, WEARABLE, BY_NAME["battery"].id, 90.0)
+    agree(PLAN, [([early], seconds(1)), ([], seconds(54))])
 
 
 @derived.EACH
