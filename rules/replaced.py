@@ -7,13 +7,15 @@ a person ends; one that is heard only after a later one was told is not told.
 """
 
 from dataclasses import dataclass, field
-from typing import TypeAlias, cast
+from operator import itemgetter
+from typing import NamedTuple, TypeAlias, cast
 
 import numpy as np
 
 from devices.instant import NEVER, Micros
-from devices.reading import Bool
+from devices.reading import I32, I64, Bool
 from devices.token import NO_ISSUE
+from rules.cards import Cards, Found, keys
 from rules.model import Replaced, SubjectKind
 from rules.silence import Rows
 from rules.sparse import Sparse
@@ -22,11 +24,15 @@ from rules.transition import Cause, Change, Subject, Transition
 from rules.turn import Turn
 
 _NEVER = np.int64(NEVER)
-_Key: TypeAlias = tuple[int, int]
-
-
-def _cards() -> Table:
-    return Table(token=np.int64, issue=np.int32, since=np.int64, newest=np.int64, told=np.int64)
+FORGOTTEN: Micros = NEVER
+_PUT_OFF = 16
+"""Cards that are forgotten are dropped some time later, this part of how long they are kept."""
+_NONE: Rows = np.empty(0, np.intp)
+_FEW = 16
+"""Up to so many reads it is quicker to look at each by itself."""
+_Read: TypeAlias = tuple[int, int, int, int, int]
+"""Slot, token, issue, time and device."""
+_BY_TIME = itemgetter(3, 2)
 
 
 @dataclass(slots=True, eq=False)
@@ -34,14 +40,15 @@ class ReplacedMemory:
     """cards: one row per credential: its latest issue, and in µs when that was first read, when any
     was last, and the last use of an older one that was told, NEVER before the first.
 
-    newest: (n,) the newest reading, µs · firing, since: (n,), nothing stands for long here.
+    newest: (n,) the newest reading, µs · firing, since: (n,), nothing stands for long here · slack:
+    for so long, µs, no card will be forgotten, at least; if negative, none is for longer.
     """
 
     firing: Bool
     since: Sparse[np.int64]
     newest: Sparse[np.int64]
-    cards: Table = field(default_factory=_cards)
-    earliest: Micros = NEVER
+    cards: Table = field(default_factory=Cards)
+    slack: Micros = FORGOTTEN
 
 
 def fresh_replaced(n: int) -> ReplacedMemory:
@@ -49,82 +56,172 @@ def fresh_replaced(n: int) -> ReplacedMemory:
     return ReplacedMemory(np.zeros(n, np.bool_), Sparse(n, _NEVER), Sparse(n, _NEVER))
 
 
-@dataclass(slots=True)
-class _Card:
-    """A row of the table."""
+class _Reads(NamedTuple):
+    """Cards that were read, (k,): where, whose, which, when, and by which device."""
 
-    issue: int
-    since: Micros
-    newest: Micros
-    told: Micros = NEVER
-    row: int = -1
+    slot: I64
+    token: I64
+    issue: I32
+    time: I64
+    device: I64
+
+    def take(self, rows: Rows) -> "_Reads":
+        slot, token, issue, time, device = self
+        return _Reads(
+            slot.take(rows), token.take(rows), issue.take(rows), time.take(rows), device.take(rows)
+        )
 
 
 def fold(turn: Turn, memory: ReplacedMemory, rows: Rows) -> None:
     """Judge these rows of the rule's metric; `memory` is changed in place."""
-    if not np.count_nonzero(turn.hearing.batch.issue != NO_ISSUE):
+    if not np.count_nonzero(turn.hearing.batch.issue):
         return
-    rows = _naming(turn, rows)
-    if len(rows):
-        _Fold(turn, memory, rows).run()
+    reads = _naming(turn, rows)
+    if not len(reads.slot):
+        return
+    memory.cards = cards = Cards.of(memory.cards)
+    grown = (_few if len(reads.slot) <= _FEW else _many)(turn, memory, cards.found, reads)
+    memory.slack -= grown
+    if memory.slack < -_keep(turn) // _PUT_OFF:
+        _drop(memory, cards, _keep(turn))
 
 
 def tick(_turn: Turn, _memory: ReplacedMemory, _now: Micros) -> None:
     """Nothing follows from time alone."""
 
 
-def _naming(turn: Turn, rows: Rows) -> Rows:
-    """Those of these rows that say which card was read, in the order of their time."""
+def _naming(turn: Turn, rows: Rows) -> _Reads:
+    """Those of these rows that say which card was read, in the order of the hearing."""
     hearing, where = turn.hearing, cast("Replaced", turn.own.rule.condition).of.where
-    slot = turn.own.slot[hearing.device[rows]]
-    rows = rows[(slot >= 0) & (hearing.issue[rows] != NO_ISSUE)]
+    device, issue = hearing.device.take(rows).astype(np.int64), hearing.issue.take(rows)
+    slot = turn.own.slot[device].astype(np.int64)
+    named = (slot >= 0) & (issue != NO_ISSUE)
     if where is not None:
-        holds = where.evaluate(hearing.value[rows], turn.attributes(hearing.device[rows]))
-        rows = rows[holds]
-    order = np.lexsort((hearing.issue[rows], hearing.time[rows]))
-    return rows[order]
+        named &= where.evaluate(hearing.value.take(rows), turn.attributes(device))
+    time, token = hearing.time.take(rows), hearing.token.take(rows)
+    reads = _Reads(slot, token, issue, time, device)
+    return reads if np.count_nonzero(named) == len(rows) else reads.take(named.nonzero()[0])
 
 
-class _Fold:
-    """One fold of one rule: the cards that these rows name."""
+def _few(turn: Turn, memory: ReplacedMemory, found: Found, reads: _Reads) -> Micros:
+    """Judge a few reads; how far the newest of a community has moved at most."""
+    one = _OneByOne(turn, memory, found)
+    read = sorted(zip(*(column.tolist() for column in reads), strict=True), key=_BY_TIME)
+    newest = {slot: int(memory.newest[slot]) for slot in {this[0] for this in read}}
+    grown = 0
+    for this in read:
+        slot, time = this[0], this[3]
+        heard = newest[slot]
+        one.judge(this, heard)
+        if time > heard:
+            newest[slot] = time
+            grown += time - heard if heard != NEVER else 0
+    memory.newest[list(newest)] = list(newest.values())
+    return grown
 
-    def __init__(self, turn: Turn, memory: ReplacedMemory, rows: Rows) -> None:
-        self.turn, self.memory = turn, memory
-        self.keep = cast("Replaced", turn.own.rule.condition).keep
-        hearing = turn.hearing
-        self.slot = turn.own.slot[hearing.device[rows]]
-        columns = (self.slot, hearing.token[rows], hearing.issue[rows])
-        facts = (hearing.time[rows], hearing.device[rows])
-        self.read = list(zip(*(c.tolist() for c in (*columns, *facts)), strict=True))
-        self.newest = {slot: int(memory.newest[slot]) for slot in set(self.slot.tolist())}
-        self.cards = self._known(np.unique(hearing.token[rows]))
 
-    def run(self) -> None:
-        for slot, token, issue, time, device in self.read:
-            card = self.cards.setdefault((slot, token), _Card(issue, time, time))
-            if card.newest < self.newest[slot] - self.keep:
-                card.issue, card.since, card.told = issue, time, NEVER
-            self.newest[slot] = max(self.newest[slot], time)
-            if issue > card.issue:
-                card.issue, card.since = issue, time
-            elif issue == card.issue:
-                card.since = min(card.since, time)
-            elif time > max(card.since, card.told) and self._is_active(time):
-                card.told = time
-                self._tell(device, time)
-            card.newest = max(card.newest, time)
-        self._write()
+def _many(turn: Turn, memory: ReplacedMemory, found: Found, reads: _Reads) -> Micros:
+    """As `_few`, but one by one are judged only reads that say something new of a known card."""
+    before = memory.newest[:]
+    after = before.copy()
+    np.maximum.at(after, reads.slot, reads.time)
+    row = found.find(reads.slot, reads.token)
+    known = _calm(found, reads, row, after - _keep(turn))
+    new = _single(reads, (row < 0).nonzero()[0])
+    if len(known) + len(new) < len(row):
+        careful = np.ones(len(row), np.bool_)
+        careful[known] = careful[new] = False
+        _carefully(_OneByOne(turn, memory, found), reads, careful.nonzero()[0], before)
+    if len(known):
+        np.maximum.at(found.columns["newest"], row.take(known), reads.time.take(known))
+    if len(new):
+        slot, token, issue, time, _ = reads.take(new)
+        never = np.full(len(new), NEVER, np.int64)
+        found.put(slot, token=token, issue=issue, since=time, newest=time, told=never)
+        memory.slack = min(memory.slack, int((time - after.take(slot)).min()) + _keep(turn))
+    memory.newest[:] = after
+    # Where nothing was heard before there is no card, and the difference is below 0.
+    return int((after - before).max(initial=0))
 
-    def _known(self, tokens: Rows) -> dict[_Key, _Card]:
-        cards = self.memory.cards
-        rows = np.flatnonzero(np.isin(cards["token"], tokens))
-        columns = (cards.slot, *(cards[name] for name in ("token", "issue", "since", "newest")))
-        found = zip(*(c[rows].tolist() for c in (*columns, cards["told"])), strict=True)
-        numbered = zip(rows.tolist(), found, strict=True)
-        return {
-            (slot, token): _Card(issue, since, newest, told, row)
-            for row, (slot, token, issue, since, newest, told) in numbered
-        }
+
+def _calm(found: Found, reads: _Reads, row: I64, kept: I64) -> Rows:
+    """Reads of a card that is known, of which nothing but the latest issue is read.
+
+    kept: cards that were last read before that are forgotten, µs, by community.
+    """
+    there, columns = row >= 0, found.columns
+    if not np.count_nonzero(there):
+        return _NONE
+    calm: Bool = columns["issue"].take(row) == reads.issue
+    calm &= columns["newest"].take(row) >= kept.take(reads.slot)
+    calm &= columns["since"].take(row) <= reads.time
+    odd = there > calm
+    if np.count_nonzero(odd):
+        calm &= ~np.isin(row, row[odd])
+    calm &= there
+    return calm.nonzero()[0]
+
+
+def _single(reads: _Reads, rows: Rows) -> Rows:
+    """Of these the only reads of their card."""
+    key = keys(reads.slot.take(rows), reads.token.take(rows))
+    ones, first, count = np.unique(key, return_index=True, return_counts=True)
+    return rows if len(ones) == len(rows) else rows.take(first[count == 1])
+
+
+def _carefully(one: "_OneByOne", reads: _Reads, rows: Rows, before: I64) -> None:
+    """Judge these one by one in the order of their time; before: when communities were heard."""
+    heard = _heard(reads, before).take(rows)
+    reads = reads.take(rows)
+    order = np.lexsort((reads.issue, reads.time))
+    read = zip(*(column.tolist() for column in reads.take(order)), strict=True)
+    for this, newest in zip(read, heard.take(order).tolist(), strict=True):
+        one.judge(this, newest)
+
+
+def _heard(reads: _Reads, before: I64) -> I64:
+    """The newest reading of its community before each of these, in the order of time, µs."""
+    order = np.lexsort((reads.time, reads.slot))
+    slot, time = reads.slot.take(order), reads.time.take(order)
+    heard = before.take(slot)
+    same = (slot[1:] == slot[:-1]).nonzero()[0]
+    heard[same + 1] = np.maximum(heard[same + 1], time[same])
+    found = np.empty_like(heard)
+    found[order] = heard
+    return found
+
+
+class _OneByOne:
+    """Judges reads one by one, in the order of their time."""
+
+    def __init__(self, turn: Turn, memory: ReplacedMemory, found: Found) -> None:
+        self.turn, self.memory, self.found = turn, memory, found
+        self.keep = _keep(turn)
+
+    def judge(self, read: _Read, heard: Micros) -> None:
+        """heard: the newest reading of the community before this one, µs."""
+        slot, token, issue, time, device = read
+        row = self.found.row_of(slot, token)
+        if row < 0:
+            self.found.put_one(slot, token, (issue, time, time, NEVER))
+            slack = min(time - heard, 0) + self.keep
+            self.memory.slack = min(self.memory.slack, slack)
+            return
+        columns = self.found.columns
+        issues, since, newest, told = (
+            columns[name] for name in ("issue", "since", "newest", "told")
+        )
+        latest, first, last = issues.item(row), since.item(row), newest.item(row)
+        if last < heard - self.keep:
+            issues[row], since[row], told[row] = issue, time, NEVER
+        elif issue > latest:
+            issues[row], since[row] = issue, time
+        elif issue == latest:
+            since[row] = min(first, time)
+        elif time > max(first, told.item(row)) and self._is_active(time):
+            told[row] = time
+            self._tell(device, time)
+        newest[row] = max(last, time)
 
     def _is_active(self, time: Micros) -> bool:
         return bool(self.turn.own.calendar.is_active(np.array([time]))[0])
@@ -138,18 +235,13 @@ class _Fold:
             )
         )
 
-    def _write(self) -> None:
-        """Note what these cards are now; forget those that were not read for long."""
-        memory, cards = self.memory, self.memory.cards
-        memory.newest.put(np.array(list(self.newest)), list(self.newest.values()))
-        old = [card for card in self.cards.values() if card.row >= 0]
-        rows = [card.row for card in old]
-        for name in ("issue", "since", "newest", "told"):
-            cards[name][rows] = [getattr(card, name) for card in old]
-        new = {key: card for key, card in self.cards.items() if card.row < 0}
-        if new:
-            columns = {n: [getattr(c, n) for c in new.values()] for n in ("issue", "since")}
-            further = {n: [getattr(c, n) for c in new.values()] for n in ("newest", "told")}
-            tokens = [token for _, token in new]
-            cards.add([slot for slot, _ in new], token=tokens, **columns, **further)
-        cards.keep(cards["newest"] >= memory.newest[cards.slot] - self.keep)
+
+def _drop(memory: ReplacedMemory, cards: Cards, keep: Micros) -> None:
+    """Forget cards that were not read for so long."""
+    cards.keep(cards["newest"] >= memory.newest[cards.slot] - keep)
+    left = cards["newest"] - memory.newest[cards.slot]
+    memory.slack = int(left.min(initial=0)) + keep
+
+
+def _keep(turn: Turn) -> Micros:
+    return cast("Replaced", turn.own.rule.condition).keep
