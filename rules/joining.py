@@ -41,7 +41,7 @@ _FEW, _ROOTS = 256, 8
 UNKNOWN, NO, YES = 0, 1, 2
 """Whether a part's condition holds at a device."""
 
-_UNKNOWN, _NO, _YES = np.int8(UNKNOWN), np.int8(NO), np.int8(YES)
+_NO, _YES = np.int8(NO), np.int8(YES)
 
 
 class Moment(NamedTuple):
@@ -193,7 +193,7 @@ def _playing(turn: Turn, memory: JoinedMemory, part: int) -> Playing:
     if where is not None:
         true, false = turn.judge(where, found.device, value)
         if condition.begins[part] and not BY_ID[metric.id].occurs:
-            state = np.where(true, _YES, np.where(false, _NO, _UNKNOWN))
+            state = true.view(np.int8) * _YES + false.view(np.int8)
             true = _begins(turn, memory, part, found, state)
         holds &= true
     if condition.begins[part] and np.count_nonzero(holds):
@@ -210,24 +210,27 @@ def _begins(turn: Turn, memory: JoinedMemory, part: int, found: Playing, state: 
     place = places(turn.own, found.slot, found.device)
     new = found.time > memory.judged.values[place, part]
     same = found.device[1:] == found.device[:-1]
-    if np.count_nonzero(same):
+    if again := np.count_nonzero(same) > 0:
         new[1:] &= ~same | (found.time[1:] != found.time[:-1])
     kept = new.nonzero()[0]
     if len(kept) < len(new):
         found, place, state = found.take(kept), place[kept], state[kept]
         same = found.device[1:] == found.device[:-1]
-    before: States = memory.held.values[place, part]
-    if np.count_nonzero(same):
-        before[1:] = np.where(same, state[:-1], before[1:])
-    starts = (state == YES) & (before == NO)
-    if np.count_nonzero(starts) and len(_gaps(turn)):
-        starts &= ~_gap_before(turn, found, same)
-    begins[kept] = starts
-    if np.count_nonzero(same):
+        again = np.count_nonzero(same) > 0
+    if np.count_nonzero(state == _YES):
+        before: States = memory.held.values[place, part]
+        if again:
+            before[1:] = np.where(same, state[:-1], before[1:])
+        starts = (state == _YES) & (before == _NO)
+        if np.count_nonzero(starts) and len(_gaps(turn)):
+            starts &= ~_gap_before(turn, found, same)
+        begins[kept] = starts
+    time = found.time
+    if again:
         last = np.append(~same, True)
-        found, place, state = found.take(last), place[last], state[last]
+        place, state, time = place[last], state[last], time[last]
     memory.held.values[place, part] = state
-    memory.judged.values[place, part] = found.time
+    memory.judged.values[place, part] = time
     return begins
 
 

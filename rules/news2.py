@@ -62,6 +62,30 @@ _ALL = (*_COLUMNS, _SCALE_2_ON_AIR, _SCALE_2_ON_OXYGEN)
 _POINTS = np.concatenate([bands.of(np.arange(_WHOLE)) for bands in _ALL])
 _BEGINS = np.arange(len(_COLUMNS)) * _WHOLE
 _TENTHS = np.where(np.arange(len(_COLUMNS)) == TEMPERATURE, 10.0, 1.0)
+_WORDED = np.isin(np.arange(len(_COLUMNS)), (OXYGEN, CONSCIOUSNESS))
+
+
+def _bands() -> I64:
+    """As `_POINTS`, of the columns only, but alike where a number has the same on every scale."""
+    bands = _POINTS[: len(_COLUMNS) * _WHOLE].reshape(-1, _WHOLE).copy()
+    air, oxygen = _POINTS[len(_COLUMNS) * _WHOLE :].reshape(-1, _WHOLE)
+    bands[SPO2] += (air + oxygen * (MOST_OF_ONE + 1)) * (MOST_OF_ONE + 1)
+    return bands.ravel()
+
+
+_BANDS = _bands()
+
+
+def bands_of(numbers: F64, column: I64) -> I64:
+    """What each number of a parameter counts as, (k,).
+
+    Of two that count as the same no total and no single score tells, whatever the others are and by
+    either scale. column: of the parameters. Of oxygen and consciousness 0 counts, or more, or else.
+    """
+    whole = np.rint(numbers * _TENTHS.take(column))
+    place = np.fmax(np.fmin(whole, _WHOLE - 1), 0).astype(np.int64)
+    bands = _BANDS.take(place + column * _WHOLE)
+    return np.where(_WORDED.take(column), (numbers > 0) + (numbers != 0) * 2, bands)
 
 
 def news2(numbers: F64, scale_2: Bool) -> tuple[I64, I64]:

@@ -5,8 +5,10 @@ and the number is unknown. Of each parameter a reading not later than the last o
 and alertness that the rule assumes hold where nothing was ever heard, and where the last word heard
 was the same: oxygen that was given is not taken for ended because nobody spoke of it again.
 
-What a household says at one instant is taken together, and its instants one after another; of most
-households nothing follows but what is remembered of them.
+What a household says at one instant is taken together, and its instants one after another. Of most
+readings nothing follows but that they are remembered: those whose scores are what they were, in a
+household that is well, and those of households that have no total before nor after. These are taken
+note of all at once.
 """
 
 from dataclasses import dataclass, field
@@ -23,8 +25,9 @@ from rules.aging import Aging
 from rules.grading import Ranks, rank_of, ranks_of
 from rules.hearing import rounds
 from rules.model import SPO2_SCALE, Judging, NoData, Rule, Score
-from rules.news2 import CONSCIOUSNESS, MOST, MOST_OF_ONE, OXYGEN, PARAMETERS, news2
+from rules.news2 import CONSCIOUSNESS, MOST, MOST_OF_ONE, OXYGEN, PARAMETERS, bands_of, news2
 from rules.places import places_of
+from rules.plan import RulePlan
 from rules.silence import Rows
 from rules.spans import (
     TRUE,
@@ -42,6 +45,8 @@ from rules.turn import Slots, Turn
 ASSUMABLE = {"air": OXYGEN, "alert": CONSCIOUSNESS}
 """What `assume` can say, and of which parameter; 0 is its number."""
 
+_MAY_BE_ASSUMED = np.isin(np.arange(len(PARAMETERS)), list(ASSUMABLE.values()))
+
 ON_SCALE_2 = 2.0
 
 _KEPT = 256
@@ -52,16 +57,33 @@ _COLUMN: npt.NDArray[np.int64] = np.full(max(BY_ID) + 1, -1)
 _COLUMN[[BY_NAME[name].id for name in PARAMETERS]] = np.arange(len(PARAMETERS))
 
 
+class _Settled(NamedTuple):
+    """well: (n,), whose last total was judged by this plan and this scale, and does not alarm.
+
+    Never changed in place: copies of a memory share it.
+    """
+
+    own: RulePlan | None
+    scale: F64 | None
+    well: Bool
+
+
+def _nothing_settled() -> _Settled:
+    return _Settled(None, None, np.zeros(0, np.bool_))
+
+
 @dataclass(slots=True, eq=False, kw_only=True)
 class ScoreMemory(SpanMemory):
     """times, numbers: (n, 7), when each parameter was last heard, NEVER before the first, and it.
 
-    aging: when households that have a total have none any more; not saved.
+    aging: when households that have a total have none any more · settled: whose total need not be
+    judged again as long as no score changes; both are not saved.
     """
 
     times: Sparse[np.int64]
     numbers: Sparse[np.float64]
     aging: Aging = field(default_factory=Aging)
+    settled: _Settled = field(default_factory=_nothing_settled)
 
 
 def fresh_score(n: int, _m: int) -> ScoreMemory:
@@ -82,13 +104,21 @@ class _Known(NamedTuple):
 
     def until(self, condition: Score) -> I64:
         """From when there is no total unless more is heard, (k,); NEVER where there is none."""
-        assumed = [ASSUMABLE[word] for word in sorted(condition.assume)]
-        heard = [column for column in range(len(PARAMETERS)) if column not in assumed]
-        oldest: I64 = self.times[:, heard].min(axis=1)
-        for column in assumed:
-            usual = self.numbers[:, column] == 0
-            oldest = np.minimum(oldest, np.where(usual, FOREVER, self.times[:, column]))
+        oldest = _oldest(self.counting(condition))
         return np.where(oldest == NEVER, NEVER, oldest + condition.valid)
+
+    def counting(self, condition: Score) -> I64:
+        """The times from which each parameter counts, (k, 7); FOREVER where it is assumed."""
+        times = self.times.copy()
+        for column in (ASSUMABLE[word] for word in condition.assume):
+            times[self.numbers[:, column] == 0, column] = FOREVER
+        return times
+
+
+def _oldest(times: I64) -> I64:
+    """The least of each row of (k, 7); the other way round it is found in a third of the time."""
+    oldest: I64 = np.ascontiguousarray(times.T).min(axis=0)
+    return oldest
 
 
 class _Told(NamedTuple):
@@ -121,12 +151,141 @@ class _Chart(NamedTuple):
     rank: Ranks | None
 
 
+class _Said(NamedTuple):
+    """Readings by household and parameter, (r,) each, of h households.
+
+    cell: 7 · slot + the parameter's column · slots, first: (h,), and where each begins · home:
+    (r,), the number of its household.
+    """
+
+    row: Rows
+    cell: I64
+    time: I64
+    value: F64
+    slots: I64
+    first: Rows
+    home: I64
+
+    @property
+    def place(self) -> I64:
+        """Where each stands in (h, 7)."""
+        return self.cell + (self.home - self.slots.take(self.home)) * len(PARAMETERS)
+
+    def without_late(self, known: "_Known", place: I64) -> "_Said":
+        """The same, but that what is not later than the last says that once more."""
+        last = known.times.take(place)
+        late = self.time <= last
+        if not np.count_nonzero(late):
+            return self
+        value = np.where(late, known.numbers.take(place), self.value)
+        return self._replace(time=np.where(late, last, self.time), value=value)
+
+
 def fold(turn: Turn, memory: ScoreMemory, rows: Rows) -> None:
     """Take note of these rows of the parameters; `memory` is changed in place."""
+    slot = turn.own.slot[turn.hearing.device.take(rows).astype(np.int64)]
+    mine = (slot >= 0).nonzero()[0]
+    if len(mine) < len(rows):
+        rows, slot = rows.take(mine), slot.take(mine)
+    if len(rows) and turn.own.rule.no_data is not NoData.ALERT:
+        rows = _uneventful(turn, memory, _said(turn, rows, slot.astype(np.int64)))
+    if len(rows):
+        _fold(turn, memory, rows)
+
+
+def _said(turn: Turn, rows: Rows, slot: I64) -> _Said:
+    hearing = turn.hearing
+    cell = slot * len(PARAMETERS)
+    cell += _COLUMN.take(hearing.metric.take(rows))
+    order = cell.argsort(kind="stable")
+    rows, slot = rows.take(order), slot.take(order)
+    begins = ~_again(slot)
+    first = begins.nonzero()[0]
+    home = begins.cumsum()
+    home -= 1
+    time, value = hearing.time.take(rows), hearing.value.take(rows)
+    return _Said(rows, cell.take(order), time, value, slot.take(first), first, home)
+
+
+def _uneventful(turn: Turn, memory: ScoreMemory, said: _Said) -> Rows:
+    """Take note, in place, of readings of which nothing follows; the rows of all others."""
+    condition, slots, first = cast("Score", turn.own.rule.condition), said.slots, said.first
+    place, known = said.place, _remembered(memory, slots)
+    said = said.without_late(known, place)
+    heard, going = memory.heard[slots], memory.firing.take(slots)
+    newest = np.maximum(heard, np.maximum.reduceat(said.time, first))
+    times = known.counting(condition)
+    calm = _well(turn, memory).take(slots)
+    calm &= newest - condition.valid < _oldest(times)
+    changed, scored, worded = _changes(said, known, place)
+    if len(scored):
+        calm[said.home[scored]] = False
+    if np.count_nonzero(calm) < len(calm):
+        times.put(place, np.maximum(times.take(place), said.time))
+        earliest = np.maximum(heard, np.minimum.reduceat(said.time, first))
+        calm |= _oldest(times) <= earliest - condition.valid
+    going |= memory.pending.unusual(slots)
+    calm[going] = False
+    if len(worded):
+        calm[said.home[worded]] = False
+    again = _again(said.cell)
+    if np.count_nonzero(again):
+        calm[said.home[again]] = False
+    return _note(memory, said, calm, newest, changed)
+
+
+def _changes(said: _Said, known: "_Known", place: I64) -> tuple[Rows, Rows, Rows]:
+    """Readings of another number than before, of another score, and of what may be assumed so."""
+    was = known.numbers.take(place)
+    changed = (said.value != was).nonzero()[0]
+    if not len(changed):
+        return changed, changed, changed
+    column = place[changed] % len(PARAMETERS)
+    other = bands_of(said.value[changed], column) != bands_of(was[changed], column)
+    return changed, changed[other], changed[other & _MAY_BE_ASSUMED.take(column)]
+
+
+def _note(memory: ScoreMemory, said: _Said, calm: Bool, newest: I64, changed: Rows) -> Rows:
+    """Take note of what these households said, up to `newest`; the rows of all others.
+
+    changed: the readings of other numbers than before.
+    """
+    slots, cell, time, left = said.slots, said.cell, said.time, said.row[:0]
+    if np.count_nonzero(calm) < len(calm):
+        which = calm.take(said.home)
+        left = np.sort(said.row[~which])
+        changed = changed[which.take(changed)]
+        slots, newest, cell, time = slots[calm], newest[calm], cell[which], time[which]
+    memory.heard[slots] = newest
+    memory.times[np.divmod(cell, len(PARAMETERS))] = time
+    if len(changed):
+        memory.numbers[np.divmod(said.cell[changed], len(PARAMETERS))] = said.value[changed]
+    return left
+
+
+def _well(turn: Turn, memory: ScoreMemory) -> Bool:
+    """Whose total need not be judged again as long as no score changes, (n,)."""
+    own, scale, well = memory.settled
+    if own is turn.own and scale is turn.plan.attributes[SPO2_SCALE]:
+        return well
+    return np.zeros(len(turn.own.subject_ids), np.bool_)
+
+
+def _settle(turn: Turn, memory: ScoreMemory, slot: I64, now: Bool) -> None:
+    """Note whose total, just judged, is well now."""
+    well = _well(turn, memory)
+    if np.count_nonzero(well.take(slot) != now):
+        well = well.copy()
+        well[slot] = now
+        memory.settled = _Settled(turn.own, turn.plan.attributes[SPO2_SCALE], well)
+
+
+def _fold(turn: Turn, memory: ScoreMemory, rows: Rows) -> None:
+    """Take note of these rows, all of the rule's households, instant by instant."""
     hearing = turn.hearing
     device, time = hearing.device.take(rows), hearing.time.take(rows)
     slot, column = turn.own.slot[device].astype(np.int64), _COLUMN.take(hearing.metric.take(rows))
-    which = ((slot >= 0) & (time > memory.times[slot, column])).nonzero()[0]
+    which = (time > memory.times[slot, column]).nonzero()[0]
     if not len(which):
         return
     if len(which) < len(rows):
@@ -202,6 +361,7 @@ def _take(turn: Turn, memory: ScoreMemory, instants: _Instants, told: _Told) -> 
     """One instant of each of these households, which are all different."""
     condition, (slot, at) = cast("Score", turn.own.rule.condition), instants
     known = _remembered(memory, slot)
+    before = known.until(condition)
     known.times[told.instant, told.column] = told.time
     known.numbers[told.instant, told.column] = told.number
     until = known.until(condition)
@@ -209,11 +369,12 @@ def _take(turn: Turn, memory: ScoreMemory, instants: _Instants, told: _Told) -> 
     there = (points.verdict != UNKNOWN).nonzero()[0]
     loud = _loud(turn, memory, points)
     if len(loud) or len(there):
-        before = _remembered(memory, slot).until(condition)
-        ends = loud[(memory.heard[slot[loud]] < before[loud]) & (before[loud] < at[loud])]
-        aged = _unknown(slot[ends], before[ends])
-        spans.fold(turn, memory, joined(aged, points.take(loud)), condition.judging)
+        if len(loud):
+            ends = loud[(memory.heard[slot[loud]] < before[loud]) & (before[loud] < at[loud])]
+            aged = _unknown(slot[ends], before[ends])
+            spans.fold(turn, memory, joined(aged, points.take(loud)), condition.judging)
         memory.value[slot.take(there)] = points.value.take(there)
+        _settle(turn, memory, slot.take(there), points.verdict.take(there) != TRUE)
         moved = there[until[there] != before[there]]
         memory.aging = memory.aging.put(slot[moved], until[moved])
     memory.heard[slot] = at

@@ -39,6 +39,8 @@ from rules.table import Table
 from rules.transition import Cause, Change, Subject, Transition
 from rules.turn import Turn
 
+_NONE: I64 = np.empty(0, np.int64)
+
 _Place: TypeAlias = tuple[Micros, int, int]
 """Time, role and device of a reading: what the order of two goes by."""
 
@@ -65,36 +67,50 @@ _Keys: TypeAlias = defaultdict[tuple[int, int], _Known]
 def fold(turn: Turn, memory: WithoutMemory, _rows: Rows) -> None:
     """Take note of the rows of the rule's metrics; `memory` is changed in place."""
     found = heard(turn, memory, silences=True)
-    hard = _hard(turn, memory, found)
+    late = _late(turn, memory, found.first)
+    hard = _hard(turn, memory, found, late)
     if len(hard):
         earlier, later = among(found.first.slot, hard), among(found.then.slot, hard)
         part = found._replace(first=found.first.take(earlier), then=found.then.take(later))
         _Fold(turn, memory, part.moments(turn)).run()
         found = found._replace(first=found.first.take(~earlier), then=found.then.take(~later))
+        late = late[~earlier]
     if len(found.first.row) or len(found.then.row):
-        _take(turn, memory, found.first, found.then)
+        _take(turn, memory, found, late)
 
 
-def _hard(turn: Turn, memory: WithoutMemory, found: Heard) -> I64:
+def _hard(turn: Turn, memory: WithoutMemory, found: Heard, late: Bool) -> I64:
     """Slots, with repeats, whose readings are to be looked at one by one.
 
     All others have only readings that excuse nothing of earlier batches, and such that need an
     excuse where none did before.
     """
     first, then, condition = found.first, found.then, _condition(turn)
-    late = _late(turn, memory, first)
-    if np.count_nonzero(late) and not condition.same.named:
-        late &= np.isin(first.slot, memory.asked.slot)
-    late |= _again(turn, first, condition.before)
-    again = _again(turn, then, condition.of)
+    hard = []
+    if np.count_nonzero(late):
+        if not condition.same.named:
+            late = late & np.isin(first.slot, memory.asked.slot)
+        hard.append(first.slot[late])
+    if len(first.row) and (again := _again(turn, first, condition.before)) is not None:
+        hard.append(first.slot[again])
+    if len(then.row):
+        hard.append(_hard_to_ask(turn, memory, then))
+    if len(found.silences):
+        silent = turn.hearing.device[found.silences]
+        hard.append(turn.own.slot[silent].astype(np.int64))
+    return np.concatenate(hard) if hard else _NONE
+
+
+def _hard_to_ask(turn: Turn, memory: WithoutMemory, then: Playing) -> I64:
+    """The same of readings that need an excuse."""
+    condition = _condition(turn)
     if condition.same.named or condition.of.metric == condition.before.metric:
-        again |= True
-    elif len(memory.asked) and len(then.row):
-        again |= np.isin(then.slot, memory.asked.slot)
-    silent = found.silences
-    if len(silent):
-        silent = turn.own.slot[turn.hearing.device[silent]].astype(np.int64)
-    return np.concatenate((first.slot[late], then.slot[again], silent))
+        return then.slot
+    again = _again(turn, then, condition.of)
+    hard = _NONE if again is None else then.slot[again]
+    if len(memory.asked):
+        hard = np.concatenate((hard, then.slot[np.isin(then.slot, memory.asked.slot)]))
+    return hard
 
 
 def _late(turn: Turn, memory: WithoutMemory, first: Playing) -> Bool:
@@ -103,10 +119,10 @@ def _late(turn: Turn, memory: WithoutMemory, first: Playing) -> Bool:
     return late
 
 
-def _again(turn: Turn, readings: Playing, part: Part) -> Bool:
-    """Which of these readings of one part may have been said twice in this batch."""
+def _again(turn: Turn, readings: Playing, part: Part) -> Bool | None:
+    """Which of these readings of one part may have been said twice in this batch; None: none."""
     if turn.hearing.group(BY_NAME[part.metric].id).apart:
-        return np.zeros(len(readings.row), np.bool_)
+        return None
     if _condition(turn).same.named:
         return np.ones(len(readings.row), np.bool_)
     device, time = readings.device, readings.time
@@ -120,12 +136,14 @@ def _condition(turn: Turn) -> Without:
     return cast("Without", turn.own.rule.condition)
 
 
-def _take(turn: Turn, memory: WithoutMemory, first: Playing, then: Playing) -> None:
-    """Readings that excuse, and those that need it; none of them is `_hard`."""
-    condition = _condition(turn)
+def _take(turn: Turn, memory: WithoutMemory, found: Heard, late: Bool) -> None:
+    """Readings that excuse, and those that need it; none of them is `_hard`.
+
+    late: of those that excuse, which are not later than all of their subject in earlier batches.
+    """
+    first, then, condition = found.first, found.then, _condition(turn)
     if len(then.row):
         _ask(turn, memory, first, then)
-    late = _late(turn, memory, first)
     if np.count_nonzero(late):
         first = first.take(~late | _unknown(memory, first))
     if len(first.row):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.news2 import PARAMETERS, news2
+from rules.news2 import PARAMETERS, bands_of, news2
 from tests.rules.oracle_score import scores
 
 WELL = {
@@ -123,20 +123,43 @@ def test_the_worst_is_twenty() -> None:
     assert judged(worst) == (20, 3)
 
 
-@given(
-    st.fixed_dictionaries(
-        {
-            "breathing_rate": st.integers(2, 80),
-            "spo2": st.integers(50, 100),
-            "oxygen_flow": st.sampled_from([0.0, 0.5, 4.0]),
-            "systolic": st.integers(40, 300),
-            "pulse": st.integers(20, 300),
-            "consciousness": st.integers(0, 4),
-            "body_temperature": st.integers(250, 450).map(lambda tenths: tenths / 10),
-        }
-    ),
-    st.booleans(),
+VITALS = st.fixed_dictionaries(
+    {
+        "breathing_rate": st.integers(2, 80),
+        "spo2": st.integers(50, 100),
+        "oxygen_flow": st.sampled_from([0.0, 0.5, 4.0]),
+        "systolic": st.integers(40, 300),
+        "pulse": st.integers(20, 300),
+        "consciousness": st.integers(0, 4),
+        "body_temperature": st.integers(250, 450).map(lambda tenths: tenths / 10),
+    }
 )
+"""What may be measured, all of it."""
+
+
+@given(VITALS, st.booleans())
 def test_agrees_with_the_chart_read_line_by_line(known: dict[str, float], scale_2: bool) -> None:
     single = scores(known, scale_2=scale_2)
     assert judged(known, scale_2=scale_2) == (sum(single), max(single))
+
+
+@given(VITALS, VITALS, st.booleans())
+def test_what_counts_as_the_same_changes_no_score(
+    known: dict[str, float], other: dict[str, float], scale_2: bool
+) -> None:
+    for column, name in enumerate(PARAMETERS):
+        numbers = np.array([known[name], other[name]])
+        one, two = bands_of(numbers, np.array([column, column])).tolist()
+        if one == two:
+            changed = known | {name: other[name]}
+            assert judged(changed, scale_2=scale_2) == judged(known, scale_2=scale_2)
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_from_one_score_to_the_next_it_counts_as_another(name: str) -> None:
+    column, numbers = PARAMETERS.index(name), np.arange(0, 300) / (10 if name[0] == "o" else 1)
+    told = [judged({"oxygen_flow": 1.0} | {name: n}) for n in numbers.tolist()]
+    bands = bands_of(numbers, np.full(300, column)).tolist()
+    pairs = list(zip(told, told[1:], bands, bands[1:], strict=False))
+    assert any(one != two for one, two, _, _ in pairs)
+    assert all(band != after for one, two, band, after in pairs if one != two)

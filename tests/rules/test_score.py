@@ -1,5 +1,7 @@
 """Score rules case by case."""
 
+from dataclasses import replace
+
 import pytest
 
 from devices.instant import HOUR
@@ -158,6 +160,53 @@ def test_scale_2_is_said_by_any_device_of_the_home() -> None:
 def test_nobody_is_judged_while_away_and_a_timer_begins_anew() -> None:
     body = NEWS + "\n unless: household.away"
     assert judge(body, (batch(*checkup(1, AWAY_MONITOR, pulse=140)), 1)) == []
+
+
+def moved(
+    before: Inventory, after: Inventory, body: str, *steps: list[Reading]
+) -> list[Transition]:
+    """What follows when the same rule goes on with another place after the first step."""
+    one, two = (make_plan([rule("x", body)], place) for place in (before, after))
+    state, said = fresh(one, 0), list[Transition]()
+    for number, rows in enumerate(steps):
+        done = evaluate(two if number else one, Batch.of(rows), state, rows[0].time)
+        assert done.failures == ()
+        said += done.transitions
+        state = done.state if number else carry_over(done.state, one, two, rows[0].time)[0]
+    return said
+
+
+def test_a_scale_that_was_changed_counts_from_the_next_reading_on() -> None:
+    first, place = checkup(1, spo2=88), town()
+    prescribed = (replace(d, attributes={"spo2_scale": 2.0}) for d in place.devices.values())
+    other = Inventory.of(place.areas.values(), place.households.values(), prescribed)
+    again = [reading(20, BAND, "pulse", 70)]
+    assert told(moved(other, place, NEWS, first, again)) == [("fired", "condition_held", 20, 20)]
+    assert moved(other, other, NEWS, first, again) == []
+
+
+def test_a_total_that_was_high_while_away_counts_from_the_next_reading_on() -> None:
+    body, place = NEWS + "\n unless: household.away", town()
+    homes = (replace(home, away=False) for home in place.households.values())
+    back = Inventory.of(place.areas.values(), homes, place.devices.values())
+    ill = checkup(1, AWAY_MONITOR, pulse=140)
+    again = [reading(20, AWAY_MONITOR, "systolic", 120)]
+    assert [t.at for t in moved(place, back, body, ill, again)] == [seconds(20)]
+    assert moved(place, place, body, ill, again) == []
+
+
+def test_readings_that_change_no_score_keep_the_total_from_ageing() -> None:
+    """Each parameter is heard again in its own batch, also late, and twice."""
+    rows = [[reading(80 + i, MONITOR, n, v)] for i, (n, v) in enumerate(WELL.items())]
+    late = [reading(60, BAND, "pulse", 72), reading(88, BAND, "pulse", 72)]
+    twice = [reading(89, BAND, "pulse", 71), reading(90, MONITOR, "pulse", 70)]
+    steps = [(checkup(1), 1), *((part, 80 + i) for i, part in enumerate(rows))]
+    steps += [(late, 88), (twice, 90), ([reading(150, MONITOR, "pulse", 131)], 150)]
+    parts = [(batch(*part), float(now)) for part, now in steps]
+    assert told(judge(NEWS, *parts, (None, 300))) == [
+        ("fired", "condition_held", 150, 150),
+        ("went_silent", "sensor_silent", 150, 180),
+    ]
 
 
 def test_a_firing_total_is_withdrawn_with_its_value_when_the_rule_goes() -> None:
