@@ -13,46 +13,56 @@ import numpy as np
 
 from devices.instant import FOREVER, Micros
 from devices.kind import SILENT_AFTER_INTERVALS
-from devices.reading import I64
-from rules.hearing import HEARTBEAT
+from devices.reading import I32, I64
+from rules.finite import mask_of
+from rules.hearing import HEARTBEAT, Group
 from rules.memory import AbsenceMemory
 from rules.model import Absence
 from rules.plan import NOBODY
 from rules.silence import Rows
-from rules.steps import Listened, holds, listened
 from rules.transition import Cause, Change
 from rules.turn import Slots, Turn
 
 
 def fold(turn: Turn, memory: AbsenceMemory, _rows: Rows) -> None:
     """Take note of the rows of the rule's metric; `memory` is changed in place."""
-    found, own = _qualifying(turn), turn.own
-    rows, slot, heard = found.row, found.slot, turn.hearing.heard.take(found.row)
+    own, group = turn.own, turn.hearing.group(turn.own.metric)
+    slot = own.slot[group.device]
+    which = _qualifying(turn, group, slot)
+    if not len(which):
+        return
+    slot, heard = slot.take(which), turn.hearing.heard_at(group.word.take(which))
     later, away = heard > memory.last.take(slot), own.away.take(slot)
     if np.count_nonzero(away):
         later &= ~away
     if np.count_nonzero(later) < len(later):
-        which = later.nonzero()[0]
-        rows, slot, heard = rows.take(which), slot.take(which), heard.take(which)
+        which, slot, heard = which[later], slot[later], heard[later]
     firing = memory.firing.take(slot)
     if np.count_nonzero(firing):
-        _end(turn, memory, rows[firing], slot[firing], heard[firing])
-    if found.single and len(own.devices) == len(own.subject_ids):
+        rows = group.row.take(which[firing])
+        _end(turn, memory, rows, slot[firing].astype(np.int64), heard[firing])
+    if group.single and len(own.devices) == len(own.subject_ids):
         memory.last[slot] = heard
     else:
         np.maximum.at(memory.last, slot, heard)
 
 
-def _qualifying(turn: Turn) -> Listened:
-    heard = listened(turn)
+def _qualifying(turn: Turn, group: Group, slot: I32) -> Rows:
+    """Which of the group count. slot: of each, NOBODY's where the rule does not judge it."""
+    ours = slot >= 0
     when = cast("Absence", turn.own.rule.condition).when
-    if when is not None:
-        which = holds(turn, when, heard)
-    elif turn.own.metric == HEARTBEAT:
-        which = heard.value != 0  # nothing was heard of the device by 'offline'
-    else:
-        return heard
-    return heard if np.count_nonzero(which) == len(which) else heard.take(which.nonzero()[0])
+    if when is None:
+        if turn.own.metric == HEARTBEAT:
+            ours &= group.value != 0  # nothing was heard of the device by 'offline'
+        return ours.nonzero()[0]
+    which = ours.nonzero()[0]
+    if not len(which):
+        return which
+    value = group.value.take(which)
+    mask = mask_of(when) if turn.hearing.finite else None
+    if mask is not None:
+        return which[mask(value)]
+    return which[when.evaluate(value, turn.attributes(group.device.take(which)))]
 
 
 def _end(turn: Turn, memory: AbsenceMemory, rows: Rows, slot: I64, heard: I64) -> None:
