@@ -7,13 +7,14 @@ not absent. With a `when`, silence of all of the subject's devices is unknown, n
 one must have been heard within its silence limit of the deadline, or since.
 """
 
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 
 from devices.instant import FOREVER, Micros
 from devices.kind import SILENT_AFTER_INTERVALS
 from devices.reading import I32, I64
+from rules.expression import Expression
 from rules.finite import mask_of
 from rules.hearing import HEARTBEAT, Group
 from rules.memory import AbsenceMemory
@@ -24,14 +25,23 @@ from rules.transition import Cause, Change
 from rules.turn import Slots, Turn
 
 
+class _Found(NamedTuple):
+    """Readings that count, (k,): which of the group, whose, and when each was heard."""
+
+    which: Rows
+    slot: I32
+    heard: I64
+
+
+_SHARED = id(_Found)
+
+
 def fold(turn: Turn, memory: AbsenceMemory, _rows: Rows) -> None:
     """Take note of the rows of the rule's metric; `memory` is changed in place."""
     own, group = turn.own, turn.hearing.group(turn.own.metric)
-    slot = own.slot[group.device]
-    which = _qualifying(turn, group, slot)
+    which, slot, heard = _found(turn, group)
     if not len(which):
         return
-    slot, heard = slot.take(which), turn.hearing.heard_at(group.word.take(which))
     later, away = heard > memory.last.take(slot), own.away.take(slot)
     if np.count_nonzero(away):
         later &= ~away
@@ -47,22 +57,32 @@ def fold(turn: Turn, memory: AbsenceMemory, _rows: Rows) -> None:
         np.maximum.at(memory.last, slot, heard)
 
 
-def _qualifying(turn: Turn, group: Group, slot: I32) -> Rows:
-    """Which of the group count. slot: of each, NOBODY's where the rule does not judge it."""
-    ours = slot >= 0
+def _found(turn: Turn, group: Group) -> _Found:
+    """What counts; worked out once for all rules of one condition over the same subjects."""
     when = cast("Absence", turn.own.rule.condition).when
-    if when is None:
-        if turn.own.metric == HEARTBEAT:
-            ours &= group.value != 0  # nothing was heard of the device by 'offline'
-        return ours.nonzero()[0]
-    which = ours.nonzero()[0]
-    if not len(which):
-        return which
-    value = group.value.take(which)
-    mask = mask_of(when) if turn.hearing.finite else None
-    if mask is not None:
-        return which[mask(value)]
-    return which[when.evaluate(value, turn.attributes(group.device.take(which)))]
+    key = (id(turn.own.slot), "" if when is None else when.text)
+    shared = cast("dict[tuple[int, str], _Found]", group.shared.setdefault(_SHARED, {}))
+    found = shared.get(key)
+    if found is None:
+        found = shared[key] = _qualifying(turn, group, when)
+    return found
+
+
+def _qualifying(turn: Turn, group: Group, when: Expression | None) -> _Found:
+    slot = turn.own.slot[group.device]
+    ours = slot >= 0
+    if when is not None:
+        mask = mask_of(when) if turn.hearing.finite else None
+        if mask is not None:
+            ours &= mask(group.value)
+        else:
+            ours &= when.evaluate(group.value, turn.attributes(group.device))
+    elif turn.own.metric == HEARTBEAT:
+        ours &= group.value != 0  # nothing was heard of the device by 'offline'
+    which, word = ours.nonzero()[0], group.word
+    if len(which) < len(slot):
+        slot, word = slot.take(which), word.take(which)
+    return _Found(which, slot, turn.hearing.heard_at(word))
 
 
 def _end(turn: Turn, memory: AbsenceMemory, rows: Rows, slot: I64, heard: I64) -> None:
