@@ -7,52 +7,82 @@ not absent. With a `when`, silence of all of the subject's devices is unknown, n
 one must have been heard within its silence limit of the deadline, or since.
 """
 
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 
 from devices.instant import FOREVER, Micros
 from devices.kind import SILENT_AFTER_INTERVALS
-from devices.reading import I64
-from rules.hearing import HEARTBEAT
+from devices.reading import I32, I64
+from rules.expression import Expression
+from rules.finite import mask_of
+from rules.hearing import HEARTBEAT, Group
 from rules.memory import AbsenceMemory
 from rules.model import Absence
 from rules.plan import NOBODY
 from rules.silence import Rows
-from rules.steps import Listened, holds, listened
 from rules.transition import Cause, Change
 from rules.turn import Slots, Turn
 
 
+class _Found(NamedTuple):
+    """Readings that count, (k,): which of the group, whose, and when each was heard."""
+
+    which: Rows
+    slot: I32
+    heard: I64
+
+
+_SHARED = id(_Found)
+
+
 def fold(turn: Turn, memory: AbsenceMemory, _rows: Rows) -> None:
     """Take note of the rows of the rule's metric; `memory` is changed in place."""
-    found, own = _qualifying(turn), turn.own
-    rows, slot, heard = found.row, found.slot, turn.hearing.heard.take(found.row)
+    own, group = turn.own, turn.hearing.group(turn.own.metric)
+    which, slot, heard = _found(turn, group)
+    if not len(which):
+        return
     later, away = heard > memory.last.take(slot), own.away.take(slot)
     if np.count_nonzero(away):
         later &= ~away
     if np.count_nonzero(later) < len(later):
-        which = later.nonzero()[0]
-        rows, slot, heard = rows.take(which), slot.take(which), heard.take(which)
+        which, slot, heard = which[later], slot[later], heard[later]
     firing = memory.firing.take(slot)
     if np.count_nonzero(firing):
-        _end(turn, memory, rows[firing], slot[firing], heard[firing])
-    if found.single and len(own.devices) == len(own.subject_ids):
+        rows = group.row.take(which[firing])
+        _end(turn, memory, rows, slot[firing].astype(np.int64), heard[firing])
+    if group.single and len(own.devices) == len(own.subject_ids):
         memory.last[slot] = heard
     else:
         np.maximum.at(memory.last, slot, heard)
 
 
-def _qualifying(turn: Turn) -> Listened:
-    heard = listened(turn)
+def _found(turn: Turn, group: Group) -> _Found:
+    """What counts; worked out once for all rules of one condition over the same subjects."""
     when = cast("Absence", turn.own.rule.condition).when
+    key = (id(turn.own.slot), "" if when is None else when.text)
+    shared = cast("dict[tuple[int, str], _Found]", group.shared.setdefault(_SHARED, {}))
+    found = shared.get(key)
+    if found is None:
+        found = shared[key] = _qualifying(turn, group, when)
+    return found
+
+
+def _qualifying(turn: Turn, group: Group, when: Expression | None) -> _Found:
+    slot = turn.own.slot[group.device]
+    ours = slot >= 0
     if when is not None:
-        which = holds(turn, when, heard)
+        mask = mask_of(when) if turn.hearing.finite else None
+        if mask is not None:
+            ours &= mask(group.value)
+        else:
+            ours &= when.evaluate(group.value, turn.attributes(group.device))
     elif turn.own.metric == HEARTBEAT:
-        which = heard.value != 0  # nothing was heard of the device by 'offline'
-    else:
-        return heard
-    return heard if np.count_nonzero(which) == len(which) else heard.take(which.nonzero()[0])
+        ours &= group.value != 0  # nothing was heard of the device by 'offline'
+    which, word = ours.nonzero()[0], group.word
+    if len(which) < len(slot):
+        slot, word = slot.take(which), word.take(which)
+    return _Found(which, slot, turn.hearing.heard_at(word))
 
 
 def _end(turn: Turn, memory: AbsenceMemory, rows: Rows, slot: I64, heard: I64) -> None:

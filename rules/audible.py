@@ -116,7 +116,7 @@ def slowed(turn: Turn, step: Micros, now: Micros) -> Slowed | None:
     And perhaps others; None where there are none. After the batch. step: how long steps are, µs.
     """
     hearing, silence = turn.hearing, turn.silence
-    if not len(hearing.slower) or (hearing.first - 1) // step == (now - 1) // step:
+    if not hearing.reaches_back(step, now) or not len(hearing.slower):
         return None
     device = hearing.lags[0][hearing.slower]
     time = silence.alive[device]

@@ -102,6 +102,11 @@ class Backlog:
         self.rows, self.urgent = 0, False
         return parts
 
+    def put_back(self, other: "Backlog") -> None:
+        """Keep what could not be counted, if anything: it is tried again with the next batch."""
+        if other.parts:
+            self.parts, self.rows, self.urgent = list(other.parts), other.rows, True
+
     def copy(self) -> "Backlog":
         """The same in a list of its own; nobody changes what is in it."""
         return Backlog(list(self.parts), self.rows, self.urgent, self.waiting)

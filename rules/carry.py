@@ -9,7 +9,8 @@ import numpy as np
 from devices.instant import FOREVER, Micros
 from devices.metric import BY_NAME
 from devices.reading import I32, I64, Bool
-from rules import measure, sequence_memory
+from rules import correlation, measure, sequence_memory
+from rules.correlation import CorrelationMemory
 from rules.held import Held, HeldBack
 from rules.measured import MeasureMemory, measuring, restart
 from rules.memory import (
@@ -67,6 +68,8 @@ def remembered(
     for own, memory in zip(plan.rules, memories, strict=True):
         if isinstance(memory, MeasureMemory):
             measure.settle(plan, own, memory)
+        elif isinstance(memory, CorrelationMemory):
+            correlation.settle(own, memory)
     return [
         Remembered(
             own.rule,
@@ -132,6 +135,8 @@ def _moved(past: Remembered, own: RulePlan, now: Micros) -> Memory:
         memory = copy_of(past.memory) if len(turned) else copy.copy(past.memory)
     else:
         memory = _fresh(own, now)
+        if isinstance(memory, MeasureMemory) and isinstance(past.memory, MeasureMemory):
+            memory.backlog.put_back(past.memory.backlog)
         _, source, target = np.intersect1d(past.subject_ids, own.subject_ids, return_indices=True)
         old = columns_of(past.memory)
         for name, column in columns_of(memory).items():

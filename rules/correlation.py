@@ -7,16 +7,19 @@ while one of those that took part has not said otherwise since, where the metric
 none of them had fallen silent by then. What took part in a span is not counted in another.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, cast
 
 import numpy as np
 
 from devices.instant import FOREVER, NEVER, Micros
 from devices.metric import BY_ID
-from devices.reading import I64, Bool
+from devices.reading import I32, I64, Bool
+from rules.backlog import Backlog, Came
+from rules.finite import mask_of
 from rules.model import Correlation
-from rules.places import among, places, places_of
+from rules.places import among, places_of
+from rules.plan import NOBODY, RulePlan
 from rules.silence import Rows
 from rules.sparse import Sparse
 from rules.table import ByDevice
@@ -33,7 +36,9 @@ class CorrelationMemory:
     judged: time of the last reading taken · last: of the last for which `when` holds · ended: of
     the first after that for which it does not, FOREVER before that one; `last` itself where the
     metric is momentary · firing · since: when the span began · spent: readings up to here belong to
-    spans that have ended.
+    spans that have ended · going: ids of those of which `ended` is FOREVER, None until they are
+    looked up · backlog: readings of others for which `when` does not hold, which are not in
+    `judged` yet · laid: where each device stands. These three are never saved.
     """
 
     judged: ByDevice
@@ -43,6 +48,16 @@ class CorrelationMemory:
     since: Sparse[np.int64]
     spent: Sparse[np.int64]
     earliest: Micros = FORGOTTEN
+    going: frozenset[int] | None = None
+    laid: "Laid | None" = None
+    backlog: Backlog = field(default_factory=Backlog)
+
+
+class Laid(NamedTuple):
+    """Of a plan's devices of the rule the places, int32 by device id, NOBODY for others."""
+
+    devices: I32
+    place: I32
 
 
 def fresh_correlation(n: int, m: int) -> CorrelationMemory:
@@ -60,12 +75,15 @@ def fresh_correlation(n: int, m: int) -> CorrelationMemory:
 
 def fold(turn: Turn, memory: CorrelationMemory, _rows: Rows) -> None:
     """Take the rows of the rule's metric; `memory` is changed in place."""
-    own, (_, _, device, time, value, *_) = turn.own, turn.hearing.group(turn.own.metric)
+    own, came = turn.own, _asked(turn, memory)
+    if came is None:
+        return
+    device, time, value, *_ = came
     slot = own.slot[device].astype(np.int64)
     mine = (slot >= 0) & ~own.away.take(slot)
     if np.count_nonzero(mine) < len(mine):
         slot, device, time, value = slot[mine], device[mine], time[mine], value[mine]
-    place = places(own, slot, device)
+    place = _places(own, memory, device)
     holds = turn.judge(cast("Correlation", own.rule.condition).when, device, value)
     asked = holds[0] | (memory.ended.values.take(place) == FOREVER)
     if np.count_nonzero(asked):
@@ -75,6 +93,68 @@ def fold(turn: Turn, memory: CorrelationMemory, _rows: Rows) -> None:
         for some in _by_slot(events.slot):
             _Group(turn, memory, int(events.slot[some[0]])).take(events.take(some))
     np.maximum.at(memory.judged.values, place, time)
+
+
+def _asked(turn: Turn, memory: CorrelationMemory) -> Came | None:
+    """The readings by which anything may change, None where there are none; others are put aside.
+
+    They are those of devices that are going, or of which one holds. Of such as are going none is in
+    the backlog: what came before is in `judged`.
+    """
+    group, own = turn.hearing.group(turn.own.metric), turn.own
+    when = cast("Correlation", own.rule.condition).when
+    came = Came(group.device, group.time, group.value)
+    mask = mask_of(when) if turn.hearing.finite else None
+    if mask is None:
+        settle(own, memory)
+        return came
+    if memory.going is None:
+        memory.going = frozenset(own.devices[memory.ended.values == FOREVER].tolist())
+    holding = came.device[mask(came.value)]
+    if len(holding):
+        settle(own, memory)
+    asked = None
+    if len(holding) or not memory.going.isdisjoint(came.device.tolist()):
+        going = np.fromiter(memory.going, np.int64, len(memory.going))
+        theirs = among(came.device, np.concatenate([going, holding]))
+        asked, came = _taken(came, theirs), _taken(came, ~theirs)
+    else:
+        came = _taken(came, slice(None))
+    memory.backlog.add(came)
+    if memory.backlog.urgent:
+        settle(own, memory)
+    return asked
+
+
+def _taken(came: Came, which: Bool | slice) -> Came:
+    """Copies of these, lest they keep the columns of the whole batch in memory."""
+    return Came(came.device[which].copy(), came.time[which].copy(), came.value[which].copy())
+
+
+def settle(own: RulePlan, memory: CorrelationMemory) -> None:
+    """Note the times of the readings in the backlog, in place; nothing else is to be done by them.
+
+    own: as when they were heard.
+    """
+    parts = memory.backlog.take()
+    if not parts:
+        return
+    device = np.concatenate([part.device for part in parts])
+    time = np.concatenate([part.time for part in parts])
+    slot = own.slot[device]
+    mine = (slot >= 0) & ~own.away.take(slot)
+    device, time = device[mine], time[mine]
+    np.maximum.at(memory.judged.values, _places(own, memory, device), time)
+
+
+def _places(own: RulePlan, memory: CorrelationMemory, device: I64) -> I64:
+    """Where each of these devices of the rule stands among them."""
+    laid = memory.laid
+    if laid is None or laid.devices is not own.devices:
+        column = np.full(len(own.slot), NOBODY, np.int32)
+        column[own.devices] = np.arange(len(own.devices), dtype=np.int32)
+        laid = memory.laid = Laid(own.devices, column)
+    return laid.place.take(device).astype(np.int64)
 
 
 class _Read(NamedTuple):
@@ -139,6 +219,7 @@ class _Group:
                 self._hold(place - self._start, time)
             elif self._ended[place - self._start] == FOREVER:
                 self._ended[place - self._start] = time
+                self._memory.going = None
         self._memory.earliest = FORGOTTEN
 
     @property
@@ -152,6 +233,8 @@ class _Group:
         if time > self._earliest_end:
             self._expire(time)
         self._last[place] = time
+        if self._lasts and self._ended[place] != FOREVER:
+            self._memory.going = None
         self._ended[place] = FOREVER if self._lasts else time
         if self._firing:
             self._earliest_end = max(self._earliest_end, time + self._condition.within)

@@ -181,8 +181,12 @@ def _concerned(turns: Turns, late: Micros, memories: Sequence[Memory]) -> list[i
 def _due(turns: Turns, late: Micros, looks: Looks, now: Micros) -> list[int]:
     """The rules whose timers are to be looked at, but for those about other rules."""
     plan = turns.plan
-    moved = plan.watchers.of(turns.hearing(late).moved)
-    return [n for n in plan.judging[late] if looks[n] <= now or n in moved]
+    hearing = turns.hearing(late)
+    stirred = plan.watchers.of(hearing.moved)
+    for step, numbers in plan.stepping[late].items():
+        if hearing.reaches_back(step, now) and len(hearing.slower):
+            stirred.update(numbers)
+    return [n for n in plan.judging[late] if looks[n] <= now or n in stirred]
 
 
 def _taken(
@@ -260,8 +264,9 @@ class Judge(NamedTuple):
 
     fold: rows of the rule's metrics, in the order of the hearing · tick: timers, up to an instant;
     both change the memory in place and tell transitions to the turn · due: the instant before which
-    nothing is to be done by `tick`, as long as nothing is folded and no silence comes sooner than
-    was known · settled: a fold changes nothing in that, unless it stirs something (`Turn.stirred`)
+    nothing is to be done by `tick`, as long as nothing is folded, no silence comes sooner than was
+    known and, of rules that go by steps, nobody falls behind the end of one · settled: a fold
+    changes nothing in that, unless it stirs something (`Turn.stirred`)
     by_row: `fold` looks at these rows; the others choose their own.
     """
 
@@ -309,10 +314,10 @@ JUDGES: Mapping[type[Any], Judge] = MappingProxyType(
         OccupancyMemory: Judge(occupancy.fold, occupancy.tick, _always),
         InARowMemory: Judge(in_a_row.fold, in_a_row.tick, _earliest, by_row=True),
         CorrelationMemory: Judge(correlation.fold, correlation.tick, _earliest),
-        PaneMemory: Judge(measure.fold, measure.tick, _always),
-        GrowthMemory: Judge(measure.fold, measure.tick, _always),
-        SetMemory: Judge(measure.fold, measure.tick, _always),
-        BaselineMemory: Judge(measure.fold, measure.tick, _always),
+        PaneMemory: Judge(measure.fold, measure.tick, measure.due, settled=True),
+        GrowthMemory: Judge(measure.fold, measure.tick, measure.due, settled=True),
+        SetMemory: Judge(measure.fold, measure.tick, measure.due, settled=True),
+        BaselineMemory: Judge(measure.fold, measure.tick, measure.due, settled=True),
         RiskMemory: Judge(risk.fold, risk.tick, _always),
     }
 )

@@ -275,6 +275,10 @@ class Hearing:
         """The least of the times; there must be any."""
         return int(self.words.time.min())
 
+    def reaches_back(self, step: Micros, now: Micros) -> bool:
+        """Whether a step of this length has ended by `now`, and not before the first of it."""
+        return len(self.words.time) > 0 and (self.first - 1) // step != (now - 1) // step
+
     @cached_property
     def slower(self) -> Rows:
         """Which of the devices in `lags` are further behind than before."""

@@ -44,6 +44,8 @@ from rules.turn import Slots, Turn
 _PORTION = 65_536
 """Subjects of which whole windows are in memory at a time."""
 
+_NOBODY: I64 = np.empty(0, np.int64)
+
 
 def fold(turn: Turn, memory: MeasureMemory, _rows: Rows) -> None:
     """Keep the readings of the rule's metric; they are counted when a step is judged."""
@@ -54,7 +56,10 @@ def fold(turn: Turn, memory: MeasureMemory, _rows: Rows) -> None:
     if names_somebody(turn.own.rule):
         came = came._replace(token=turn.hearing.token[new.row])
     memory.backlog.add(came)
-    memory.look = min(memory.look, (new.first // step + 1) * step)
+    look = (new.first // step + 1) * step
+    if look < memory.look or memory.backlog.urgent:
+        memory.look = min(memory.look, look)
+        turn.stirred.append(_NOBODY)  # so that the timers are looked at
 
 
 def _starting(turn: Turn, condition: Measuring, new: Arrived) -> Came:
@@ -72,6 +77,14 @@ def _starting(turn: Turn, condition: Measuring, new: Arrived) -> Came:
             start[late] = np.maximum(start[late], counts)
             return came._replace(start=start)
     return came
+
+
+def due(_own: RulePlan, memory: MeasureMemory) -> Micros:
+    """Before this nothing is to be judged unless something stirs it, or a device falls behind."""
+    backlog = memory.backlog
+    if backlog.urgent or len(backlog.waiting) or memory.any_hushed():
+        return NEVER
+    return min(memory.look + 1, memory.earliest)
 
 
 def tick(turn: Turn, memory: MeasureMemory, now: Micros) -> None:
@@ -93,9 +106,9 @@ def _stirs(turn: Turn, memory: MeasureMemory, condition: Measuring, now: Micros)
         return True
     if len(hearing.offlines) and len(left(turn).slot):
         return True
-    if len(hearing.slower) and slowed(turn, condition.step, now) is not None:
+    if slowed(turn, condition.step, now) is not None:
         return True
-    if len(hearing.returned(now)) and memory.any_hushed():
+    if memory.any_hushed() and len(hearing.returned(now)):
         slot = returned(turn, now).slot
         if np.count_nonzero(memory.hushed[slot]):
             return True
@@ -114,8 +127,15 @@ def _settled(turn: Turn, panes: Panes, slots: Slots, now: Micros) -> I64:
 
 
 def settle(plan: Plan, own: RulePlan, memory: MeasureMemory) -> None:
-    """Count all that has come, in place: between two batches, all steps that are due judged."""
-    _count(plan, own, memory, lambda _some, _which: None)
+    """Count all that has come, in place: between two batches, all steps that are due judged.
+
+    Where an error shows it is left to be counted with the next batch, which finds the rule failing.
+    """
+    taken = memory.backlog.copy()
+    try:
+        _count(plan, own, memory, lambda _some, _which: None)
+    except Exception:  # noqa: BLE001 — one broken rule must not stop the others from being saved
+        memory.backlog.put_back(taken)
 
 
 def _count(
@@ -201,6 +221,8 @@ class _Looking:
     def _before(self, some: Portions, which: Rows) -> None:
         """Judge the steps in which these portions do not count."""
         slot, start, late = some.slot[which], some.start[which], some.late[which]
+        if not np.count_nonzero(late | (self.memory.due[slot] < start)):
+            return
         settled = self._settled(slot)
         forced = some.coming.pane[some.ends[which] - 1] - self.panes.ahead
         until = np.where(late, start - 1, np.maximum(np.minimum(start - 1, settled), forced))

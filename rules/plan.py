@@ -18,8 +18,10 @@ from devices.reading import F64, I32, I64, Bool
 from rules.calendar import Calendar, calendar_of
 from rules.inhibitors import Whereabouts, in_order
 from rules.model import (
+    Baseline,
     InARow,
     Joined,
+    MeasureInWindow,
     Part,
     Per,
     Replaced,
@@ -123,7 +125,8 @@ class Plan:
     numbers of rules that others may keep quiet, in the order in which to ask · whereabouts: of all
     subjects · groups: numbers of the rules by their lateness, 0 always among them · judging: of
     those that have subjects and are not about other rules · watching: of these, by each metric that
-    they watch, but for rules on thresholds, which are in `screening` · watchers: of each device,
+    they watch, but for rules on thresholds, which are in `screening` · stepping: of these, by the
+    length of their steps, those that measure over windows · watchers: of each device,
     the rules that watch it · indices: of rules with subjects that are about other rules · covered:
     by each lateness but 0, bool by device id, the devices of its rules, and all gateways · cells:
     what is remembered of, whatever the rule.
@@ -142,6 +145,7 @@ class Plan:
     watching: Mapping[Micros, Mapping[int, tuple[int, ...]]]
     screening: Mapping[Micros, Mapping[int, tuple[int, ...]]]
     judging: Mapping[Micros, tuple[int, ...]]
+    stepping: Mapping[Micros, Mapping[Micros, tuple[int, ...]]]
     watchers: Watchers
     indices: tuple[int, ...]
     covered: Mapping[Micros, Bool]
@@ -193,6 +197,7 @@ class _Together(TypedDict):
     watching: Mapping[Micros, Mapping[int, tuple[int, ...]]]
     screening: Mapping[Micros, Mapping[int, tuple[int, ...]]]
     judging: Mapping[Micros, tuple[int, ...]]
+    stepping: Mapping[Micros, Mapping[Micros, tuple[int, ...]]]
     watchers: Watchers
     indices: tuple[int, ...]
     covered: Mapping[Micros, Bool]
@@ -223,6 +228,7 @@ def _together(
             late: _watching(plans, [n for n in numbers if _is_threshold(rules[n])])
             for late, numbers in judging.items()
         },
+        "stepping": {late: _stepping(rules, numbers) for late, numbers in judging.items()},
         "watchers": Watchers(size, [plan.devices for plan in plans]),
         "indices": tuple(number for number in busy if _is_index(rules[number])),
         "covered": {late: _covered(plans, groups[late], gateways, size) for late in groups if late},
@@ -252,6 +258,15 @@ def _watching(plans: Sequence[RulePlan], numbers: Sequence[int]) -> dict[int, tu
         for metric in set(plans[number].metrics):
             watching.setdefault(metric, []).append(number)
     return {metric: tuple(found) for metric, found in watching.items()}
+
+
+def _stepping(rules: Sequence[Rule], numbers: Sequence[int]) -> dict[Micros, tuple[int, ...]]:
+    stepping: dict[Micros, list[int]] = {}
+    for number in numbers:
+        condition = rules[number].condition
+        if isinstance(condition, MeasureInWindow | Baseline):
+            stepping.setdefault(condition.step, []).append(number)
+    return {step: tuple(found) for step, found in stepping.items()}
 
 
 def _covered(plans: Sequence[RulePlan], numbers: Sequence[int], gateways: I32, size: int) -> Bool:

@@ -134,6 +134,7 @@ def dump(state: State, plan: Plan) -> bytes:
 
 def _remembered(state: State, plan: Plan) -> list[Remembered]:
     newest = {0: state.newest} | {late: own.newest for late, own in state.waiting.items()}
+    state.looks.clear()  # where counting failed the next batch must find it
     return remembered(plan, state.memories, newest, state.held)
 
 

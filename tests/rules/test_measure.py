@@ -64,6 +64,16 @@ def test_says_nothing_before_a_whole_window_has_passed() -> None:
     assert fired.value == 0
 
 
+def test_nothing_is_looked_at_before_a_step_ends() -> None:
+    plan = make_plan([rule("x", LOW)], METERED)
+    state = evaluate(plan, Batch.of(metered((0.2, 5))), fresh(plan, 0), seconds(0.3)).state
+    assert state.looks[0] > seconds(19)
+    state = evaluate(plan, Batch.of(metered((19.4, 5))), state, seconds(19.5)).state
+    assert state.looks[0] > seconds(20)
+    done = evaluate(plan, Batch.empty(), state, state.looks[0])
+    assert told(of_meter(done.transitions)) == [("fired", "condition_held", 20, 20)]
+
+
 def test_a_counter_that_begins_anew_has_grown_from_zero() -> None:
     one = rule("m", "watch: {metric: water_volume}\n within: 20s\n when: rise >= 3")
     (fired,) = of_meter(run(one, (metered((1, 900), (8, 901), (15, 0.5), (18, 2)), 21)))
