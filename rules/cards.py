@@ -2,7 +2,7 @@
 
 As it is saved and moved it is a table as any other. While readings are judged its rows stand as
 they came, in columns with room for more, and places are found by open addressing with linear
-probing (Knuth, The Art of Computer Programming 3, 6.4): a row costs 4 to 12 bytes for that. Whoever
+probing (Knuth, The Art of Computer Programming 3, 6.4): a row costs 8 to 20 bytes for that. Whoever
 asks for the table's own columns puts an end to it, until a card is looked for again.
 """
 
@@ -23,6 +23,8 @@ _KINDS: Mapping[str, type[Any]] = {
     "told": np.int64,
 }
 _ROOM = 64
+_FEW = 8
+"""Up to so many are looked at one by one."""
 _GOLDEN = 0x9E3779B97F4A7C15
 """2^64 by the golden ratio: what is near is spread far (Knuth, as above)."""
 _WHOLE = 2**64 - 1
@@ -56,10 +58,12 @@ class Found:
         at = self._hashed(slot, token)
         row = self._home.take(at).astype(np.int64) - 1
         odd = self._others(row, slot, token).nonzero()[0]
-        while len(odd):
+        while len(odd) > _FEW:
             at[odd] = (at[odd] + 1) & self._last
             row[odd] = self._home[at[odd]] - 1
             odd = odd[self._others(row[odd], slot[odd], token[odd])]
+        for one in odd.tolist():
+            row[one] = self.row_of(slot.item(one), token.item(one))
         return row
 
     def put(self, slot: I64, **columns: Numbers) -> None:
@@ -90,10 +94,8 @@ class Found:
             self._widen(row + 1)
         for column, number in zip(self.columns.values(), (slot, token, *rest), strict=True):
             column[row] = number
-        self.count, at = row + 1, self._hashed_one(slot, token)
-        while self._home.item(at):
-            at = (at + 1) & self._last
-        self._home[at] = row + 1
+        self.count = row + 1
+        self._settle_one(row, self._hashed_one(slot, token))
 
     def _hashed_one(self, slot: int, token: int) -> int:
         return ((slot * _APART + token) * _GOLDEN & _WHOLE) >> self._bits
@@ -115,7 +117,7 @@ class Found:
         """Make room for so many rows and a quarter more."""
         room = max(count + count // 4, _ROOM)
         self.columns = {n: _longer(c[: self.count], room) for n, c in self.columns.items()}
-        bits = (room + room // 2).bit_length()
+        bits = (2 * room).bit_length()
         self._bits = 64 - bits
         self._home, self._last = np.zeros(1 << bits, np.int32), (1 << bits) - 1
         slot, token = (self.columns[name][: self.count] for name in ("slot", "token"))
@@ -123,11 +125,18 @@ class Found:
 
     def _settle(self, row: I64, at: I64) -> None:
         """Give each of these rows a place, from the one that it hashes to on."""
-        while len(row):
+        while len(row) > _FEW:
             free = self._home.take(at) == 0
             self._home[at[free]] = row[free] + 1
             left = (self._home.take(at) != row + 1).nonzero()[0]
             row, at = row.take(left), (at.take(left) + 1) & self._last
+        for one, place in zip(row.tolist(), at.tolist(), strict=True):
+            self._settle_one(one, place)
+
+    def _settle_one(self, row: int, at: int) -> None:
+        while self._home.item(at):
+            at = (at + 1) & self._last
+        self._home[at] = row + 1
 
 
 def _longer(column: Numbers, length: int) -> Numbers:

@@ -75,7 +75,7 @@ class _Steps:
 def fold(turn: Turn, memory: InARowMemory, rows: Rows) -> None:
     """Take these rows of the rule's metrics; `memory` is changed in place."""
     hearing = turn.hearing
-    device, time = hearing.device.take(rows), hearing.time.take(rows)
+    device, time = hearing.device.take(rows).astype(np.int64), hearing.time.take(rows)
     slot = turn.own.slot[device].astype(np.int64)
     mine = (slot >= 0) & ~turn.own.away.take(slot)
     if np.count_nonzero(mine) < len(rows):
@@ -87,14 +87,19 @@ def fold(turn: Turn, memory: InARowMemory, rows: Rows) -> None:
     if not len(rows):
         return
     steps = _Steps(slot, time, *_says(turn, rows))
-    running = memory.count.unusual(slot) | memory.firing.take(slot)
-    if np.count_nonzero(running) or np.count_nonzero(steps.counts):
-        running = among(slot, slot[running | steps.counts])
+    running = memory.count.unusual(slot)
+    running |= memory.firing.take(slot)
+    running |= steps.counts
+    if np.count_nonzero(running):
+        running = among(slot, slot[running])
         stirring = _in_order(turn, rows, steps, running)
         for some in rounds(stirring.slot):
             _apply(turn, memory, stirring.take(some))
-    _pass(memory, steps, (steps.breaks & ~running).nonzero()[0])
-    if (place[1:] > place[:-1]).all():
+    passing = steps.breaks > running
+    count = np.count_nonzero(passing)
+    if count:
+        _pass(memory, steps if count == len(slot) else steps.take(passing.nonzero()[0]))
+    if not np.count_nonzero(place[1:] <= place[:-1]):
         memory.judged.values[place] = time
     else:
         np.maximum.at(memory.judged.values, place, time)
@@ -103,6 +108,9 @@ def fold(turn: Turn, memory: InARowMemory, rows: Rows) -> None:
 def _says(turn: Turn, rows: Rows) -> tuple[Bool, Bool]:
     """Which of these rows count, and which break the row: two bool (k,)."""
     hearing, condition = turn.hearing, cast("InARow", turn.own.rule.condition)
+    none = not len(hearing.rows_of(turn.own.metric))
+    if none and condition.reset_metric and condition.reset is None:
+        return np.zeros(len(rows), np.bool_), np.ones(len(rows), np.bool_)
     main = hearing.metric.take(rows) == turn.own.metric
     counts, breaks = np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
     asked = main.nonzero()[0]
@@ -145,11 +153,9 @@ def _in_order(turn: Turn, rows: Rows, steps: _Steps, which: Bool) -> _Steps:
     return steps.take((steps.counts | steps.breaks).nonzero()[0])
 
 
-def _pass(memory: InARowMemory, steps: _Steps, which: Rows) -> None:
+def _pass(memory: InARowMemory, steps: _Steps) -> None:
     """Breaks where there is no row: only their time is remembered."""
-    if not len(which):
-        return
-    slot, time = newest(steps.slot.take(which), steps.time.take(which))
+    slot, time = newest(steps.slot, steps.time)
     memory.last[slot] = np.maximum(memory.last[slot], time)
 
 
@@ -173,7 +179,8 @@ def _count(turn: Turn, memory: InARowMemory, slot: I64, time: I64) -> None:
     memory.count[slot] = count
     memory.latest[slot] = time
     begins = count == 1
-    memory.first[slot[begins]] = time[begins]
+    if np.count_nonzero(begins):
+        memory.first[slot[begins]] = time[begins]
     reached = (count == needed) & ~memory.firing[slot]
     ready = slot[reached]
     if not len(ready):
@@ -204,10 +211,13 @@ def _expire(turn: Turn, memory: InARowMemory, slot: I64, time: I64) -> None:
     if not clear_after:
         return
     end = memory.latest[slot] + clear_after
-    over = np.flatnonzero(memory.firing[slot] & (end < time))
+    over = (memory.firing.take(slot) & (end < time)).nonzero()[0]
+    if not len(over):
+        return
     heard = [turn.heard_to(int(slot[i]), int(end[i]), int(time[i])) for i in over.tolist()]
     over = over[np.array(heard, np.bool_)]
-    _clear(turn, memory, slot[over], end[over], Cause.COUNT_FELL)
+    if len(over):
+        _clear(turn, memory, slot[over], end[over], Cause.COUNT_FELL)
 
 
 def tick(turn: Turn, memory: InARowMemory, now: Micros) -> None:

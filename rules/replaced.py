@@ -165,8 +165,9 @@ def _calm(found: Found, reads: _Reads, row: I64, kept: I64) -> Rows:
 def _single(reads: _Reads, rows: Rows) -> Rows:
     """Of these the only reads of their card."""
     key = keys(reads.slot.take(rows), reads.token.take(rows))
-    ones, first, count = np.unique(key, return_index=True, return_counts=True)
-    return rows if len(ones) == len(rows) else rows.take(first[count == 1])
+    ordered = np.sort(key)
+    again = ordered[1:][ordered[1:] == ordered[:-1]]
+    return rows[~np.isin(key, again)] if len(again) else rows
 
 
 def _carefully(one: "_OneByOne", reads: _Reads, rows: Rows, before: I64) -> None:

@@ -94,6 +94,23 @@ def said(reads: list[tuple[int, int, int, int]], size: int) -> list[Transition]:
     return told
 
 
+@pytest.mark.parametrize("few", [0, 16])
+def test_cards_that_are_not_read_for_long_are_dropped_in_time(
+    few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kept are those of the last 20 s, and of a sixteenth more at most."""
+    monkeypatch.setattr(replaced, "_FEW", few)
+    state = fresh(_PLAN, 0)
+    for time in range(100):
+        row = reading(time, DOORS[0], "access_granted", 1)._replace(token=time + 1, issue=2)
+        state = advance(_PLAN, Batch.of([row]), state, seconds(time)).state
+    (memory,) = state.memories
+    assert isinstance(memory, replaced.ReplacedMemory)
+    kept = sorted(memory.cards["token"].tolist())
+    assert kept[0] in (79, 80)
+    assert kept == list(range(kept[0], 101))
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.lists(_READS, max_size=60), st.integers(1, 30))
 def test_few_and_many_reads_are_judged_alike(
