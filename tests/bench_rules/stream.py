@@ -116,11 +116,13 @@ class Stream:
         keys, place = _keys(number), number % HUNDRED
         arrival = BEGIN + turn * PASS // self._devices
         time = arrival - 20_000 - (draw(keys, "way", passes) * 30_000).astype(np.int64)
-        time -= np.where(self._one_in("late", keys, passes), PASS, 0)
+        late = self._one_in("late", keys, passes).astype(np.int64)
+        time -= late * PASS
         value = self._values[self._mood(number, passes), place]
         row, column = np.nonzero(~(np.isnan(value) | self._quiet(number, passes)[:, None]))
         said = self._metric[place[row], column]
-        numbers = self._numbers(said, value[row, column], number[row], passes[row])
+        of_then = (passes - late)[row]
+        numbers = self._numbers(said, value[row, column], number[row], of_then)
         shown = np.flatnonzero(said == _GRANTED)
         token, issue = np.zeros(len(row), np.int64), np.zeros(len(row), np.int32)
         token[shown], issue[shown] = self._cards(turn[row[shown]])
