@@ -11,18 +11,19 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
-from devices.instant import FOREVER, Micros
+from devices.instant import FOREVER, NEVER, Micros
 from devices.kind import SILENT_AFTER_INTERVALS
-from devices.reading import I32, I64
+from devices.reading import I32, I64, Bool
 from rules.expression import Expression
 from rules.finite import mask_of
 from rules.hearing import HEARTBEAT, Group
 from rules.memory import AbsenceMemory
 from rules.model import Absence
-from rules.plan import NOBODY
+from rules.places import places_of
+from rules.plan import NOBODY, RulePlan
 from rules.silence import Rows
 from rules.transition import Cause, Change
-from rules.turn import Slots, Turn
+from rules.turn import Turn
 
 
 class _Found(NamedTuple):
@@ -108,27 +109,81 @@ def _end(turn: Turn, memory: AbsenceMemory, rows: Rows, slot: I64, heard: I64) -
 
 def tick(turn: Turn, memory: AbsenceMemory, now: Micros) -> None:
     """Fire what has been absent for long enough by `now`; `memory` is changed in place."""
-    if memory.earliest > now:
+    own, every = turn.own, memory.earliest <= now
+    waiting = ~memory.firing & ~own.away if every else None
+    if waiting is not None:
+        bound = memory.last + _lasting(turn)
+        slot = (waiting & (bound <= now)).nonzero()[0]
+        later = int(bound[waiting & (bound > now)].min(initial=FOREVER))
+    elif memory.unsure:
+        slot, later = _heard_of(turn, memory), memory.earliest
+        slot = slot[~(memory.firing.take(slot) | own.away.take(slot))]
+    else:
         return
-    own, condition = turn.own, cast("Absence", turn.own.rule.condition)
-    waiting, lasting = ~memory.firing & ~own.away, _lasting(turn)
-    at = bound = memory.last + lasting
-    slot: Slots = np.flatnonzero(waiting & (bound <= now))
-    if own.rule.active is not None:
-        at = bound.copy()
-        at[slot] = own.calendar.elapse(memory.last, lasting)[slot]
-        slot = slot[at[slot] <= now]
-    if len(slot) and condition.when is not None:
-        alive = np.maximum.reduceat(turn.silence.alive_until(own.devices), own.starts[:-1])
-        slot = slot[alive[slot] >= at[slot]]
-    elif len(slot) and (turn.plan.gateway[own.devices] != NOBODY).any():
-        at = _with_gateways(turn, memory.last, lasting)
-        slot = slot[at[slot] <= now]
-    since, at = memory.last[slot], at[slot]
-    turn.tell(Change.FIRED, Cause.NOTHING_HEARD, slot, since=since, at=at)
+    at = _due(turn, memory, slot)
+    come = at <= now
+    later = min(later, int(at[~come].min(initial=FOREVER)))
+    looked, slot, at = slot, slot[come], at[come]
+    sure, at = _concluded(turn, memory, slot, at, now)
+    _fire(turn, memory, slot[sure], at[sure])
+    unsure = frozenset(slot[~sure].tolist())
+    later = min(later, int(at[~sure & (at > now)].min(initial=FOREVER)))
+    memory.unsure = unsure if every else (memory.unsure - set(looked.tolist())) | unsure
+    memory.earliest = later
+
+
+def due(_own: RulePlan, memory: AbsenceMemory) -> Micros:
+    """Before when there is nothing for `tick` to do."""
+    return NEVER if memory.unsure else memory.earliest
+
+
+def _fire(turn: Turn, memory: AbsenceMemory, slot: I64, at: I64) -> None:
+    turn.tell(Change.FIRED, Cause.NOTHING_HEARD, slot, since=memory.last[slot], at=at)
     memory.firing[slot] = True
-    waiting[slot] = False
-    memory.earliest = int(bound[waiting].min(initial=FOREVER))
+
+
+def _heard_of(turn: Turn, memory: AbsenceMemory) -> I64:
+    """The unsure of whom a device, or its gateway, has said anything."""
+    hearing, silence = turn.hearing, turn.silence
+    device = hearing.words.device
+    if len(hearing.outages.heard):
+        device = np.concatenate([device, silence.behind.of(hearing.outages.heard)[0]])
+    slot = turn.own.slot[device]
+    return np.array(sorted(memory.unsure.intersection(slot.tolist())), np.int64)
+
+
+def _due(turn: Turn, memory: AbsenceMemory, slot: I64) -> I64:
+    """When each has been absent for long enough, if it could be heard, µs (k,)."""
+    return turn.own.calendar.elapse(memory.last[slot], _lasting_of(turn, slot))
+
+
+def _concluded(
+    turn: Turn, memory: AbsenceMemory, slot: I64, at: I64, now: Micros
+) -> tuple[Bool, I64]:
+    """Of which of these, due at these times, it is certain that they were not heard; since when."""
+    own, condition = turn.own, cast("Absence", turn.own.rule.condition)
+    if not len(slot):
+        return np.zeros(0, np.bool_), at
+    there, starts = places_of(own, slot)
+    device = own.devices.take(there)
+    if condition.when is not None:
+        alive = np.maximum.reduceat(turn.silence.alive_until(device), starts)
+        return alive >= at, at
+    if not (turn.plan.gateway.take(device) != NOBODY).any():
+        return np.ones(len(slot), np.bool_), at
+    sizes = np.diff(starts, append=len(there))
+    heard, lasting = memory.last[slot].repeat(sizes), _lasting_of(turn, slot)
+    when = turn.silence.absent_from(
+        device, heard, lambda since: own.calendar.elapse(since, lasting)
+    )
+    at = np.minimum.reduceat(when, starts)
+    return at <= now, at
+
+
+def _lasting_of(turn: Turn, slot: I64) -> Micros | I64:
+    """As `_lasting`, of these slots."""
+    lasting = _lasting(turn)
+    return lasting if isinstance(lasting, int) else lasting[slot]
 
 
 def _lasting(turn: Turn) -> Micros | I64:
@@ -138,13 +193,3 @@ def _lasting(turn: Turn) -> Micros | I64:
         return condition.lasting
     interval = turn.plan.silent_after[turn.own.devices] // SILENT_AFTER_INTERVALS
     return interval * condition.intervals
-
-
-def _with_gateways(turn: Turn, last: I64, lasting: Micros | I64) -> I64:
-    """When each slot's absence is due; FOREVER where none of its devices could be heard so long."""
-    own = turn.own
-    heard = np.repeat(last, np.diff(own.starts))
-    due = turn.silence.absent_from(
-        own.devices, heard, lambda since: own.calendar.elapse(since, lasting)
-    )
-    return np.minimum.reduceat(due, own.starts[:-1])

@@ -304,7 +304,7 @@ def _due_of_score(_own: RulePlan, memory: ScoreMemory) -> Micros:
 JUDGES: Mapping[type[Any], Judge] = MappingProxyType(
     {
         ThresholdMemory: Judge(threshold.fold, threshold.tick, _due_of_threshold, settled=True),
-        AbsenceMemory: Judge(absence.fold, absence.tick, _earliest, settled=True),
+        AbsenceMemory: Judge(absence.fold, absence.tick, absence.due, settled=True),
         WindowMemory: Judge(window.fold, window.tick, _earliest, settled=True, by_row=True),
         SequenceMemory: Judge(sequence.fold, sequence.tick, _never),
         MissingMemory: Judge(missing.fold, missing.tick, _earliest),

@@ -92,11 +92,16 @@ class ThresholdMemory:
 
 @dataclass(slots=True, eq=False)
 class AbsenceMemory:
-    """All (n,). last: when a qualifying reading was last heard, or the subject became known, µs."""
+    """All (n,). last: when a qualifying reading was last heard, or the subject became known, µs.
+
+    unsure: slots that are due, but could not be heard, as of the last look at all; `earliest` is a
+    bound for the others.
+    """
 
     last: I64
     firing: Bool
     earliest: Micros = FORGOTTEN
+    unsure: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True, eq=False)
