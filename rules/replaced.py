@@ -18,13 +18,13 @@ from devices.token import NO_ISSUE
 from rules.cards import Cards, Found, keys
 from rules.model import Replaced, SubjectKind
 from rules.silence import Rows
+from rules.spans import FORGOTTEN
 from rules.sparse import Sparse
 from rules.table import Table
 from rules.transition import Cause, Change, Subject, Transition
 from rules.turn import Turn
 
 _NEVER = np.int64(NEVER)
-FORGOTTEN: Micros = NEVER
 _PUT_OFF = 16
 """Cards that are forgotten are dropped some time later, this part of how long they are kept."""
 _NONE: Rows = np.empty(0, np.intp)
@@ -181,8 +181,8 @@ def _carefully(one: "_OneByOne", reads: _Reads, rows: Rows, before: I64) -> None
 
 
 def _heard(reads: _Reads, before: I64) -> I64:
-    """The newest reading of its community before each of these, in the order of time, µs."""
-    order = np.lexsort((reads.time, reads.slot))
+    """The newest reading of its community before each of these, µs; in the order of `_BY_TIME`."""
+    order = np.lexsort((reads.issue, reads.time, reads.slot))
     slot, time = reads.slot.take(order), reads.time.take(order)
     heard = before.take(slot)
     same = (slot[1:] == slot[:-1]).nonzero()[0]

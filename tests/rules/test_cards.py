@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from devices.instant import NEVER
@@ -112,6 +112,7 @@ def test_cards_that_are_not_read_for_long_are_dropped_in_time(
 
 
 @settings(max_examples=150, deadline=None)
+@example([(0, 30, 7, 2), (21, 30, 7, 2), (21, 30, 7, 1)], 3)  # of one instant, long after
 @given(st.lists(_READS, max_size=60), st.integers(1, 30))
 def test_few_and_many_reads_are_judged_alike(
     reads: list[tuple[int, int, int, int]], size: int
