@@ -11,10 +11,10 @@ from devices.metric import BY_NAME
 from devices.reading import I32, I64, Bool
 from rules import correlation, measure, sequence_memory
 from rules.correlation import CorrelationMemory
+from rules.grading import NO_RANK
 from rules.held import Held, HeldBack
 from rules.measured import MeasureMemory, measuring, restart
 from rules.memory import (
-    NO_RANK,
     AbsenceMemory,
     Memory,
     ThresholdMemory,

@@ -21,12 +21,11 @@ from rules.model import Correlation
 from rules.places import among, places_of
 from rules.plan import NOBODY, RulePlan
 from rules.silence import Rows
+from rules.spans import FORGOTTEN
 from rules.sparse import Sparse
 from rules.table import ByDevice
 from rules.transition import Cause, Change
 from rules.turn import Slots, Turn
-
-FORGOTTEN: Micros = NEVER
 
 
 @dataclass(slots=True, eq=False)

@@ -11,6 +11,9 @@ from rules.tree import Attributes, Values
 
 Ranks: TypeAlias = npt.NDArray[np.int8]
 
+NO_RANK = np.int32(-1)
+"""In what is remembered of an alert: it has the rule's own colour."""
+
 
 def rank_of(rule: Rule) -> int:
     """The rank of the rule's own colour."""

@@ -79,9 +79,8 @@ class Group(NamedTuple):
     """The rows of one metric, by device and time, (k,).
 
     row: their numbers in the hearing's columns · word: of each the number of its word
-    device: ids, int64 · fresh: later than all that was heard of the device before; None: all are
-    apart: True if no device has two rows of one time · single: True if none has two · shared: what
-    rules have made of it, by what they have in common.
+    device: ids, int64 · apart: True if no device has two rows of one time · single: True if none
+    has two · shared: what rules have made of it, by what they have in common.
     """
 
     row: Rows
@@ -89,7 +88,6 @@ class Group(NamedTuple):
     device: I64
     time: I64
     value: F64
-    fresh: Bool | None
     apart: bool
     single: bool
     shared: dict[int, object]
@@ -203,15 +201,10 @@ class Hearing:
             bool(np.count_nonzero(again)),
         )
 
-    @cached_property
-    def _fresh(self) -> Bool | None:
-        fresh = self.seen.fresh
-        return None if np.count_nonzero(fresh) == len(fresh) else fresh
-
     @property
     def orderly(self) -> bool:
         """Whether each row is the newest of its device, and of a time of its own."""
-        return self._fresh is None and not self.by_metric.twice
+        return not self.by_metric.twice and bool(self.seen.fresh.all())
 
     @property
     def metrics(self) -> Iterable[int]:
@@ -232,7 +225,7 @@ class Hearing:
         return group
 
     def _grouped(self, metric: int) -> Group:
-        columns, fresh = self.by_metric, self._fresh
+        columns = self.by_metric
         start, end = columns.places.get(metric, (0, 0))
         word, device = columns.word[start:end], columns.device[start:end]
         time, single, apart = columns.time[start:end], True, True
@@ -240,11 +233,8 @@ class Hearing:
             again = device[1:] == device[:-1]
             single = not np.count_nonzero(again)
             apart = single or not np.count_nonzero(again & (time[1:] == time[:-1]))
-        mine = fresh.take(word) if fresh is not None else None
-        if mine is not None and np.count_nonzero(mine) == len(mine):
-            mine = None
         row, value = columns.row[start:end], columns.value[start:end]
-        return Group(row, word, device, time, value, mine, apart, single, {})
+        return Group(row, word, device, time, value, apart, single, {})
 
     @property
     def unsettled(self) -> bool:

@@ -18,12 +18,11 @@ from rules.hearing import newest, rounds
 from rules.model import InARow
 from rules.places import among, places
 from rules.silence import Rows
+from rules.spans import FORGOTTEN
 from rules.sparse import Sparse
 from rules.table import ByDevice
 from rules.transition import Cause, Change
 from rules.turn import Slots, Turn
-
-FORGOTTEN: Micros = NEVER
 
 
 @dataclass(slots=True, eq=False)

@@ -16,6 +16,7 @@ from devices.instant import FOREVER, NEVER, Micros
 from devices.reading import I64, Bool
 from rules.backlog import Backlog
 from rules.correlation import CorrelationMemory, fresh_correlation
+from rules.grading import NO_RANK
 from rules.in_a_row import InARowMemory, fresh_in_a_row
 from rules.measured import MeasureMemory, fresh_measure
 from rules.model import (
@@ -50,14 +51,11 @@ from rules.sequence_memory import (
     fresh_without,
 )
 from rules.sightings import Sightings
+from rules.spans import FORGOTTEN
 from rules.sparse import Column, Rows, Sparse
 from rules.table import ByDevice, Table
 
-FORGOTTEN: Micros = NEVER
-
 _NEVER, _FOREVER = np.int64(NEVER), np.int64(FOREVER)
-NO_RANK = np.int32(-1)
-"""In `ThresholdMemory.rank`: the alert has the rule's own colour."""
 
 _NOBODY = np.int32(-1)
 

@@ -22,12 +22,13 @@ import numpy.typing as npt
 from devices.instant import FOREVER, HOUR, Micros
 from devices.reading import F64, I32, I64, Bool
 from rules import spans
+from rules.grading import NO_RANK
 from rules.hearing import rounds
 from rules.model import GRAVEST_FIRST, RiskIndex, Rule, Severity
 from rules.panes import Panes, within
 from rules.plan import RulePlan, about
 from rules.silence import Rows
-from rules.spans import FORGOTTEN, NO_RANK, Points, SpanMemory, fresh_spans, verdicts
+from rules.spans import FORGOTTEN, Points, SpanMemory, fresh_spans, verdicts
 from rules.sparse import Sparse
 from rules.table import Table
 from rules.transition import Change, Transition

@@ -169,7 +169,6 @@ def _group(columns: ByMetric, places: Rows) -> Group:
         device,
         columns.time.take(places),
         columns.value.take(places),
-        None,
         True,
         not (columns.twice and np.count_nonzero(device[1:] == device[:-1])),
         {},

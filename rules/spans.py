@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from devices.instant import FOREVER, NEVER, Micros
 from devices.reading import F64, I64, Bool
-from rules.grading import Ranks, rank_of
+from rules.grading import NO_RANK, Ranks, rank_of
 from rules.hearing import rounds
 from rules.model import Judging, NoData
 from rules.silence import Rows
@@ -30,8 +30,6 @@ UNKNOWN, UNDECIDED, CLEAR, TRUE = 0, 1, 2, 3
 FORGOTTEN: Micros = NEVER
 """Of a lower bound of the next moment at which a timer could matter: look."""
 
-NO_RANK = -1
-"""No colour was told yet: the rule's own."""
 
 Verdicts: TypeAlias = npt.NDArray[np.int8]
 Causes: TypeAlias = Callable[[Slots, I64], list[tuple[int, ...]]]
@@ -76,7 +74,7 @@ def fresh_spans(n: int) -> dict[str, Column]:
         "silent": np.zeros(n, np.bool_),
         "by_silence": np.zeros(n, np.bool_),
         "lapsed": np.zeros(n, np.bool_),
-        "rank": Sparse(n, np.int32(NO_RANK)),
+        "rank": Sparse(n, NO_RANK),
     }
 
 

@@ -23,9 +23,9 @@ import numpy as np
 from devices.instant import FOREVER, Micros
 from devices.metric import BY_ID
 from devices.reading import F64, I64, Bool
-from rules.grading import Ranks, rank_of
+from rules.grading import NO_RANK, Ranks, rank_of
 from rules.hearing import rounds
-from rules.memory import NO_RANK, ThresholdMemory
+from rules.memory import ThresholdMemory
 from rules.model import NoData, Threshold
 from rules.silence import Rows
 from rules.steps import (

@@ -17,9 +17,10 @@ import numpy as np
 from devices.instant import FOREVER, Micros
 from devices.reading import F64, I32, I64, Bool
 from rules.hearing import rounds
-from rules.memory import FORGOTTEN, WindowMemory
+from rules.memory import WindowMemory
 from rules.model import CountInWindow
 from rules.silence import Rows
+from rules.spans import FORGOTTEN
 from rules.transition import Cause, Change
 from rules.turn import Slots, Turn
 
